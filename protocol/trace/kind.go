@@ -1,0 +1,101 @@
+package trace
+
+// Kind is what happened.
+type Kind uint8
+
+// The kinds. The comment gives the meaning of A, B and C; a kind's package is the
+// one that sends it.
+const (
+	None Kind = iota
+
+	// Bytes from outside were dropped. A: the wire.Reason. B: the channel.
+	Dropped
+
+	// The state proxy (protocol/replica/stateproxy).
+
+	PeerJoined   // a peer's life became known. A: its incarnation
+	SyncBegan    // a full resync to the peer began. A: generation. B: objects to send
+	SyncSent     // the end marker went out. A: generation. B: objects sent
+	SyncDone     // the peer confirmed the end marker. A: generation
+	SyncReceived // a full resync from the peer is complete. A: generation. B: objects kept. C: objects removed
+	Nacked       // a gap was asked for. A: from. B: to
+	Resent       // current states went out again. A: objects
+	Proven       // the peer holds all that was sent. A: up to. B: objects
+	Behind       // the peer does not, any more. A: objects unconfirmed
+	Diverged     // the peer's digest differs. A: up to. B: ours. C: theirs
+	Overflow     // a bound was reached. A: the bound, see stateproxy's limits.go. B: its value
+	Refused      // an object was not taken. A: key bytes. B: state bytes
+	PeerAway     // the peer stopped confirming; nothing is queued for it
+
+	// The takeover (protocol/takeover).
+
+	LinkHeard  // a link to the peer carries heartbeats. A: link
+	LinkSilent // a link to the peer went silent. A: link
+	PeerSilent // every link to the peer went silent. A: microseconds since the last
+	PeerHeard  // the peer is heard again
+	Promoting  // this node will take over. A: epoch. B: the reason, see takeover.Reason
+	Activated  // this node holds the addresses. A: epoch
+	Yielded    // this node gave them up. A: epoch. B: the reason
+	Contested  // two nodes were active at once. A: our epoch. B: theirs
+	HandedOver // a planned handover was granted. A: epoch
+	HealthFell // a tracked interface went down. A: how many are down
+	HealthRose // all tracked interfaces are up
+	Paused     // this process was not run for a while. A: microseconds
+	Identified // a peer that was refused said who it is
+	kindCount
+)
+
+// KindCount is the number of kinds, for arrays of counters indexed by Kind.
+const KindCount = int(kindCount)
+
+type meaning struct {
+	name   string
+	fields [3]string
+}
+
+var meanings = [KindCount]meaning{
+	None:         {name: "none"},
+	Dropped:      {"dropped", [3]string{"reason", "channel"}},
+	PeerJoined:   {"peer joined", [3]string{"incarnation"}},
+	SyncBegan:    {"sync began", [3]string{"generation", "objects"}},
+	SyncSent:     {"sync sent", [3]string{"generation", "objects"}},
+	SyncDone:     {"sync done", [3]string{"generation"}},
+	SyncReceived: {"sync received", [3]string{"generation", "kept", "removed"}},
+	Nacked:       {"nacked", [3]string{"from", "to"}},
+	Resent:       {"resent", [3]string{"objects"}},
+	Proven:       {"proven", [3]string{"upto", "objects"}},
+	Behind:       {"behind", [3]string{"objects"}},
+	Diverged:     {"diverged", [3]string{"upto", "ours", "theirs"}},
+	Overflow:     {"overflow", [3]string{"bound", "value"}},
+	Refused:      {"refused", [3]string{"key_bytes", "state_bytes"}},
+	PeerAway:     {name: "peer away"},
+	LinkHeard:    {"link heard", [3]string{"link"}},
+	LinkSilent:   {"link silent", [3]string{"link"}},
+	PeerSilent:   {"peer silent", [3]string{"silent_us"}},
+	PeerHeard:    {name: "peer heard"},
+	Promoting:    {"promoting", [3]string{"epoch", "reason"}},
+	Activated:    {"activated", [3]string{"epoch"}},
+	Yielded:      {"yielded", [3]string{"epoch", "reason"}},
+	Contested:    {"contested", [3]string{"ours", "theirs"}},
+	HandedOver:   {"handed over", [3]string{"epoch"}},
+	HealthFell:   {"health fell", [3]string{"down"}},
+	HealthRose:   {name: "health rose"},
+	Paused:       {"paused", [3]string{"paused_us"}},
+	Identified:   {name: "identified"},
+}
+
+// String gives the kind in words.
+func (k Kind) String() string {
+	if int(k) < len(meanings) {
+		return meanings[k].name
+	}
+	return "unknown kind"
+}
+
+// Fields gives the names of A, B and C; "" where one means nothing.
+func (k Kind) Fields() [3]string {
+	if int(k) < len(meanings) {
+		return meanings[k].fields
+	}
+	return [3]string{}
+}
