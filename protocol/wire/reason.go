@@ -4,7 +4,7 @@ package wire
 // an error inside a machine: they are dropped, counted and traced with a Reason.
 type Reason uint8
 
-// The reasons, in the order in which a datagram meets the checks.
+// The reasons, roughly in the order in which a datagram meets the checks.
 const (
 	OK               Reason = iota
 	Short                   // shorter than its header
