@@ -1,0 +1,166 @@
+package stateproxy
+
+import (
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// onAck takes a peer's confirmation: numbers it has settled and the digest of what it
+// then holds of us.
+func (m *Machine) onAck(now time.Time, p *peer, h head, r *wire.Reader, out *Output) wire.Reason {
+	s := &p.sender
+	flags, theirs := r.U8(), readPosition(r)
+	if !r.Done() || theirs.upto >= s.next && h.generation == s.generation {
+		return wire.Malformed
+	}
+	if h.generation != s.generation || !s.live {
+		return wire.Stale
+	}
+	m.confirm(s, theirs.upto)
+	if s.syncing && s.inflight.end == 0 && !s.endOwed && s.cursor == 0 && flags&ackComplete != 0 {
+		s.syncing = false
+		m.record(now, trace.SyncDone, p.id, uint64(s.generation), 0, 0)
+	}
+	if flags&ackGapless != 0 {
+		m.compare(now, s, theirs)
+	}
+	m.settleProof(now, s)
+	m.pump(now, s, out)
+	return wire.OK
+}
+
+// confirm takes everything up to a number out of the resend queue.
+func (m *Machine) confirm(s *sender, upto uint64) {
+	if upto <= s.acked {
+		return
+	}
+	s.acked = upto
+	if s.inflight.end != 0 && s.inflight.end <= upto {
+		s.inflight.end, s.endOwed = 0, false
+	}
+	for s.inflight.head != 0 {
+		at := s.inflight.head
+		k := s.mark(at)
+		if k.number > upto {
+			break
+		}
+		s.dequeue(at)
+		k.flags &^= inResend
+		m.release(at)
+	}
+	s.probe = probeAfter
+	if !s.outstanding() {
+		s.markAt = s.heard.Add(aliveEvery)
+	}
+}
+
+// compare holds the peer's digest against what was sent up to the same number.
+func (m *Machine) compare(now time.Time, s *sender, theirs position) {
+	ours, at, ok := s.positionAt(now, theirs.upto)
+	if canary == BlindProof {
+		ours = theirs
+	}
+	switch {
+	case !ok:
+		return // too long ago to know
+	case ours == theirs:
+		s.provenUpto, s.provenAt = theirs.upto, at
+	default:
+		m.record(now, trace.Diverged, s.peer, theirs.upto, ours.digest, theirs.digest)
+		s.stats.Divergences++
+		s.proof.State, s.proof.At = Diverged, now
+		if now.Before(s.repairAt) {
+			return
+		}
+		s.repairDelay = min(max(2*s.repairDelay, repairFirst), repairMost)
+		s.repairAt = now.Add(s.repairDelay)
+		s.resync(now, m)
+	}
+}
+
+// positionAt is what the stream was at a number, if that was the end of a frame that
+// is still remembered. Older checkpoints are forgotten on the way.
+func (s *sender) positionAt(now time.Time, upto uint64) (position, time.Time, bool) {
+	for s.checkCount > 0 && s.checkpoints[s.checkFirst].upto < upto {
+		s.checkFirst = (s.checkFirst + 1) % checkpointsMax
+		s.checkCount--
+	}
+	if upto+1 == s.next {
+		return s.position(), now, true
+	}
+	if s.checkCount > 0 && s.checkpoints[s.checkFirst].upto == upto {
+		c := s.checkpoints[s.checkFirst]
+		return c.position, c.at, true
+	}
+	return position{}, time.Time{}, false
+}
+
+// settleProof decides what is known of the peer after an acknowledgement, and tells
+// of a change.
+func (m *Machine) settleProof(now time.Time, s *sender) {
+	if s.proof.State == Diverged && s.provenUpto+1 != s.next {
+		return
+	}
+	next := Behind
+	switch {
+	case s.syncing:
+		next = Syncing
+	case s.provenUpto+1 == s.next && s.unconfirmed(&m.own) == 0:
+		next = Proven
+	}
+	if next != s.proof.State {
+		switch next {
+		case Proven:
+			m.record(now, trace.Proven, s.peer, s.provenUpto, s.sent.count, 0)
+		case Behind:
+			m.record(now, trace.Behind, s.peer, uint64(s.unconfirmed(&m.own)), 0, 0)
+		}
+	}
+	s.proof.State, s.proof.At = next, now
+	if next == Proven && s.repairDelay > 0 && now.After(s.repairAt) {
+		s.repairDelay = 0
+	}
+}
+
+// onNack marks what the peer misses to be told again, as it is now.
+func (m *Machine) onNack(now time.Time, p *peer, h head, r *wire.Reader, out *Output) wire.Reason {
+	s := &p.sender
+	n := r.Uvarint()
+	if r.Failed() || n == 0 || n > nackRanges {
+		return wire.Malformed
+	}
+	if h.generation != s.generation || !s.live {
+		return wire.Stale
+	}
+	at, last := s.inflight.head, uint64(0)
+	for range n {
+		from := last + 1 + r.Uvarint()
+		to := from + r.Uvarint()
+		if r.Failed() || to >= s.next || from > to {
+			return wire.Malformed
+		}
+		last = to
+		if e := s.inflight.end; e != 0 && e >= from && e <= to {
+			s.endOwed = true
+		}
+		for ; at != 0 && s.mark(at).number <= to; at = s.mark(at).next {
+			k := s.mark(at)
+			if k.number >= from && k.flags&inResend == 0 && canary != DeafToNack {
+				k.flags |= inResend
+				s.resend.push(at)
+			}
+		}
+	}
+	s.stats.NacksReceived++
+	if !r.Done() {
+		return wire.Malformed
+	}
+	m.pump(now, s, out)
+	if s.resend.n == 0 && !s.endOwed {
+		// Nothing was missing any more; the new low number says so.
+		m.sendMark(now, s, out)
+	}
+	return wire.OK
+}
