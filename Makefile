@@ -1,0 +1,80 @@
+# Holdfast. "make help" lists the targets. "make test" is all that CI runs: .ci/run
+# installs the Debian packages of scripts/packages.txt and calls it.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+GO       ?= go
+FUZZTIME ?= 5s
+SEEDS    ?= 500
+
+# One goroutine owns a machine and internal/tidy refuses a second one in the pure
+# packages, so the race detector has work in these only.
+CONCURRENT = $(shell $(GO) list ./internal/... | grep -v -e /internal/sim -e /internal/tidy)
+
+# Test runs go through verdict, which prints what a person needs, counts, and fails
+# when a test is skipped in CI.
+VERDICT = bin/verdict -tally bin/tally
+
+say = @printf '\n== %s\n' "$(1)"
+
+.PHONY: help build test race lint sim fuzz bench demo clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+build: ## bin/holdfast
+	$(call say,building)
+	$(GO) build -o bin/holdfast ./cmd/holdfast
+	$(GO) build -o bin/verdict ./internal/tidy/verdict
+
+test: clean lint build ## everything that CI runs
+	$(call say,tests of every package: house rules and a short simulation are among them)
+	$(GO) test -json ./... | $(VERDICT)
+	@$(MAKE) --no-print-directory sim race fuzz demo
+	$(call say,all of it)
+	@bin/verdict -total bin/tally
+
+race: build ## tests under the race detector, where there is more than one goroutine
+	$(call say,race detector: the packages that may start goroutines)
+	@if command -v $${CC:-gcc} >/dev/null; then $(GO) test -race -json $(CONCURRENT) | $(VERDICT); \
+	else echo "skipped: the race detector needs a C compiler, see scripts/packages.txt"; [ "$${CI:-}" != true ]; fi
+
+lint: ## gofmt, vet, staticcheck, module sums, known vulnerabilities
+	$(call say,gofmt)
+	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path './bin/*')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	$(call say,go vet)
+	$(GO) vet ./...
+	$(call say,staticcheck)
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	$(call say,module sums and vulnerabilities)
+	$(GO) mod verify
+	@scripts/vulnerabilities
+
+sim: build ## the simulator: SEEDS=500 seeds, and the planted bugs that it must find
+	$(call say,simulation)
+	$(GO) test -json -count=1 ./internal/sim/... -args -seeds=$(SEEDS) | $(VERDICT)
+
+fuzz: build ## every fuzz target for FUZZTIME=5s
+	$(call say,fuzzing every target for $(FUZZTIME))
+	@grep -rHo --include=*_test.go 'func Fuzz[A-Za-z0-9_]*' . | grep -v /testdata/ | sort | \
+	while IFS=: read -r file target; do \
+		echo "-- $${target#func } in $${file%/*}"; \
+		$(GO) test -json -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "$${file%/*}" | $(VERDICT); \
+	done
+
+bench: ## benchmarks with what they allocate, then those against other programs
+	$(call say,steps)
+	$(GO) test -run '^$$' -bench . -benchmem ./protocol/... ./service/... ./internal/edge/...
+	$(call say,side by side)
+	$(GO) run ./bench
+
+demo: build ## the demo, with figures for machines and an exit status
+	$(call say,demo: two firewalls and one is killed)
+	bin/holdfast demo --json
+
+clean: ## remove bin/
+	rm -rf bin
