@@ -66,7 +66,7 @@ var layers = []layer{
 		never: "the simulator runs in virtual time on one thread; model the thing, do not touch it",
 	},
 	{
-		name: "edge", packages: []string{"internal/edge/..."}, imports: []string{"word", "service word", "edge"},
+		name: "edge", packages: []string{"internal/edge/...", "internal/key/..."}, imports: []string{"word", "service word", "edge"},
 		external: []string{"*"}, deny: []string{"log"},
 		never: "an edge touches the kernel and knows no machine; declare what you need as an interface in the package that uses it",
 	},
