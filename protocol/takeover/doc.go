@@ -1,0 +1,2 @@
+// Package takeover decides which member holds the addresses.
+package takeover
