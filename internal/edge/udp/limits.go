@@ -1,0 +1,44 @@
+package udp
+
+import "github.com/holdfast-ha/holdfast/protocol/wire"
+
+// The bounds of this package.
+const (
+	// LinkMax is the largest number of links: each costs a copy of every datagram and a
+	// kilobyte of window per member.
+	LinkMax = 8
+
+	// peerMax bounds the members a transport knows: a group is for tens.
+	peerMax = 64
+
+	// windowWords is the size of a replay window in words of 64 counters. One word is
+	// being filled, so the window covers 8192 counters: 80 ms at 100 000 datagrams a
+	// second, more than two links of one site differ.
+	windowWords = 129
+
+	// queueMax is how many datagrams wait for a Flush; Send flushes when it is full. It
+	// is what one sendmmsg takes; more would not save system calls worth the memory.
+	queueMax = 128
+
+	// batchMax is how many datagrams one recvmmsg takes.
+	batchMax = 64
+
+	// receiveMax is how many datagrams one Receive takes, so that one busy link cannot
+	// keep the loop from timers and other links: about a millisecond of work.
+	receiveMax = 256
+
+	// counterMax is the last counter of a life. It keeps AES-GCM far from the number of
+	// blocks at which ciphertexts under one key become distinguishable (NIST SP
+	// 800-38D), and is eight years at a million datagrams a second.
+	counterMax = 1 << 48
+
+	// bufferDefault is what the receive and send buffers of the sockets are by default,
+	// in bytes: a burst of some thousand full datagrams while the process is not running.
+	bufferDefault = 8 << 20
+
+	// bodyMax is the largest frame.
+	bodyMax = wire.FrameMax
+
+	// datagramMax is the largest datagram.
+	datagramMax = headerSize + bodyMax + tagSize
+)

@@ -1,0 +1,173 @@
+package udp
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// slotSize is the room for one received datagram: one byte more than the largest, so
+// that a longer one shows.
+const slotSize = datagramMax + 1
+
+// inbox is the room for one recvmmsg. The links take turns with it.
+type inbox struct {
+	messages [batchMax]message
+	vectors  [batchMax]unix.Iovec
+	names    [batchMax]unix.RawSockaddrInet6
+	slots    []byte
+}
+
+func (b *inbox) init() {
+	b.slots = make([]byte, batchMax*slotSize)
+	for i := range b.messages {
+		b.vectors[i].Base = &b.slots[i*slotSize]
+		b.vectors[i].SetLen(slotSize)
+		h := &b.messages[i].header
+		h.Name = (*byte)(unsafe.Pointer(&b.names[i]))
+		h.Iov = &b.vectors[i]
+		h.SetIovlen(1)
+	}
+}
+
+// take reads up to most datagrams from a socket.
+func (b *inbox) take(fd, most int) (int, unix.Errno) {
+	for i := range most {
+		b.messages[i].header.Namelen = unix.SizeofSockaddrInet6
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages[0])),
+		uintptr(most), unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+// Receive takes what a link has received, at most 256 datagrams, and hands over the
+// frames that are good, in the order of arrival: who sent each, in which life, over
+// which link. The link and the descriptor of the same position in [Transport.FDs]
+// belong together; links are numbered from 1. A frame is valid during the call only.
+// fn may call Send and Flush, and not Receive.
+//
+// n is the number of datagrams taken, good or not; what is left keeps the descriptor
+// readable. Receive never blocks. An error means that the socket is unusable; faults
+// of the network that the kernel reports are counted in [LinkStats] and no error.
+func (t *Transport) Receive(number int, fn func(from view.Member, link uint8, frame []byte)) (n int, err error) {
+	if number < 1 || number > len(t.links) {
+		return 0, &OpError{Op: "receive", Err: fmt.Errorf("there is no link %d; there are %d", number, len(t.links))}
+	}
+	l := t.links[number-1]
+	for n < receiveMax {
+		got, errno := t.inbox.take(l.fd, min(batchMax, receiveMax-n))
+		switch errno {
+		case 0:
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return n, nil
+		case unix.EBADF, unix.ENOTSOCK, unix.EFAULT, unix.EINVAL:
+			return n, &OpError{Op: "receive", Err: fmt.Errorf("%s: %w", l.name, errno)}
+		default:
+			l.readError = errno // reading it has cleared it
+			return n, nil
+		}
+		for i := range got {
+			t.one(l, number, i, fn)
+		}
+		n += got
+		if got < batchMax {
+			return n, nil
+		}
+	}
+	return n, nil
+}
+
+// one judges one received datagram and hands it over if it is good.
+func (t *Transport) one(l *link, number, slot int, fn func(view.Member, uint8, []byte)) {
+	size := int(t.inbox.messages[slot].size)
+	b := t.inbox.slots[slot*slotSize : slot*slotSize+size : (slot+1)*slotSize]
+	from, frame, reason := t.accept(number-1, b)
+	if reason != wire.OK {
+		l.dropped[reason]++
+		if reason != wire.Duplicate {
+			l.lastDrop, l.lastFrom = reason, t.inbox.names[slot]
+		}
+		return
+	}
+	fn(from, uint8(number), frame)
+}
+
+// accept judges a datagram from a link, counted from 0 here: the checks of
+// docs/rfc/0002-envelope.md, in their order. It opens the seal in place.
+func (t *Transport) accept(link int, b []byte) (view.Member, []byte, wire.Reason) {
+	var h header
+	if reason := h.parse(b); reason != wire.OK {
+		return view.Member{}, nil, reason
+	}
+	if (h.key != 0) != (t.keys != nil) {
+		return view.Member{}, nil, wire.Unsealed
+	}
+	p := t.peers[h.from.ID]
+	if p == nil {
+		return view.Member{}, nil, wire.UnknownSender
+	}
+	path := &p.paths[link]
+	frame, reason := t.admit(p, link, &h, b)
+	switch reason {
+	case wire.OK:
+		path.in.add(len(b))
+	case wire.Duplicate:
+		path.duplicates++
+	default:
+		path.dropped++
+	}
+	return h.from, frame, reason
+}
+
+// admit judges a datagram that names p as its sender.
+func (t *Transport) admit(p *peer, link int, h *header, b []byte) ([]byte, wire.Reason) {
+	later := h.from.Incarnation > p.present.incarnation
+	if h.from.Incarnation < p.present.incarnation {
+		return nil, wire.OldIncarnation
+	}
+	if h.link != wire.AllLinks && int(h.link) != link+1 {
+		return nil, wire.WrongDestination
+	}
+	if !later {
+		if reason := p.window.judge(h.counter, link); reason != wire.OK {
+			return nil, reason
+		}
+	}
+	frame := b[headerSize:]
+	if t.keys != nil {
+		at := position(t.keys, h.key)
+		if at < 0 {
+			return nil, wire.UnknownKey
+		}
+		claimed := &p.present
+		if later {
+			claimed = &p.candidate
+			if claimed.incarnation != h.from.Incarnation {
+				claimed.begin(h.from.Incarnation)
+			}
+		}
+		aead, err := claimed.seal(t.keys, at, p.id)
+		if err != nil {
+			return nil, wire.UnknownKey
+		}
+		var good bool
+		if frame, good = t.work.open(aead, b, h.counter, t.self.ID); !good {
+			return nil, wire.ForgedSeal
+		}
+	}
+	if later {
+		p.present, p.candidate, p.window = p.candidate, life{}, window{}
+		p.present.incarnation = h.from.Incarnation
+	}
+	p.window.take(h.counter, link)
+	return frame, wire.OK
+}

@@ -1,0 +1,98 @@
+package udp
+
+import (
+	"net/netip"
+	"slices"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// Traffic counts datagrams and their bytes, envelope included, UDP and IP headers not.
+type Traffic struct {
+	Datagrams, Bytes uint64
+}
+
+func (t *Traffic) add(size int) {
+	t.Datagrams++
+	t.Bytes += uint64(size)
+}
+
+// pathCount counts what went between this member and another over one link.
+type pathCount struct {
+	in, out                   Traffic
+	duplicates, dropped, lost uint64
+}
+
+// PathStats says what went between this member and another over one link, since Open.
+type PathStats struct {
+	Peer       view.ID
+	In         Traffic // handed over
+	Out        Traffic // taken by the kernel
+	Duplicates uint64  // copies of what another link had brought already; expected
+	Dropped    uint64  // named this member as sender and were not good; it need not have sent them
+	Lost       uint64  // refused by the kernel, see SendError
+}
+
+// LinkStats says what one link did, since Open.
+type LinkStats struct {
+	Label   string
+	Paths   []PathStats              // in the order of the members' IDs
+	Dropped [wire.ReasonCount]uint64 // received and not handed over, by reason
+	Overrun uint64                   // dropped by the kernel because the receive buffer was full
+
+	LastReason   wire.Reason    // why the last one was dropped, duplicates aside; OK if none was
+	LastSource   netip.AddrPort // where that one said it came from
+	SendError    error          // what the kernel said when it last refused a datagram, or nil
+	ReceiveError error          // the last fault of the network that the kernel reported, or nil
+}
+
+// Stats gives the counters of all links, in their order. It is a copy.
+func (t *Transport) Stats() []LinkStats {
+	ids := make([]view.ID, 0, len(t.peers))
+	for id := range t.peers {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	all := make([]LinkStats, len(t.links))
+	for i, l := range t.links {
+		s := &all[i]
+		s.Label, s.Dropped, s.LastReason = l.label, l.dropped, l.lastDrop
+		s.Overrun = l.overrun()
+		if l.lastDrop != wire.OK {
+			s.LastSource = address(&l.lastFrom)
+		}
+		if l.sendError != 0 {
+			s.SendError = l.sendError
+		}
+		if l.readError != 0 {
+			s.ReceiveError = l.readError
+		}
+		for _, id := range ids {
+			p := t.peers[id]
+			if p.routes[i].size == 0 {
+				continue
+			}
+			c := &p.paths[i]
+			s.Paths = append(s.Paths, PathStats{Peer: id, In: c.in, Out: c.out, Duplicates: c.duplicates, Dropped: c.dropped, Lost: c.lost})
+		}
+	}
+	return all
+}
+
+// overrun asks the kernel how many datagrams it has dropped for want of room. Asking
+// here costs nothing per datagram, as a control message on each would (SO_RXQ_OVFL).
+func (l *link) overrun() uint64 {
+	const drops = 8 // SK_MEMINFO_DROPS in linux/sock_diag.h, one of 9 numbers of 32 bits
+	var info [9]uint32
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(l.fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return 0
+	}
+	return uint64(info[drops])
+}
