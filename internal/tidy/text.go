@@ -62,6 +62,7 @@ func (t *tree) checkLines(rel, text string) {
 				break
 			}
 		}
+		t.checkLinks(rel, number, line)
 		if mark := todo.FindString(line); mark != "" && !owned.MatchString(line) {
 			t.reportAt(rel, number, RuleText, "%s without an owner: write TODO(#123) with the number of an issue, or do it now", mark)
 		}
