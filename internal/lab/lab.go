@@ -67,7 +67,7 @@ func Open(c Config) (*Lab, error) {
 
 func (l *Lab) build() (err error) {
 	if l.wires, err = netns.New(switchName); err != nil {
-		return &OpError{Op: "make network namespaces", Err: userns.Explain(err)}
+		return &OpError{Op: "make network namespaces", Err: explain(err)}
 	}
 	if err := l.wires.Do(setSwitch); err != nil {
 		return &OpError{Op: "set up the switch", Err: err}
@@ -83,7 +83,7 @@ func (l *Lab) build() (err error) {
 	for _, name := range []string{Client, FW1, FW2, Server} {
 		node, err := openNode(name)
 		if err != nil {
-			return &OpError{Op: "make " + name, Err: userns.Explain(err)}
+			return &OpError{Op: "make " + name, Err: explain(err)}
 		}
 		l.nodes[name] = node
 	}
@@ -93,6 +93,15 @@ func (l *Lab) build() (err error) {
 		}
 	}
 	return l.finish()
+}
+
+// explain adds the remedy to a refusal of a namespace; other errors tell their own.
+func explain(err error) error {
+	var refused *netns.OpError
+	if errors.As(err, &refused) {
+		return userns.Explain(err)
+	}
+	return err
 }
 
 // finish gives the nodes what needs their interfaces.

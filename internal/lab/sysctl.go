@@ -32,7 +32,6 @@ var everywhere = []setting{
 	{"net/ipv6/conf/default/dad_transmits", "0", true},
 	{"net/ipv6/conf/all/disable_ipv6", "0", true},
 	{"net/ipv6/conf/default/disable_ipv6", "0", true},
-	{"net/ipv4/ping_group_range", "0 2147483647", true},
 }
 
 // setHost makes a client or server of the calling thread's namespace.
