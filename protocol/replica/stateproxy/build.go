@@ -109,7 +109,7 @@ func (b *builder) announce() {
 // end sends the end marker of a resync once everything was announced.
 func (b *builder) end() {
 	s := b.s
-	if !s.endOwed || s.cursor != 0 || b.frames >= stepFrames {
+	if b.m.partial || !s.endOwed || s.cursor != 0 || b.frames >= stepFrames {
 		return
 	}
 	b.space(numberSizeMax)

@@ -17,6 +17,8 @@ type Machine struct {
 	peers []*peer
 	drops [wire.ReasonCount]uint64
 	full  uint64 // objects refused because the internal cache was full
+
+	partial bool // the internal cache is being filled: no resync may end yet
 }
 
 // peer is everything about one peer: what we tell it and what it told us.
@@ -101,6 +103,7 @@ func (m *Machine) Delete(now time.Time, key []byte) {
 // Clear empties the internal cache: the service does not keep these objects any more,
 // another member does. The peers remove them.
 func (m *Machine) Clear(now time.Time) {
+	m.partial = false
 	if m.own.used() == 0 {
 		return
 	}
@@ -117,6 +120,21 @@ func (m *Machine) Clear(now time.Time) {
 		}
 	}
 }
+
+// Begin says that the internal cache is about to be filled anew, from the service's
+// whole table. The peers keep what they have until [Machine.Whole]: only then are they
+// told that what was not announced is gone.
+func (m *Machine) Begin(now time.Time) {
+	m.partial = true
+	for _, p := range m.peers {
+		if p.live {
+			p.resync(now, m)
+		}
+	}
+}
+
+// Whole says that the internal cache holds all the service has.
+func (m *Machine) Whole() { m.partial = false }
 
 // Resync tells one peer everything again.
 func (m *Machine) Resync(now time.Time, id view.ID) {

@@ -17,7 +17,7 @@ type pair struct {
 	now   time.Time
 	m     [2]*Machine
 	out   [2]Output
-	wires [2][][]byte              // to 0, to 1
+	wires [2][][]byte                 // to 0, to 1
 	lose  func(to int, b []byte) bool // nil: nothing is lost
 	seen  []trace.Event
 	got   [2]map[string]string // external caches as delivered

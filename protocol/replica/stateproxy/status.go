@@ -127,3 +127,23 @@ func (m *Machine) Objects() (count int, refused uint64) { return m.own.live, m.f
 
 // Drops counts the payloads dropped, by reason.
 func (m *Machine) Drops() [wire.ReasonCount]uint64 { return m.drops }
+
+// Complete says whether the external cache of a peer is that of the given life, a full
+// resync having ended.
+func (m *Machine) Complete(of view.Member) bool {
+	p := m.peer(of.ID)
+	return p != nil && p.life == of.Incarnation && p.receiver.complete
+}
+
+// Confirmed is the cheap part of Proof: the state, and until when the peer has
+// everything that was sent.
+func (m *Machine) Confirmed(now time.Time, id view.ID) (ProofState, time.Time) {
+	p := m.peer(id)
+	if p == nil || !p.live {
+		return Unknown, time.Time{}
+	}
+	if p.proof.State == Proven && !p.outstanding() && p.urgent.n == 0 {
+		return Proven, now
+	}
+	return p.proof.State, p.provenAt
+}

@@ -30,7 +30,7 @@ func (s *sender) deadline(m *Machine) time.Time {
 		return s.helloAt
 	}
 	d := earlier(s.heard.Add(awayAfter), s.markAt)
-	if s.urgent.n >= burst || s.resend.n > 0 || s.canAnnounce(m.window()) {
+	if s.urgent.n >= burst || s.resend.n > 0 || s.canAnnounce(m) {
 		return s.heard // in the past: at once
 	}
 	if s.urgent.n > 0 {
@@ -43,8 +43,8 @@ func (s *sender) deadline(m *Machine) time.Time {
 }
 
 // canAnnounce says whether a resync may go on.
-func (s *sender) canAnnounce(window int) bool {
-	return (s.cursor != 0 && s.inflight.n < window) || (s.endOwed && s.cursor == 0)
+func (s *sender) canAnnounce(m *Machine) bool {
+	return (s.cursor != 0 && s.inflight.n < m.window()) || (s.endOwed && s.cursor == 0 && !m.partial)
 }
 
 func (r *receiver) deadline() time.Time { return earlier(r.ackAt, r.nackAt) }
