@@ -76,11 +76,12 @@ func newer(lines []string) []Finding {
 	return findings
 }
 
-// goList runs the Go tool without the network.
+// goList runs the Go tool without the network, and as if on the platform that releases are
+// built for, so that the answer is the same everywhere.
 func goList(root string, args ...string) (string, error) {
 	cmd := exec.Command("go", append([]string{"list"}, args...)...)
 	cmd.Dir = root
-	cmd.Env = append(cmd.Environ(), "GOPROXY=off", "GOWORK=off")
+	cmd.Env = append(cmd.Environ(), "GOPROXY=off", "GOWORK=off", "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
