@@ -28,6 +28,11 @@ func (n *network) next() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + pid%250), byte(i >> 8), byte(i)}), uint16(20000+pid/250%10000))
 }
 
+// next6 gives a port of ::1 that depends on the process.
+func (n *network) next6() netip.AddrPort {
+	return netip.AddrPortFrom(netip.IPv6Loopback(), uint16(30000+os.Getpid()%1000*20+int(n.last.Add(1))%20))
+}
+
 // got is one frame as it was handed over.
 type got struct {
 	from  view.Member
