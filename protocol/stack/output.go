@@ -13,6 +13,7 @@ type Verb uint8
 // The verbs.
 const (
 	Put      Verb = 1 + iota // have this object in the table, in this state
+	Change                   // the same for an object that was Put here before
 	Create                   // have it unless the table has it already
 	Remove                   // do not have it
 	Commit                   // finish everything asked so far, then call Committed
@@ -22,7 +23,7 @@ const (
 	Dump                     // read the whole table: Found for each object, then Dumped
 )
 
-var verbNames = [...]string{"none", "put", "create", "remove", "commit", "raise", "lower", "announce", "dump"}
+var verbNames = [...]string{"none", "put", "change", "create", "remove", "commit", "raise", "lower", "announce", "dump"}
 
 // String gives the verb in one word.
 func (v Verb) String() string { return verbNames[v] }
@@ -31,8 +32,8 @@ func (v Verb) String() string { return verbNames[v] }
 type Command struct {
 	Verb  Verb
 	Epoch view.Epoch // Commit, Raise, Lower
-	Key   []byte     // Put, Create, Remove; valid until the Output's Reset
-	State []byte     // Put, Create
+	Key   []byte     // Put, Change, Create, Remove; valid until the Output's Reset
+	State []byte     // Put, Change, Create
 }
 
 // Output is what steps of a stack ask of its driver: first the commands, in order,

@@ -125,7 +125,7 @@ func (s *Stack) take(now time.Time, out *Output) {
 				s.mirror.want()
 			}
 		case s.owning:
-			if d.Verb == stateproxy.Put && d.From == s.predecessor.ID && now.Before(s.graceUntil) {
+			if d.Verb != stateproxy.Delete && d.From == s.predecessor.ID && now.Before(s.graceUntil) {
 				if _, known := s.proxy.State(d.Key); !known {
 					s.proxy.Put(now, d.Key, d.State)
 					out.object(Create, d.Key, d.State)
@@ -134,6 +134,8 @@ func (s *Stack) take(now time.Time, out *Output) {
 		case !s.mirrors() || s.active.ID != view.Nobody && d.From != s.active.ID:
 		case d.Verb == stateproxy.Put:
 			out.object(Put, d.Key, d.State)
+		case d.Verb == stateproxy.Change:
+			out.object(Change, d.Key, d.State)
 		case d.Verb == stateproxy.Delete:
 			out.object(Remove, d.Key, nil)
 		}

@@ -107,7 +107,7 @@ func (c *cluster) do(i int) {
 
 func (c *cluster) carryOut(n *node, w Command) {
 	switch w.Verb {
-	case Put:
+	case Put, Change:
 		n.table[string(w.Key)] = string(w.State)
 	case Create:
 		if _, ok := n.table[string(w.Key)]; !ok {

@@ -10,7 +10,8 @@ type Verb uint8
 
 // The verbs.
 const (
-	Put      Verb = 1 + iota // an object is new or has changed
+	Put      Verb = 1 + iota // an object is new, or may have changed in every part
+	Change                   // an object that was Put before has changed in what changes often
 	Delete                   // an object is gone
 	Complete                 // a full resync has ended: the external cache is the peer's
 )
@@ -21,7 +22,7 @@ type Delivery struct {
 	From  view.ID
 	Verb  Verb
 	Key   []byte
-	State []byte // Put only
+	State []byte // Put and Change
 }
 
 // Output is what a step asks of its driver. Deliveries come exactly in this order.

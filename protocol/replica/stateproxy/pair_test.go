@@ -65,7 +65,7 @@ func (p *pair) collect(i int) {
 	}
 	for _, d := range p.out[i].Deliver {
 		switch d.Verb {
-		case Put:
+		case Put, Change:
 			p.got[i][string(d.Key)] = string(d.State)
 		case Delete:
 			delete(p.got[i], string(d.Key))

@@ -1,6 +1,7 @@
 package stateproxy
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/trace"
@@ -193,7 +194,7 @@ func (m *Machine) take(now time.Time, r *receiver, n uint64, msg message, out *O
 		r.digest -= r.cache.at(b.local).term
 		r.cache.setTail(b.local, msg.prefix, msg.state)
 		r.digest += r.cache.at(b.local).term
-		out.deliver(r.peer, Put, r.cache.keyOf(b.local), r.cache.stateOf(b.local))
+		out.deliver(r.peer, Change, r.cache.keyOf(b.local), r.cache.stateOf(b.local))
 	case opDestroy:
 		if b.local != 0 {
 			r.discard(b.local, out)
@@ -208,6 +209,7 @@ func (m *Machine) take(now time.Time, r *receiver, n uint64, msg message, out *O
 // seed, 6.1 b).
 func (m *Machine) announced(now time.Time, r *receiver, b *binding, msg message, out *Output) {
 	s := r.cache.find(msg.key)
+	same := s != 0 && bytes.Equal(r.cache.stateOf(s), msg.state)
 	if b.local != 0 && b.local != s {
 		r.discard(b.local, out) // the slot stands for another object now
 	}
@@ -233,7 +235,9 @@ func (m *Machine) announced(now time.Time, r *receiver, b *binding, msg message,
 	b.local, b.full = s, false
 	r.digest += r.cache.at(s).term
 	r.count++
-	out.deliver(r.peer, Put, msg.key, msg.state)
+	if !same { // a resync repeats what is known; that needs nobody's work
+		out.deliver(r.peer, Put, msg.key, msg.state)
+	}
 }
 
 // discard removes an object of the external cache.
