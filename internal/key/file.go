@@ -170,11 +170,11 @@ func parseLine(line []byte) (Key, *FileError) {
 			Remedy:  "make a key with `holdfast key new FILE`; do not make one up",
 		}
 	}
-	k := Key{ID: uint8(id), Comment: comment, secret: new([Size]byte)}
-	if _, err := hex.Decode(k.secret[:], []byte(secret)); err != nil {
+	k := Key{ID: uint8(id), Comment: comment, secret: newVault()}
+	if _, err := hex.Decode(k.secret.bytes[:], []byte(secret)); err != nil {
 		return Key{}, &FileError{Problem: fmt.Sprintf("the secret of key %d is not hexadecimal", id), Remedy: form}
 	}
-	if bytes.Count(k.secret[:], k.secret[:1]) == Size {
+	if bytes.Count(k.secret.bytes[:], k.secret.bytes[:1]) == Size {
 		return Key{}, &FileError{
 			Problem: fmt.Sprintf("the secret of key %d is the same byte %d times", id, Size),
 			Remedy:  "make a key with `holdfast key new FILE`",
@@ -208,7 +208,7 @@ func checkComment(comment string) error {
 
 // line is the key as it stands in a file.
 func (k Key) line() string {
-	s := strconv.Itoa(int(k.ID)) + " " + hex.EncodeToString(k.secret[:])
+	s := strconv.Itoa(int(k.ID)) + " " + hex.EncodeToString(k.secret.bytes[:])
 	if c := strings.TrimSpace(k.Comment); c != "" {
 		s += " " + c
 	}
@@ -244,6 +244,11 @@ func Create(path, comment string) (Key, error) {
 // member seals with it before somebody puts its line first. The file is replaced in
 // one step, so that a daemon that reloads sees the old or the new one.
 func Add(path, comment string) (Key, error) {
+	// Behind a symbolic link the file itself is replaced, not the link.
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return Key{}, unreadable(path, err)
+	}
 	text, err := read(path)
 	if err != nil {
 		return Key{}, err
@@ -264,19 +269,33 @@ func Add(path, comment string) (Key, error) {
 	if !bytes.HasSuffix(text, []byte("\n")) {
 		text = append(text, '\n')
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new*") // made with mode 0600
-	if err != nil {
-		return Key{}, unwritable(path, err)
-	}
-	if err := fill(f, string(text)+k.line()); err != nil {
-		_ = os.Remove(f.Name())
-		return Key{}, unwritable(path, err)
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		_ = os.Remove(f.Name())
+	if err := replace(path, string(text)+k.line()); err != nil {
 		return Key{}, unwritable(path, err)
 	}
 	return k, nil
+}
+
+// replace puts a file of the same owner and mode 0600 in the place of another.
+func replace(path, text string) (err error) {
+	former, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new*") // made with mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	owner := former.Sys().(*syscall.Stat_t)
+	err = f.Chown(int(owner.Uid), int(owner.Gid))
+	if err = errors.Join(err, fill(f, text)); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // next is the number for a further key: the one after the highest, so that a number is

@@ -35,10 +35,15 @@ type Key struct {
 	ID      uint8  // 1 to 255; it stands in clear text in every datagram
 	Comment string // for people; may be empty
 
-	// The secret is behind a pointer so that not even a reflecting printer, which does
-	// not call the Format of an unexported field, comes to it.
-	secret *[Size]byte
+	secret *vault
 }
+
+// vault keeps a secret two pointers away from the Key, so that not even package fmt
+// comes to it where it does not call Format: in an unexported field of another struct.
+// There it follows no pointer, or one, for a verb that does not fit.
+type vault struct{ bytes *[Size]byte }
+
+func newVault() *vault { return &vault{new([Size]byte)} }
 
 // New makes a key of the given number from the kernel's random generator. The comment
 // must be one line of printable text; see [Create].
@@ -49,8 +54,8 @@ func New(id uint8, comment string) (Key, error) {
 	if err := checkComment(comment); err != nil {
 		return Key{}, err
 	}
-	k := Key{ID: id, Comment: comment, secret: new([Size]byte)}
-	if _, err := rand.Read(k.secret[:]); err != nil {
+	k := Key{ID: id, Comment: comment, secret: newVault()}
+	if _, err := rand.Read(k.secret.bytes[:]); err != nil {
 		return Key{}, err
 	}
 	return k, nil
@@ -63,7 +68,7 @@ func (k Key) Derive(info []byte) ([Size]byte, error) {
 	if k.secret == nil {
 		return [Size]byte{}, errors.New("the zero key has no secret; take keys from New or Load")
 	}
-	b, err := hkdf.Key(sha256.New, k.secret[:], nil, string(info), Size)
+	b, err := hkdf.Key(sha256.New, k.secret.bytes[:], nil, string(info), Size)
 	if err != nil {
 		return [Size]byte{}, err
 	}
@@ -75,7 +80,7 @@ func (k Key) Equal(o Key) bool {
 	if k.ID != o.ID || k.secret == nil || o.secret == nil {
 		return k.ID == o.ID && k.secret == o.secret
 	}
-	return subtle.ConstantTimeCompare(k.secret[:], o.secret[:]) == 1
+	return subtle.ConstantTimeCompare(k.secret.bytes[:], o.secret.bytes[:]) == 1
 }
 
 // String gives "key 2", never the secret.
@@ -117,8 +122,11 @@ func (r *Ring) Len() int { return len(r.keys) }
 // At gives the key at a position. Position 0 is the key that seals.
 func (r *Ring) At(i int) Key { return r.keys[i] }
 
-// String gives "keys 2 1" in the ring's order, never a secret.
+// String gives "keys 2 1" in the ring's order, or "no keys", never a secret.
 func (r *Ring) String() string {
+	if r == nil {
+		return "no keys"
+	}
 	s := "keys"
 	for _, k := range r.keys {
 		s += " " + strconv.Itoa(int(k.ID))
@@ -127,10 +135,4 @@ func (r *Ring) String() string {
 }
 
 // Format prints what String gives, whatever the verb.
-func (r *Ring) Format(f fmt.State, _ rune) {
-	if r == nil {
-		_, _ = f.Write([]byte("no keys"))
-		return
-	}
-	_, _ = f.Write([]byte(r.String()))
-}
+func (r *Ring) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(r.String())) }
