@@ -245,10 +245,11 @@ func Create(path, comment string) (Key, error) {
 // one step, so that a daemon that reloads sees the old or the new one.
 func Add(path, comment string) (Key, error) {
 	// Behind a symbolic link the file itself is replaced, not the link.
-	path, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return Key{}, unreadable(path, err)
 	}
+	path = target
 	text, err := read(path)
 	if err != nil {
 		return Key{}, err

@@ -236,7 +236,8 @@ func TestAddKeepsWhatItCannotRead(t *testing.T) {
 	if have, err := os.ReadFile(broken); err != nil || string(have) != "1 broken" {
 		t.Errorf("the broken file is %q now (%v)", have, err)
 	}
-	if _, err := Add(filepath.Join(t.TempDir(), "missing"), ""); !errors.Is(err, os.ErrNotExist) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	if _, err := Add(missing, ""); !errors.Is(err, os.ErrNotExist) || !strings.HasPrefix(fmt.Sprint(err), missing+": ") {
 		t.Errorf("a missing file: %v", err)
 	}
 }
