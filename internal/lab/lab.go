@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +46,7 @@ func (c *Config) complete() error {
 type Lab struct {
 	config Config
 	nodes  map[string]*Node
+	ipv6   bool
 	wires  *netns.Namespace // the switch
 	handle *netlink.Handle  // in the switch
 
@@ -57,7 +59,8 @@ func Open(c Config) (*Lab, error) {
 	if err := c.complete(); err != nil {
 		return nil, &OpError{Op: "check its configuration", Err: err}
 	}
-	l := &Lab{config: c, nodes: map[string]*Node{}, cut: map[string]bool{}}
+	_, noIPv6 := os.Stat("/proc/sys/net/ipv6") // a kernel started with ipv6.disable=1
+	l := &Lab{config: c, nodes: map[string]*Node{}, cut: map[string]bool{}, ipv6: noIPv6 == nil}
 	if err := l.build(); err != nil {
 		l.Close()
 		return nil, err
@@ -134,6 +137,10 @@ func (l *Lab) Node(name string) *Node {
 	}
 	return n
 }
+
+// HasIPv6 says whether the test bed has IPv6: whether this kernel does. Without it the
+// nodes have their IPv4 addresses only.
+func (l *Lab) HasIPv6() bool { return l.ipv6 }
 
 // Close kills what runs on the nodes, waits for it, and removes the test bed. Sockets
 // opened on a node are the caller's to close; one left open keeps its namespace.

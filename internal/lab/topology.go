@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 )
@@ -50,6 +52,9 @@ func (l *Lab) connect(n *Node, name string, addresses []string) error {
 			return err
 		}
 	}
+	if !l.ipv6 {
+		addresses = slices.DeleteFunc(slices.Clone(addresses), isIPv6)
+	}
 	n.own[name] = addresses
 	for _, a := range addresses {
 		if err := n.AddAddress(name, a); err != nil {
@@ -76,6 +81,8 @@ func rows(addresses []string, count int) ([]string, error) {
 	return all, nil
 }
 
+func isIPv6(address string) bool { return strings.Contains(address, ":") }
+
 // addGateways sends all that client or server has to say to the other to the virtual
 // addresses on its side.
 func (l *Lab) addGateways(n *Node) error {
@@ -86,6 +93,9 @@ func (l *Lab) addGateways(n *Node) error {
 	link, err := n.handle.LinkByName(name)
 	if err != nil {
 		return err
+	}
+	if !l.ipv6 {
+		gateways = slices.DeleteFunc(gateways, isIPv6)
 	}
 	for _, g := range gateways {
 		gateway, _, err := net.ParseCIDR(g)
