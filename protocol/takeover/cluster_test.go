@@ -54,15 +54,16 @@ type node struct {
 	paused time.Time // until then it is not run
 	inbox  []packet
 
-	service          map[Verb]time.Duration // how long it takes; negative: never done
-	unsynced         bool                   // does not become synced by itself
-	unproven         bool                   // does not prove its peers by itself
-	tape             []packet               // what was sent to it, while recording
-	recording        bool
-	holding          bool
-	held             view.Epoch
-	committed        view.Epoch
-	machineRecovered Recovered
+	service   map[Verb]time.Duration // how long it takes; negative: until it is mended
+	work      []Command              // that it has yet to do, one after the other
+	stuck     bool                   // it does nothing until it is mended
+	holding   bool                   // addresses, from the beginning of raise to the end of lower
+	committed view.Epoch
+
+	unsynced  bool // does not become synced by itself
+	unproven  bool // does not prove its peers by itself
+	recording bool
+	tape      []packet // what was sent to it, while recording
 }
 
 type packet struct {
@@ -123,6 +124,9 @@ func (c *cluster) start(n *node) {
 		cfg.Members = append(cfg.Members, Candidate{ID: peer.id, Priority: peer.priority})
 	}
 	from := Recovered{}
+	if n.m != nil {
+		n.epoch = n.m.Status().Highest
+	}
 	if c.remember {
 		from.Epoch = n.epoch
 	}
@@ -131,6 +135,7 @@ func (c *cluster) start(n *node) {
 		c.t.Fatal(err)
 	}
 	n.m, n.up, n.holding, n.inbox, n.paused = m, true, false, nil, time.Time{}
+	n.work, n.stuck, n.committed = nil, false, 0
 	n.life++
 	c.step(n, func(out *Output) {
 		m.Health(c.now, n.down, out)
@@ -140,9 +145,6 @@ func (c *cluster) start(n *node) {
 
 // crash ends a node's life: addresses of a dead host are held by nobody.
 func (c *cluster) crash(n *node) {
-	if n.up {
-		n.epoch = n.m.Status().Highest
-	}
 	n.up, n.holding, n.inbox = false, false, nil
 }
 
@@ -229,22 +231,46 @@ func (c *cluster) serve(n *node, command Command) {
 		why = fmt.Sprintf(" (%v)", command.Reason)
 	}
 	c.tell(n, fmt.Sprintf("-> %v %d%s", command.Verb, command.Epoch, why))
-	took, known := n.service[command.Verb]
-	if !known || took < 0 {
-		return
+	if command.Verb != Announce {
+		n.work = append(n.work, command)
+		if len(n.work) == 1 {
+			c.labour(n)
+		}
 	}
-	life := n.life
-	c.after(took, func() { c.confirm(n, life, command) })
 }
 
-func (c *cluster) confirm(n *node, life view.Incarnation, command Command) {
-	if !n.up || n.life != life {
+// labour has the service carry out the oldest command; the others wait for it.
+func (c *cluster) labour(n *node) {
+	took, life := n.service[n.work[0].Verb], n.life
+	n.holding = n.holding || n.work[0].Verb == Raise
+	if n.stuck = took < 0; n.stuck {
 		return
 	}
-	if c.now.Before(n.paused) {
-		c.after(n.paused.Sub(c.now), func() { c.confirm(n, life, command) })
-		return
+	var done func()
+	done = func() {
+		switch {
+		case !n.up || n.life != life:
+		case c.now.Before(n.paused):
+			c.after(n.paused.Sub(c.now), done)
+		default:
+			command := n.work[0]
+			n.work = n.work[1:]
+			switch command.Verb {
+			case Commit:
+				n.committed = command.Epoch
+			case Lower:
+				n.holding = false
+			}
+			if len(n.work) > 0 {
+				c.labour(n)
+			}
+			c.confirm(n, command)
+		}
 	}
+	c.after(took, done)
+}
+
+func (c *cluster) confirm(n *node, command Command) {
 	c.step(n, func(out *Output) {
 		switch command.Verb {
 		case Commit:
@@ -289,7 +315,7 @@ func (c *cluster) run(d time.Duration) {
 		}
 		c.step(n, func(out *Output) { n.m.Tick(c.now, out) })
 		if again := n.m.Deadline(); !again.IsZero() && !again.After(c.now) {
-			c.t.Fatalf("%v: Tick at %v leaves the deadline at %v", n.id, c.now, again)
+			c.t.Fatalf("%v: Tick at %v leaves the deadline at %v: %+v", n.id, c.now, again, n.m)
 		}
 	}
 }

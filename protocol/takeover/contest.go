@@ -77,8 +77,7 @@ func (m *Machine) reannounce(now time.Time, out *Output) {
 	if !m.holding {
 		return
 	}
-	m.raisedAt, m.announced = now, 0
-	m.announceAt = now.Add(announceAfter[0])
+	m.raisedAt, m.announceAt = now, now.Add(announceAfter[0])
 	m.command(out, Announce, Contest)
 }
 
@@ -86,16 +85,25 @@ func (m *Machine) reannounce(now time.Time, out *Output) {
 // turned up, from a former life or another's attempt: old epochs lose everywhere, so
 // an active must not be left in one. The addresses are held throughout.
 func (m *Machine) renew(now time.Time, out *Output) {
-	if m.renewing || m.stopping || m.raised <= m.epoch {
-		return
-	}
+	late := m.raised > m.epoch && !m.renewing && !m.stopping
 	for i := range m.peers {
 		p := &m.peers[i]
-		if p.claims() || p.alive && p.said.active != view.Nobody && p.said.active != m.cfg.Self.ID {
-			return
-		}
+		// Whoever raised in that epoch may be about to be heard, at first from others.
+		late = late && !p.claims() &&
+			(!p.alive || p.said.active == view.Nobody || p.said.active == m.cfg.Self.ID)
+	}
+	switch {
+	case !late:
+		m.lateSince = time.Time{}
+		return
+	case m.lateSince.IsZero():
+		m.lateSince = now
+		return
+	case now.Sub(m.lateSince) < m.patience():
+		return
 	}
 	m.epoch = m.next(m.cfg.Self.ID)
+	m.begun = m.epoch
 	m.highest, m.raised = max(m.highest, m.epoch), max(m.raised, m.epoch)
 	m.committed, m.renewing, m.urgent = false, true, true
 	m.note(now, trace.Promoting, view.Nobody, uint64(m.epoch), uint64(Renewal))

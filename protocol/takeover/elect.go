@@ -146,7 +146,7 @@ func (m *Machine) promote(now time.Time, why Reason, out *Output) {
 // begin asks for the state to be put into the kernel. A grantor keeps us from raising
 // until it says so.
 func (m *Machine) begin(now time.Time, e view.Epoch, grantor view.ID, why Reason, out *Output) {
-	m.epoch, m.highest = e, max(m.highest, e)
+	m.epoch, m.begun, m.highest = e, e, max(m.highest, e)
 	m.committed, m.authorised, m.grantor = false, grantor == view.Nobody, grantor
 	m.setRole(now, Promoting, why)
 	m.note(now, trace.Promoting, grantor, uint64(e), uint64(why))
@@ -170,7 +170,7 @@ func (m *Machine) Committed(now time.Time, e view.Epoch, out *Output) {
 // raise asks for the addresses to be added. Nothing else does.
 func (m *Machine) raise(out *Output, why Reason) {
 	m.holding = true
-	m.raised, m.lastRaised = max(m.raised, m.epoch), m.epoch
+	m.raised = max(m.raised, m.epoch)
 	m.command(out, Raise, why)
 }
 
@@ -184,8 +184,7 @@ func (m *Machine) Raised(now time.Time, e view.Epoch, out *Output) {
 		m.setRole(now, Active, m.reason)
 	}
 	m.note(now, trace.Activated, view.Nobody, uint64(e), 0)
-	m.raisedAt, m.announced = now, 0
-	m.announceAt = now.Add(announceAfter[0])
+	m.raisedAt, m.announceAt = now, now.Add(announceAfter[0])
 	m.settle(now, out)
 }
 
@@ -214,7 +213,7 @@ func (m *Machine) stand(now time.Time, why Reason) {
 // lower asks for the addresses to be removed.
 func (m *Machine) lower(now time.Time, why Reason, out *Output) {
 	m.holding, m.lowering, m.lowerBy = false, m.epoch, now.Add(lowerMax)
-	m.announceAt = time.Time{}
+	m.renewing, m.announceAt = false, time.Time{}
 	m.command(out, Lower, why)
 }
 
@@ -240,9 +239,11 @@ func (m *Machine) announce(now time.Time, out *Output) {
 		return
 	}
 	m.command(out, Announce, None)
-	if m.announced++; m.announced < len(announceAfter) {
-		m.announceAt = m.raisedAt.Add(announceAfter[m.announced])
-	} else {
-		m.announceAt = now.Add(announceEvery)
+	m.announceAt = now.Add(announceEvery)
+	for _, d := range announceAfter {
+		if at := m.raisedAt.Add(d); at.After(now) {
+			m.announceAt = at
+			break
+		}
 	}
 }

@@ -136,8 +136,10 @@ func (m *Machine) advance(now time.Time, out *Output) {
 	p := m.peer(h.to.ID)
 	lowered := !m.holding
 	switch {
-	case !p.alive || p.life != h.to.Incarnation || !p.said.is(flagHealthy) || m.raised >= h.epoch:
+	case !p.alive || p.life != h.to.Incarnation || !p.said.is(flagHealthy):
 		m.keep(now, TargetLost, out)
+	case m.highest > h.epoch:
+		m.keep(now, Renewal, out)
 	case lowered && !now.Before(m.lowerBy):
 		m.keep(now, LowerLate, out)
 	case !lowered && !now.Before(h.until):
@@ -198,12 +200,23 @@ func (m *Machine) succeed(now time.Time, out *Output) {
 	}
 	for i := range m.peers {
 		p := &m.peers[i]
-		if m.names(p) && p.said.offered > m.lastRaised && p.said.offered >= m.raised {
-			m.begin(now, p.said.offered, p.id, Requested, out)
+		if m.names(p) && p.said.offered > m.begun && p.said.offered >= m.raised {
+			m.begin(now, p.said.offered, p.id, m.motive(p), out)
 			m.changed = true
 			return
 		}
 	}
+}
+
+// motive is why a peer hands over to us, as far as can be seen from here.
+func (m *Machine) motive(p *peer) Reason {
+	switch {
+	case !p.said.is(flagHealthy):
+		return Unhealthy
+	case m.asking:
+		return Preemption
+	}
+	return Requested
 }
 
 // names says whether a living peer hands over to this life of ours.
@@ -234,20 +247,30 @@ func (m *Machine) leave(now time.Time, out *Output) {
 	}
 	switch m.role {
 	case Active:
-		if p := m.best(true); p != nil && !m.renewing && !m.triedToHandOver {
+		if p := m.best(true); m.holding && p != nil && !m.renewing && !m.triedToHandOver {
 			m.triedToHandOver = true
 			m.drain(now, p, Stopping)
 			return
 		}
-		m.yield(now, Stopping, out)
+		// Nobody takes over before the goodbye, so the addresses go first.
+		if m.holding {
+			m.lower(now, Stopping, out)
+		}
+		if m.lowering != 0 && now.Before(m.lowerBy) {
+			return
+		}
+		m.note(now, trace.Yielded, view.Nobody, uint64(m.epoch), uint64(Stopping))
 	case Promoting:
 		m.yield(now, Stopping, out)
+		return
 	case Waiting, Standby:
 		if m.handover.granted || m.lowering != 0 && now.Before(m.lowerBy) {
 			return
 		}
-		m.setRole(now, Stopped, Stopping)
-		m.goodbyes, m.burst = goodbyes, 0
-		m.active = view.Member{}
+	default:
+		return
 	}
+	m.stand(now, Stopping)
+	m.setRole(now, Stopped, Stopping)
+	m.goodbyes, m.burst, m.active = goodbyes, 0, view.Member{}
 }

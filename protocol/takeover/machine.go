@@ -67,12 +67,13 @@ type Machine struct {
 	stableSince    time.Time // since when we are better placed than the active; zero: are not
 	asking         bool
 
-	committed  bool    // all state is in the kernel, in epoch
-	authorised bool    // we may raise in epoch as soon as committed
-	grantor    view.ID // who hands over to us; nobody if we took over ourselves
-	holding    bool    // Raise was asked and Lower was not
-	renewing   bool    // active, and committing in a later epoch
-	lastRaised view.Epoch
+	committed  bool       // all state is in the kernel, in epoch
+	authorised bool       // we may raise in epoch as soon as committed
+	grantor    view.ID    // who hands over to us; nobody if we took over ourselves
+	holding    bool       // Raise was asked and Lower was not
+	renewing   bool       // active, and committing in a later epoch
+	begun      view.Epoch // the last in which we asked for Commit
+	lateSince  time.Time  // since when a later epoch than ours is known and nobody is in it
 	lowering   view.Epoch // Lower was asked in this epoch and not confirmed; zero: no
 	lowerBy    time.Time
 
@@ -80,8 +81,7 @@ type Machine struct {
 	retryAt  time.Time
 
 	announceAt time.Time // zero: never
-	announced  int       // of the burst
-	raisedAt   time.Time
+	raisedAt   time.Time // or announced anew
 
 	stopping        bool
 	triedToHandOver bool

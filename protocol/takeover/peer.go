@@ -95,8 +95,11 @@ func (m *Machine) Receive(now time.Time, from view.Member, linkNumber uint8, pay
 	if from.Incarnation > p.life {
 		m.born(now, p, from.Incarnation)
 	}
+	if p.gone {
+		return // the goodbye is said several times
+	}
 	l := &p.links[linkNumber-1]
-	if said.sequence <= l.sequence || p.gone {
+	if said.sequence <= l.sequence {
 		m.drop(now, from.ID, wire.Stale)
 		return
 	}

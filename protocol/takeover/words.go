@@ -37,7 +37,9 @@ type Verb uint8
 const (
 	// Commit asks to put all state of the peers into the kernel and then to call
 	// [Machine.Committed]. From here on, until Lower or until the role is standby
-	// again, state that still arrives goes straight into the kernel as well.
+	// again, state that still arrives goes straight into the kernel as well. With the
+	// reason Renewal the node holds the addresses already and its own kernel is what
+	// counts: nothing must be put there, only Committed called.
 	Commit Verb = 1 + iota
 	// Raise asks to add the addresses, to announce them, and then to call
 	// [Machine.Raised]. It never comes before Committed of the same epoch. It may

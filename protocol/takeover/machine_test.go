@@ -1,0 +1,264 @@
+package takeover
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+func config() Config {
+	return Config{
+		Self:    view.Member{ID: 1, Incarnation: 7},
+		Members: []Candidate{{1, 150}, {2, 100}}, Links: 2,
+		Heartbeat: 10 * time.Millisecond, SuspectAfter: 50 * time.Millisecond,
+	}
+}
+
+func TestNewSaysWhatIsWrong(t *testing.T) {
+	for _, c := range []struct {
+		change func(*Config)
+		says   string
+	}{
+		{func(c *Config) { c.Self.Incarnation = 0 }, "incarnation must be known"},
+		{func(c *Config) { c.Self.ID = 3 }, "self is m3, who is not among the 2 members"},
+		{func(c *Config) { c.Members[1].ID = 1 }, "sorted by ID, each once"},
+		{func(c *Config) { c.Members[0].ID = 0 }, "number 1 is nobody"},
+		{func(c *Config) { c.Members = make([]Candidate, 17) }, "at most 16"},
+		{func(c *Config) { c.Links = 0 }, "0 links"},
+		{func(c *Config) { c.Links = 9 }, "there must be 1 to 8"},
+		{func(c *Config) { c.Heartbeat = time.Microsecond }, "at least 1ms"},
+		{func(c *Config) { c.SuspectAfter = 29 * time.Millisecond }, "at least 3 heartbeats, 30ms"},
+	} {
+		cfg := config()
+		c.change(&cfg)
+		if _, err := New(cfg, Recovered{}, nil); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("New: %v; want something with %q", err, c.says)
+		}
+	}
+	if _, err := New(config(), Recovered{}, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// Epochs of different members never collide, and the better member's goes before the
+// others' of the same round.
+func TestEpochsBelongToMembers(t *testing.T) {
+	cfg := config()
+	cfg.Members = []Candidate{{1, 100}, {2, 150}, {4, 100}, {9, 0}}
+	m, err := New(cfg, Recovered{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := map[view.Epoch]view.ID{}
+	for m.highest = 0; m.highest < 50; m.highest++ {
+		for _, c := range cfg.Members {
+			e := m.next(c.ID)
+			if e <= m.highest || e > m.highest+2*view.Epoch(len(cfg.Members)) {
+				t.Fatalf("after %d, %v takes %d", m.highest, c.ID, e)
+			}
+			if owner[e] != view.Nobody && owner[e] != c.ID {
+				t.Fatalf("%v and %v both own epoch %d", owner[e], c.ID, e)
+			}
+			owner[e] = c.ID
+		}
+		if !(m.next(2) > m.next(1) && m.next(1) > m.next(4) && m.next(4) > m.next(9)) {
+			t.Fatalf("after %d the round is not in the order of the ranks", m.highest)
+		}
+	}
+}
+
+func TestMessageRoundTrip(t *testing.T) {
+	for _, s := range []message{
+		{role: Waiting, sequence: 1},
+		{role: Standby, flags: flagHealthy | flagSynced | flagAsks, priority: 255, hears: 3, active: 2, sequence: 1 << 63, heard: 9, epoch: 4, raised: 4, highest: 5},
+		{role: Draining, flags: flagHealthy, priority: 1, active: 1, successor: 2, sequence: 77, epoch: 3, raised: 3, highest: 4, offered: 4},
+		{role: Standby, flags: flagGranted, successor: 2, sequence: 78, offered: epochMax, highest: epochMax},
+	} {
+		b := s.append(nil)
+		if got, ok := parse(b, 2); len(b) != messageSize || !ok || got != s {
+			t.Errorf("%d bytes, %v:\n%+v\n%+v", len(b), ok, got, s)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	good := message{role: Active, flags: flagHealthy, priority: 1, hears: 1, heard: 5, active: 1, sequence: 9, epoch: 3, raised: 3, highest: 3}
+	b := good.append(nil)
+	if _, ok := parse(b, 2); !ok {
+		t.Fatal("the message that is spoiled below is bad already")
+	}
+	for name, spoil := range map[string]func(*message){
+		"role zero":                 func(s *message) { s.role = 0 },
+		"unknown role":              func(s *message) { s.role = 7 },
+		"unknown flag":              func(s *message) { s.flags = 64 },
+		"link that is not there":    func(s *message) { s.hears = 4 },
+		"hears nobody":              func(s *message) { s.heard = 0 },
+		"hears on no link":          func(s *message) { s.hears = 0 },
+		"sequence zero":             func(s *message) { s.sequence = 0 },
+		"active in no epoch":        func(s *message) { s.epoch = 0 },
+		"promoting in no epoch":     func(s *message) { s.role, s.epoch = Promoting, 0 },
+		"epoch too high":            func(s *message) { s.epoch = epochMax + 1 },
+		"raised too high":           func(s *message) { s.raised = epochMax + 1 },
+		"highest too high":          func(s *message) { s.highest = epochMax + 1 },
+		"offer too high":            func(s *message) { s.successor, s.offered = 2, epochMax+1 },
+		"successor without offer":   func(s *message) { s.successor = 2 },
+		"offer without successor":   func(s *message) { s.offered = 4 },
+		"granted without offer":     func(s *message) { s.flags |= flagGranted },
+		"draining without an offer": func(s *message) { s.role = Draining },
+	} {
+		bad := good
+		spoil(&bad)
+		if _, ok := parse(bad.append(nil), 2); ok {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	for n := range b {
+		if _, ok := parse(b[:n], 2); ok {
+			t.Errorf("%d bytes: accepted", n)
+		}
+	}
+	for _, at := range []int{0, 5} {
+		bad := append([]byte(nil), b...)
+		bad[at] = 9
+		if _, ok := parse(bad, 2); ok {
+			t.Errorf("byte %d = 9: accepted", at)
+		}
+	}
+	if _, ok := parse(append(b, 0), 2); ok {
+		t.Error("one byte more: accepted")
+	}
+}
+
+// running gives an active machine with one peer that it hears on both links, and the
+// peer's heartbeat number n, good until the next.
+func running(t testing.TB) (m *Machine, now time.Time, heartbeat func(n uint64) []byte) {
+	m, err := New(config(), Recovered{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := message{role: Standby, flags: flagHealthy | flagSynced, priority: 100, hears: 3, active: 1, heard: 7, epoch: 3, raised: 3, highest: 3}
+	buffer := make([]byte, 0, messageSize)
+	heartbeat = func(n uint64) []byte {
+		said.sequence = n
+		buffer = said.append(buffer[:0])
+		return buffer
+	}
+	now = time.Unix(1000, 0)
+	var out Output
+	m.Start(now, &out)
+	for m.Role() != Promoting {
+		now = m.Deadline()
+		m.Tick(now, &out)
+	}
+	m.Committed(now, m.epoch, &out)
+	m.Raised(now, m.epoch, &out)
+	from := view.Member{ID: 2, Incarnation: 1}
+	m.Receive(now, from, 1, heartbeat(1), &out)
+	m.Receive(now, from, 2, heartbeat(2), &out)
+	if m.Role() != Active || !m.Status().Peers[0].Ready {
+		t.Fatalf("%+v", m.Status())
+	}
+	return m, now, heartbeat
+}
+
+func TestReceiveDropsWhatDoesNotCount(t *testing.T) {
+	m, now, heartbeat := running(t)
+	var out Output
+	later := bytes.Clone(heartbeat(10))
+	m.Receive(now, view.Member{ID: 2, Incarnation: 2}, 1, later, &out)
+	other := message{role: Standby, sequence: 20, hears: 1, heard: 6}
+	pretender := message{role: Active, sequence: 20, active: 1, epoch: 9}
+	for _, c := range []struct {
+		from    view.Member
+		link    uint8
+		payload []byte
+		why     wire.Reason
+	}{
+		{view.Member{ID: 3, Incarnation: 1}, 1, later, wire.UnknownSender},
+		{view.Member{ID: 1, Incarnation: 1}, 1, later, wire.UnknownSender},
+		{view.Member{ID: 2}, 1, later, wire.UnknownSender},
+		{view.Member{ID: 2, Incarnation: 2}, 0, heartbeat(11), wire.Malformed},
+		{view.Member{ID: 2, Incarnation: 2}, 3, heartbeat(11), wire.Malformed},
+		{view.Member{ID: 2, Incarnation: 2}, 1, nil, wire.Malformed},
+		{view.Member{ID: 2, Incarnation: 2}, 1, pretender.append(nil), wire.Malformed},
+		{view.Member{ID: 2, Incarnation: 1}, 1, heartbeat(11), wire.OldIncarnation},
+		{view.Member{ID: 2, Incarnation: 2}, 1, other.append(nil), wire.WrongDestination},
+		{view.Member{ID: 2, Incarnation: 9}, 1, other.append(nil), wire.WrongDestination},
+		{view.Member{ID: 2, Incarnation: 2}, 1, later, wire.Stale},
+	} {
+		was := *m
+		was.peers = append([]peer(nil), m.peers...)
+		out.Reset()
+		m.Receive(now, c.from, c.link, c.payload, &out)
+		was.dropped[c.why]++
+		same(t, &was, m)
+		if len(out.Send)+len(out.Deliver) > 0 {
+			t.Errorf("%v: %+v", c.why, out)
+		}
+	}
+}
+
+// same fails unless two machines are equal.
+func same(t *testing.T, want, got *Machine) {
+	t.Helper()
+	a, b := *want, *got
+	for i := range a.peers {
+		if a.peers[i] != b.peers[i] {
+			t.Errorf("peer:\nwant %+v\ngot  %+v", a.peers[i], b.peers[i])
+		}
+	}
+	for _, m := range []*Machine{&a, &b} {
+		m.cfg, m.peers = Config{}, nil
+	}
+	if s, g := fmt.Sprintf("%+v", a), fmt.Sprintf("%+v", b); s != g {
+		t.Errorf("want %s\ngot  %s", s, g)
+	}
+}
+
+func TestASteadyStateAllocatesNothing(t *testing.T) {
+	m, now, heartbeat := running(t)
+	out := &Output{}
+	from := view.Member{ID: 2, Incarnation: 1}
+	n, rounds := uint64(10), 0
+	round := func() {
+		for link := uint8(1); link <= 2; link++ {
+			n++
+			m.Receive(now, from, link, heartbeat(n), out)
+		}
+		now = m.Deadline()
+		m.Tick(now, out)
+		rounds += len(out.Send)
+		out.Reset()
+	}
+	for range 10 {
+		round()
+	}
+	if got := testing.AllocsPerRun(500, round); got != 0 {
+		t.Errorf("%v allocations a round", got)
+	}
+	if rounds < 500 || m.Role() != Active || !m.peers[0].alive {
+		t.Errorf("%d heartbeats, %v: not the steady state", rounds, m.Role())
+	}
+}
+
+func BenchmarkHeartbeat(b *testing.B) {
+	m, now, heartbeat := running(b)
+	out := &Output{}
+	from := view.Member{ID: 2, Incarnation: 1}
+	n := uint64(10)
+	b.ReportAllocs()
+	for b.Loop() {
+		for link := uint8(1); link <= 2; link++ {
+			n++
+			m.Receive(now, from, link, heartbeat(n), out)
+		}
+		now = m.Deadline()
+		m.Tick(now, out)
+		out.Reset()
+	}
+}
