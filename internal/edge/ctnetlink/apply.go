@@ -27,7 +27,8 @@ type work struct {
 	drop  uint8 // parts to leave out
 	tries uint8
 	late  bool       // the master was missing once
-	same  bool       // stepExamine: the entry is translated as it should be
+	seen  bool       // the entry was examined
+	same  bool       // it is translated as it should be
 	errno unix.Errno // outcome of the step
 }
 
@@ -58,6 +59,9 @@ func (t *Table) Apply(ops []Op, failed func(i int, err error)) error {
 func (t *Table) batch(ops []Op, start int, failed func(i int, err error)) error {
 	for i := range ops {
 		t.work[i] = work{step: firstStep(ops[i].Verb)}
+		if ops[i].Flow.Master.Proto != 0 {
+			t.work[i].drop = markExpected
+		}
 	}
 	for left := true; left; {
 		if err := t.round(ops); err != nil {
@@ -176,7 +180,11 @@ func (t *Table) answer(m message, ops []Op) {
 		if _, ok := decode(m.payload, &t.found); ok {
 			i := t.sent[n].op
 			f := ops[i].Flow
-			t.work[i].same = t.found.Orig == f.Orig && t.found.Reply == f.Reply
+			w := &t.work[i]
+			w.same = t.found.Orig == f.Orig && t.found.Reply == f.Reply
+			if w.drop &^= markExpected; t.found.Status&statusExpected != 0 {
+				w.drop |= markExpected
+			}
 		}
 	}
 }
@@ -200,6 +208,7 @@ func (t *Table) next(w *work, op *Op) error {
 	}
 	switch w.step {
 	case stepExamine:
+		w.seen = true
 		if w.step = stepReplace; errno == 0 && w.same {
 			w.step = stepChange
 		}
@@ -262,7 +271,11 @@ func (t *Table) afterChange(w *work, f *flow.Flow, errno unix.Errno) error {
 		w.step = stepPut
 		return nil
 	case unix.EBUSY, unix.EPERM:
-		w.step = stepReplace
+		// Either the entry is related where the flow is not, or the reverse, which is
+		// seen by looking; or it has a status that cannot be taken back.
+		if w.step = stepReplace; !w.seen {
+			w.step = stepExamine
+		}
 		return nil
 	case unix.ENOSPC, unix.EOPNOTSUPP:
 		if f.Labels != [16]byte{} && w.drop&dropLabels == 0 {

@@ -18,11 +18,13 @@ const (
 	formByReply             // delete by the translated reply tuple
 )
 
-// Parts of a flow that are left out where the kernel cannot take them.
+// Parts of a flow that are left out where the kernel cannot take them, and one that is
+// told only of an entry that has it already.
 const (
 	dropMaster = 1 << iota
 	dropHelper
 	dropLabels
+	markExpected // not a part left out: the entry to change has the status bit EXPECTED
 )
 
 // writer appends netlink messages to a buffer.
@@ -118,7 +120,12 @@ func (w *writer) flow(kind, flags uint16, seq uint32, form form, f *flow.Flow, d
 			w.tuple(attrMaster, f, f.Master.Proto, &f.Master.Tuple, flow.BothWays)
 		}
 	}
-	w.u32(attrStatus, f.Status&statusKept|statusConfirmed)
+	status := f.Status&statusKept | statusConfirmed
+	if form == formChange && drop&markExpected != 0 {
+		// EXPECTED is the kernel's to give, yet a change must not lack it.
+		status |= statusExpected
+	}
+	w.u32(attrStatus, status)
 	w.u32(attrTimeout, f.Timeout)
 	w.protoInfo(f)
 	if f.Mark != 0 || form != formCreate {

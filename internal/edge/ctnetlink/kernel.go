@@ -7,7 +7,7 @@ package ctnetlink
 const (
 	subsystem = 1 << 8
 
-	messageNew    = subsystem | 0
+	messageNew    = subsystem
 	messageGet    = subsystem | 1
 	messageDelete = subsystem | 2
 	messageStats  = subsystem | 5

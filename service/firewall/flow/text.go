@@ -39,9 +39,9 @@ func ProtoName(proto uint8) string {
 // HelperName gives the helper's name, or "".
 func (f *Flow) HelperName() string { return string(f.Helper[:nameSize(&f.Helper)]) }
 
-// String gives the flow on one line, as "conntrack -L -o labels" prints it but for the
-// reference count; a master and a sequence adjustment, which that program does not
-// show, are added at the end.
+// String gives the flow on one line, as "conntrack -L" prints it but for the reference
+// count. Labels, sequence adjustment and master, which that program does not show or
+// shows only by names of its own, are added at the end.
 func (f *Flow) String() string {
 	b := make([]byte, 0, 256)
 	b = append(b, ProtoName(f.Proto)...)
