@@ -102,14 +102,21 @@ func (l *Lab) addGateways(n *Node) error {
 		if err != nil {
 			return err
 		}
-		route := &netlink.Route{
-			LinkIndex: link.Attrs().Index, Gw: gateway,
-			RtoMin: int(l.config.RetransmitMin.Milliseconds()), RtoMinLock: true,
-			// A delayed acknowledgement (40 ms) would come after the retransmission.
-			QuickACK: 1,
+		// The virtual address itself is a neighbour, and what the server answers to:
+		// without a route of its own it would have the kernel's timers.
+		bits := 8 * len(gateway)
+		if v4 := gateway.To4(); v4 != nil {
+			gateway, bits = v4, 32
 		}
-		if err := n.handle.RouteAdd(route); err != nil {
-			return fmt.Errorf("default by way of %s: %w", gateway, err)
+		self := &net.IPNet{IP: gateway, Mask: net.CIDRMask(bits, bits)}
+		for _, route := range []*netlink.Route{{Dst: self, Scope: netlink.SCOPE_LINK}, {Gw: gateway}} {
+			route.LinkIndex = link.Attrs().Index
+			route.RtoMin, route.RtoMinLock = int(l.config.RetransmitMin.Milliseconds()), true
+			// A delayed acknowledgement (40 ms) would come after the retransmission.
+			route.QuickACK = 1
+			if err := n.handle.RouteAdd(route); err != nil {
+				return fmt.Errorf("to and by way of %s: %w", gateway, err)
+			}
 		}
 	}
 	return nil

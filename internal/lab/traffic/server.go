@@ -242,6 +242,7 @@ func (s *server) read(c *conn) {
 		} else {
 			s.slow.add(c)
 		}
+		s.send(c) // the first at once: the client waits for it
 	}
 }
 
