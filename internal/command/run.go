@@ -1,0 +1,64 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-ha/holdfast/internal/config"
+)
+
+func (p *Program) run() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "run -c FILE",
+		Short: "run this node until it is told to stop",
+		Long: `Runs one node of the pair in the foreground, until SIGTERM or SIGINT.
+
+Changes: while this node is active, the virtual addresses of the configuration are on
+its interfaces; the other node's flows are put into this kernel's connection tracking
+table; the control socket is made. When it stops, addresses and socket are taken away
+again; flows stay, for they belong to connections that go on. Needs root, or the
+capability CAP_NET_ADMIN.
+
+Logs go to the standard error.`,
+		Example: "  holdfast run -c /etc/holdfast/edge.hcl",
+		Args:    exactly(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if path == "" {
+				return wrongUse("the configuration is missing; write: holdfast run -c FILE")
+			}
+			f, err := p.load(path)
+			if err != nil {
+				return err
+			}
+			logger := newLogger(p.Errors, f.Log)
+			if f.Cluster.Insecure {
+				logger.Warn("links are not sealed: anyone on them can take the addresses or plant flows", "cluster", f.Cluster.Name, "setting", "insecure")
+			}
+			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGTERM, unix.SIGINT)
+			defer stop()
+			return p.Run(ctx, f, logger)
+		},
+	}
+	c.Flags().StringVarP(&path, "config", "c", "", "the configuration `FILE`")
+	return c
+}
+
+// errConfig is a file whose errors have been printed.
+var errConfig = errors.New("the configuration has errors")
+
+// load reads a configuration; its errors are printed, the last line is the error.
+func (p *Program) load(path string) (*config.File, error) {
+	f, diags := config.Load(path)
+	if diags.HasErrors() {
+		if err := config.Print(p.Errors, diags); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s: %w", path, errConfig)
+	}
+	return f, nil
+}
