@@ -33,11 +33,20 @@ func Check() (warnings []string, err error) {
 	if warning != "" {
 		warnings = append(warnings, warning)
 	}
-	if limit > 0 && uint64(entries)*10 > uint64(limit)*9 {
-		warnings = append(warnings, fmt.Sprintf("the connection tracker has %d entries of at most %d: new connections will "+
-			"soon be refused; raise it: sysctl -w net.netfilter.nf_conntrack_max=%d", entries, limit, 2*limit))
+	if warning := checkRoom(entries, limit); warning != "" {
+		warnings = append(warnings, warning)
 	}
 	return warnings, nil
+}
+
+// checkRoom warns when less than a tenth of the table is free: a new primary must have
+// room for what it takes over.
+func checkRoom(entries, limit uint32) string {
+	if limit == 0 || uint64(entries)*10 <= uint64(limit)*9 {
+		return ""
+	}
+	return fmt.Sprintf("the connection tracker has %d entries of at most %d: new connections will soon be refused; "+
+		"raise the limit: sysctl -w net.netfilter.nf_conntrack_max=%d", entries, limit, 2*uint64(limit))
 }
 
 // reach asks the connection tracker something simple.

@@ -25,8 +25,10 @@
 //     earlier life of the same tuple must be replaced.
 //   - An event says what changed, not what is; see [Events.Read].
 //   - An own change comes back as an event, with the port of the socket that made it.
-//   - With nf_conntrack_events=2, an entry made while nobody listens never has events,
-//     not even for its end; see [Check].
+//   - With nf_conntrack_events=2, an entry made while nobody on the machine listens never
+//     has events, not even for its end; see [Check].
+//   - An entry's translation is done by the hooks of a base chain of type nat, which may
+//     be empty but must be there; without it the entry is right and nothing happens.
 //   - A lost event is told once (ENOBUFS), before the events that were not lost.
 //   - A dump read with less than 32 KiB leaves entries out without a word.
 package ctnetlink

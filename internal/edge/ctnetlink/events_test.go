@@ -175,6 +175,16 @@ func TestEventsConfigIsChecked(t *testing.T) {
 	}
 }
 
+func TestReliableIsAskedOfTheKernel(t *testing.T) {
+	namespace(t)
+	for want, reliable := range []bool{false, true} {
+		events := openEvents(t, EventsConfig{Reliable: reliable})
+		if got, err := unix.GetsockoptInt(events.FD(), unix.SOL_NETLINK, unix.NETLINK_BROADCAST_ERROR); err != nil || got != want {
+			t.Errorf("%v: %d, %v", reliable, got, err)
+		}
+	}
+}
+
 func TestNothingIsAllocatedPerFlow(t *testing.T) {
 	namespace(t)
 	table := openTable(t, TableConfig{})

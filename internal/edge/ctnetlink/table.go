@@ -60,7 +60,10 @@ type TableStats struct {
 	Failed    uint64 // operations that failed
 }
 
-// Table writes the connection tracker's table.
+// Table writes the connection tracker's table. So that what it puts has its effect, the
+// rules of the network namespace must be those of the firewall the flows come from: a
+// base chain of type nat for translation, a rule that sets labels for labels to have
+// room, one that assigns a helper or its module for helpers.
 type Table struct {
 	sock   *socket
 	out    writer
