@@ -12,22 +12,34 @@ func better(p uint8, a view.ID, q uint8, b view.ID) bool {
 	return p > q || p == q && a < b
 }
 
-// next is the epoch that a member takes after the highest known: the one of the next
-// round that belongs to nobody but that member (docs/rfc/0005-takeover.md, Epochs).
-func (m *Machine) next(id view.ID) view.Epoch {
-	var worse, priority int
+// place is how many members rank behind the given one. It says which epochs are that
+// member's: those whose remainder by the number of members it is.
+func (m *Machine) place(id view.ID) view.Epoch {
+	var priority uint8
 	for _, c := range m.cfg.Members {
 		if c.ID == id {
-			priority = int(c.Priority)
+			priority = c.Priority
 		}
 	}
+	behind := view.Epoch(0)
 	for _, c := range m.cfg.Members {
-		if better(uint8(priority), id, c.Priority, c.ID) {
-			worse++
+		if better(priority, id, c.Priority, c.ID) {
+			behind++
 		}
 	}
+	return behind
+}
+
+// next is the epoch that a member takes after the highest known: its own of the next
+// round (docs/rfc/0005-takeover.md, Epochs).
+func (m *Machine) next(id view.ID) view.Epoch {
 	n := view.Epoch(len(m.cfg.Members))
-	return (m.highest/n+1)*n + view.Epoch(worse)
+	return (m.highest/n+1)*n + m.place(id)
+}
+
+// owns says whether an epoch is ours to act in.
+func (m *Machine) owns(e view.Epoch) bool {
+	return e%view.Epoch(len(m.cfg.Members)) == m.place(m.cfg.Self.ID)
 }
 
 // follow finds the active, and notices when it is gone.

@@ -200,8 +200,8 @@ func (m *Machine) succeed(now time.Time, out *Output) {
 	}
 	for i := range m.peers {
 		p := &m.peers[i]
-		if m.names(p) && p.said.offered > m.begun && p.said.offered >= m.raised {
-			m.begin(now, p.said.offered, p.id, m.motive(p), out)
+		if e := p.said.offered; m.names(p) && m.owns(e) && e > m.begun && e >= m.raised {
+			m.begin(now, e, p.id, m.motive(p), out)
 			m.changed = true
 			return
 		}

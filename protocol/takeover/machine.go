@@ -231,7 +231,7 @@ func (m *Machine) Synced(now time.Time, ok bool, out *Output) {
 }
 
 // Proven says whether a peer has confirmed all state of this node. The last word
-// holds until the next or until the peer's next life.
+// holds until the next.
 func (m *Machine) Proven(now time.Time, id view.ID, ok bool, out *Output) {
 	if p := m.peer(id); p != nil && p.proven != ok {
 		p.proven = ok

@@ -72,6 +72,41 @@ func TestEpochsBelongToMembers(t *testing.T) {
 	}
 }
 
+// Members whose configurations differ may meet in one epoch; even then both decide alike.
+func TestOneEpochIsDecidedByPriorityThenID(t *testing.T) {
+	m, _, _ := running(t)
+	for _, c := range []struct {
+		epoch    view.Epoch
+		priority uint8
+		loses    bool
+	}{{m.epoch + 1, 0, true}, {m.epoch - 1, 255, false}, {m.epoch, 151, true}, {m.epoch, 150, false}, {m.epoch, 149, false}} {
+		p := &peer{id: 2, said: message{epoch: c.epoch, priority: c.priority}}
+		if got := m.loses(p); got != c.loses {
+			t.Errorf("epoch %d against %d, priority %d against %d: loses is %v", m.epoch, c.epoch, m.priority, c.priority, got)
+		}
+	}
+	if m.cfg.Self.ID = 3; !m.loses(&peer{id: 2, said: message{epoch: m.epoch, priority: m.priority}}) {
+		t.Error("of equals the lower ID must stay")
+	}
+}
+
+func TestWordsHaveNames(t *testing.T) {
+	seen := map[string]bool{}
+	for _, words := range [][]fmt.Stringer{
+		{Waiting, Standby, Promoting, Active, Draining, Stopped, Role(0), Stopped + 1},
+		{Commit, Raise, Lower, Announce, Announce + 1},
+		{None, Vacancy, Silence, Goodbye, Rebirth, Unhealthy, Requested, Preemption, Stopping, Contest, Unheard,
+			Renewal, Withdrawn, TargetLost, TargetLate, LowerLate, LowerLate + 1},
+	} {
+		for _, w := range words {
+			if s := w.String(); s == "" || seen[s] {
+				t.Errorf("%T %d is called %q, and something else too", w, w, s)
+			}
+			seen[w.String()] = true
+		}
+	}
+}
+
 func TestMessageRoundTrip(t *testing.T) {
 	for _, s := range []message{
 		{role: Waiting, sequence: 1},

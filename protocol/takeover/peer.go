@@ -166,8 +166,7 @@ func (m *Machine) lose(now time.Time, p *peer) {
 // having failed.
 func (m *Machine) born(now time.Time, p *peer, life view.Incarnation) {
 	m.lose(now, p)
-	contested := p.contested
-	*p = peer{id: p.id, life: life, contested: contested}
+	*p = peer{id: p.id, life: life, contested: p.contested, proven: p.proven}
 }
 
 // silence finds links and peers that were not heard for SuspectAfter.

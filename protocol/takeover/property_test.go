@@ -253,3 +253,23 @@ func TestPlannedMovesNeverHoldTwice(t *testing.T) {
 		}
 	}
 }
+
+// TestHeartbeatsCostWhatTheFormulaSays: n(n-1)l frames a heartbeat, 70 bytes each.
+func TestHeartbeatsCostWhatTheFormulaSays(t *testing.T) {
+	for n := 2; n <= 5; n++ {
+		for links := 1; links <= 3; links++ {
+			c := newCluster(t, []uint8{5, 4, 3, 2, 1}[:n]...)
+			c.links = links
+			for _, node := range c.nodes {
+				c.start(node)
+			}
+			c.run(time.Second)
+			frames, bytes := c.frames, c.bytes
+			c.run(time.Second)
+			frames, bytes = c.frames-frames, c.bytes-bytes
+			if want := n * (n - 1) * links * 100; frames != want || bytes != want*70 {
+				t.Errorf("%d members, %d links: %d frames, %d bytes a second; want %d and %d", n, links, frames, bytes, want, want*70)
+			}
+		}
+	}
+}

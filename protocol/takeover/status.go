@@ -17,6 +17,12 @@ func (m *Machine) Epoch() view.Epoch {
 // Active is the active that this node hears, itself included; nobody if there is none.
 func (m *Machine) Active() view.Member { return m.active }
 
+// Hears says whether a peer is heard, and hears this node.
+func (m *Machine) Hears(id view.ID) bool {
+	p := m.peer(id)
+	return p != nil && p.hearsUs()
+}
+
 // Status copies what the machine knows. It allocates; it is not for every step.
 func (m *Machine) Status() Status {
 	s := Status{
