@@ -50,7 +50,7 @@ func (r *reader) readCluster(b *hclsyntax.Block, c *Cluster) *clusterSection {
 	case len(blocks) > membersMax:
 		r.failf(blocks[membersMax].DefRange(), fmt.Sprintf("%d members", len(blocks)),
 			"a cluster has at most %d", membersMax)
-	case len(blocks) < 2:
+	case len(blocks) < 2 && len(blocks) == s.count("member"):
 		r.failf(s.at, fmt.Sprintf("%s has %s", s.place, count(len(blocks), "member")),
 			"a takeover needs two: write a member block for each node")
 	}
@@ -68,7 +68,6 @@ func (r *reader) readCluster(b *hclsyntax.Block, c *Cluster) *clusterSection {
 func (r *reader) readSealing(s section, c *Cluster) {
 	path, at, given := s.text("key_file", "/etc/holdfast/edge.key")
 	c.KeyFile, c.Insecure = path, s.flag("insecure")
-	_, written := s.body.Attributes["key_file"]
 	switch {
 	case given && c.Insecure:
 		r.failf(s.body.Attributes["insecure"].SrcRange, "key_file and insecure are both given",
@@ -76,7 +75,7 @@ func (r *reader) readSealing(s section, c *Cluster) {
 	case given && !filepath.IsAbs(path):
 		r.failf(at, fmt.Sprintf("key_file = %q is not an absolute path", path),
 			"write key_file = %q", filepath.Join("/etc/holdfast", filepath.Base(path)))
-	case !written && !c.Insecure:
+	case !s.mentions("key_file") && !c.Insecure && !s.spoilt("insecure"):
 		r.failf(s.at, s.place+" has neither key_file nor insecure",
 			"make a key with `holdfast key new FILE` and write key_file = \"FILE\"")
 	}
@@ -134,7 +133,7 @@ func (r *reader) readLink(b *hclsyntax.Block, m *memberSection, shared *clusterS
 	m.links[label] = b.DefRange()
 	text, at, ok := s.text("address", "198.51.100.1")
 	if !ok {
-		if _, written := s.body.Attributes["address"]; !written {
+		if !s.mentions("address") {
 			r.failf(s.at, s.place+" has no address", "write address = %q", "198.51.100.1")
 		}
 		return
@@ -236,7 +235,7 @@ func (r *reader) checkLink(m *memberSection, label string, names []string, share
 func (r *reader) readNode(top section, f *File, shared *clusterSection) {
 	name, at, ok := top.text("node", "fw1")
 	if !ok {
-		if _, written := top.body.Attributes["node"]; !written {
+		if !top.mentions("node") {
 			r.fail(top.at, "node is missing", `write node = "NAME" with the name of the member that this node is`)
 		}
 		return

@@ -85,7 +85,7 @@ func TestFingerprint(t *testing.T) {
 		{`ignore = [`, `track = []` + "\n ignore = [", false},
 		{`ignore = [`, `max_flows = 2048` + "\n ignore = [", false},
 		{`"203.0.113.0/24"`, `"203.0.113.0/25"`, false},
-		{`firewall {`, "log { level = \"debug\" }\ncontrol { socket = \"/tmp/s\" }\nfirewall {", false},
+		{`firewall {`, "log { level = \"debug\" }\ncontrol { socket = \"/run/s\" }\nfirewall {", false},
 		{`cluster "edge"`, `cluster "rim"`, true},
 		{`priority = 150`, `priority = 151`, true},
 		{`"198.51.100.2"`, `"198.51.100.3"`, true},

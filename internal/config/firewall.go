@@ -38,7 +38,7 @@ func (r *reader) readAddress(b *hclsyntax.Block, f *Firewall, shared *clusterSec
 	s := r.section(b)
 	at := b.LabelRanges[0]
 	device, deviceAt, given := s.text("interface", "eth0")
-	if _, written := s.body.Attributes["interface"]; !written {
+	if !s.mentions("interface") {
 		r.failf(s.at, s.place+" has no interface", "write interface = %q with where this node adds it", "eth0")
 	}
 	if given && !r.checkInterface("interface", device, deviceAt) {

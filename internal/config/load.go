@@ -38,7 +38,7 @@ func Parse(src []byte, path string) (*File, hcl.Diagnostics) {
 	}
 	body := parsed.Body.(*hclsyntax.Body)
 	r.checkShape(fileShape, body, nil)
-	top := section{r, body, "the file", hcl.Range{Filename: path, Start: hcl.InitialPos, End: hcl.InitialPos}}
+	top := section{r, body, "the file", hcl.Range{Filename: path, Start: hcl.InitialPos, End: hcl.InitialPos}} // points at nothing
 	f := &File{Path: path}
 	r.readFile(top, f)
 	if r.diags.HasErrors() {

@@ -34,7 +34,7 @@ func Print(w io.Writer, diags hcl.Diagnostics) error {
 		} else {
 			at := d.Subject
 			fmt.Fprintf(&out, "%s:%d:%d: %s\n", at.Filename, at.Start.Line, at.Start.Column, summary)
-			if src, ok := d.Extra.(source); ok {
+			if src, ok := d.Extra.(source); ok && at.End.Byte > 0 { // otherwise the file as a whole
 				printLine(&out, src, *at)
 			}
 		}

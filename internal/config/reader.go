@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,8 @@ import (
 
 // reader gathers what is wrong while a file is read, so that it is all told at once.
 type reader struct {
-	diags hcl.Diagnostics
+	diags   hcl.Diagnostics
+	unknown []string // keys and blocks that have been refused
 }
 
 // fail records an error. summary names the thing and the value; remedy says what to
@@ -53,14 +55,39 @@ func (s section) blocks(kind string, labels int) []*hclsyntax.Block {
 	return found
 }
 
-// mentions says whether a block of the kind stands there at all, well formed or not.
-func (s section) mentions(kind string) bool {
+// mentions says whether a key or block stands there, even if it is ill formed or
+// misspelt: then its lack is not worth a second message.
+func (s section) mentions(name string) bool {
+	for key := range s.body.Attributes {
+		if key == name || slices.Contains(s.unknown, key) && nearest(key, []string{name}) != "" {
+			return true
+		}
+	}
 	for _, b := range s.body.Blocks {
-		if b.Type == kind {
+		if b.Type == name || slices.Contains(s.unknown, b.Type) && nearest(b.Type, []string{name}) != "" {
 			return true
 		}
 	}
 	return false
+}
+
+// spoilt says whether a key is there with a value that was refused as such.
+func (s section) spoilt(name string) bool {
+	a, ok := s.body.Attributes[name]
+	return ok && slices.ContainsFunc(s.diags, func(d *hcl.Diagnostic) bool {
+		return d.Subject != nil && d.Subject.Overlaps(a.Expr.Range())
+	})
+}
+
+// count is how many blocks of a kind there are, well formed or not.
+func (s section) count(kind string) int {
+	n := 0
+	for _, b := range s.body.Blocks {
+		if b.Type == kind {
+			n++
+		}
+	}
+	return n
 }
 
 // literal gives the value of a key that is written out. Anything that would have to
@@ -75,6 +102,10 @@ func (s section) literal(name string) (cty.Value, hcl.Range, bool) {
 }
 
 func (s section) constant(name string, e hclsyntax.Expression) (cty.Value, bool) {
+	if bare := hcl.ExprAsKeyword(e); bare != "" && !isLiteral(e) {
+		s.fail(e.Range(), fmt.Sprintf("%s = %s has no quotes", name, bare), bareRemedy(name, bare))
+		return cty.NilVal, false
+	}
 	if !isLiteral(e) {
 		s.failf(e.Range(), fmt.Sprintf("%s is not written out", name),
 			"the file is data, without variables, functions or arithmetic: write the value itself")
@@ -86,6 +117,17 @@ func (s section) constant(name string, e hclsyntax.Expression) (cty.Value, bool)
 		return cty.NilVal, false
 	}
 	return value, true
+}
+
+// bareRemedy mends a word without quotes, which may have been meant as true or false.
+func bareRemedy(name, bare string) string {
+	switch strings.ToLower(bare) {
+	case "yes", "on", "enable", "enabled":
+		return fmt.Sprintf("write %s = true", name)
+	case "no", "off", "disable", "disabled":
+		return fmt.Sprintf("write %s = false", name)
+	}
+	return fmt.Sprintf("text stands in quotes: write %q", bare)
 }
 
 func isLiteral(e hclsyntax.Expression) bool {
@@ -123,6 +165,11 @@ func (s section) whole(name string, least, most, otherwise int) int {
 	if v.IsNull() || v.Type() != cty.Number {
 		s.failf(at, fmt.Sprintf("%s must be a number, found %s", name, show(v)),
 			"write %s = %d", name, otherwise)
+		return otherwise
+	}
+	if !v.AsBigFloat().IsInt() {
+		s.failf(at, fmt.Sprintf("%s = %s is not a whole number", name, show(v)),
+			"write a whole number from %d to %d; the default is %d", least, most, otherwise)
 		return otherwise
 	}
 	n, exact := v.AsBigFloat().Int64()

@@ -143,11 +143,13 @@ func labelExample(s *shape) string {
 }
 
 func (r *reader) unknownKey(s *shape, name string, at hcl.Range, where string) {
+	r.unknown = append(r.unknown, name)
 	summary := fmt.Sprintf("unknown key %q in %s", name, where)
 	r.fail(at, summary, adviceFor(s, name, false))
 }
 
 func (r *reader) unknownBlock(s *shape, b *hclsyntax.Block, where string) {
+	r.unknown = append(r.unknown, b.Type)
 	summary := fmt.Sprintf("unknown block %q in %s", b.Type, where)
 	r.fail(b.TypeRange, summary, adviceFor(s, b.Type, true))
 }
