@@ -90,6 +90,7 @@ func renderNodes(w io.Writer, s *control.Status) {
 			role, epoch = "refused", "-"
 		case p.Incarnation == 0:
 			role, epoch = "never heard", "-"
+		case p.Role == control.Stopped:
 		case !p.Alive:
 			role = "silent, was " + role
 		}
@@ -153,18 +154,22 @@ func peerCopy(p *control.Peer) string {
 	return string(proof.State)
 }
 
-// peerDigest says match, differs or stale: only the first is a proof.
+// peerDigest says match, differs, stale or none: only the first is a proof.
 func peerDigest(p *control.Peer) string {
 	proof := &p.Proof
+	word := "none"
 	switch {
-	case proof.DigestTheirs == "":
-		return "none"
 	case proof.State == control.Diverged:
-		return short(proof.DigestTheirs) + " differs"
-	case proof.DigestTheirs == proof.DigestOurs && proof.State == control.Proven:
-		return short(proof.DigestTheirs) + " match"
+		word = "differs"
+	case proof.State == control.Proven && proof.DigestTheirs != "" && proof.DigestTheirs == proof.DigestOurs:
+		word = "match"
+	case proof.DigestTheirs != "" || proof.LastProvenMSAgo != nil:
+		word = "stale"
 	}
-	return short(proof.DigestTheirs) + " stale"
+	if proof.DigestTheirs == "" {
+		return word
+	}
+	return short(proof.DigestTheirs) + " " + word
 }
 
 func short(digest string) string {

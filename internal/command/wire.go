@@ -7,11 +7,15 @@ import (
 	"log/slog"
 
 	"github.com/holdfast-ha/holdfast/internal/config"
+	"github.com/holdfast-ha/holdfast/internal/daemon"
 )
 
 // wire fills in what the program stands on.
 func (p *Program) wire() {
-	missing := errors.New("not built into this program")
-	p.Run = func(context.Context, *config.File, *slog.Logger) error { return missing }
-	p.Demo = func(context.Context, DemoOptions, io.Writer) error { return missing }
+	p.Run = func(ctx context.Context, f *config.File, logger *slog.Logger) error {
+		return daemon.Run(ctx, f, thisVersion(), logger)
+	}
+	p.Demo = func(context.Context, DemoOptions, io.Writer) error {
+		return errors.New("the demo is not built into this program")
+	}
 }

@@ -136,12 +136,18 @@ func (j *judge) judgePeer(p *Peer, serving bool) {
 		return
 	}
 	j.judgeLinks(p)
+	syncing := p.Role == Standby && p.Proof.State != Proven && p.Proof.State != ""
 	switch {
-	case serving && !p.Ready:
-		j.add(weightSuccessor, seePeer, "holdfast status", "%s is alive but could not take over: ask there with `holdfast status`", p.Name)
+	case serving && !p.Ready && !syncing:
+		j.add(weightSuccessor, seePeer, "holdfast status", "%s is alive but could not take over (it is %s): ask there", p.Name, orUnknown(p.Role))
 	case serving:
+		// One that is not ready for want of states would take over with what it has.
 		j.successors++
-		if j.judgeProof(p) {
+		switch {
+		case !j.judgeProof(p):
+		case !p.Ready:
+			j.add(weightCopy, seePeer, "holdfast status --watch", "%s does not say yet that it could take over", p.Name)
+		default:
 			j.whole++
 		}
 	case p.Role == Active || p.Role == Draining:
@@ -168,6 +174,10 @@ func (j *judge) judgeSilent(p *Peer) {
 		action = "ping -c 3 " + p.Links[0].Remote
 	}
 	links := strings.Join(labels, ", ")
+	if p.Role == Stopped {
+		j.add(weightSuccessor, seePeer, "holdfast run -c FILE", "%s was stopped", p.Name)
+		return
+	}
 	if least == nil {
 		j.add(weightSuccessor, seePeer, action, "%s was not heard on any link (%s) since %s started", p.Name, links, j.Node)
 		return

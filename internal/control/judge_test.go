@@ -67,6 +67,12 @@ func TestJudge(t *testing.T) {
 		{"confirms nothing", func(s *Status) { s.Peers[0].Proof = Proof{State: Away} }, Degraded, 0, "confirms no states", ""},
 		{"no proof at all", func(s *Status) { s.Peers[0].Proof = Proof{} }, Degraded, 0, "nothing is known", ""},
 		{"not ready", func(s *Status) { s.Peers[0].Ready = false }, Unprotected, 0, "could not take over", ""},
+		{"not ready for want of states", func(s *Status) { s.Peers[0].Ready, s.Peers[0].Proof = false, Proof{State: Syncing, ObjectsBehind: 9} },
+			Degraded, 0, "9 flows to go", ""},
+		{"not ready and a moment behind", func(s *Status) {
+			s.Peers[0].Ready = false
+			s.Peers[0].Proof = Proof{State: Behind, ObjectsBehind: 1, LagMS: 1, LastProvenMSAgo: new(Milliseconds(1))}
+		}, Degraded, 0, "does not say yet", ""},
 		{"refused", func(s *Status) { s.Peers[0].Refused = `its cluster is "rim"` }, Unprotected, 0, `fw2 is refused: its cluster is "rim"`, "holdfast check FILE"},
 		{"silent", func(s *Status) {
 			p := &s.Peers[0]
@@ -79,6 +85,7 @@ func TestJudge(t *testing.T) {
 			p.Alive = false
 			p.Links[0].SilentMS, p.Links[1].SilentMS = nil, nil
 		}, Unprotected, 0, "was not heard on any link", ""},
+		{"stopped", func(s *Status) { s.Peers[0].Alive, s.Peers[0].Role = false, Stopped }, Unprotected, 0, "fw2 was stopped", "holdfast run"},
 		{"no peers", func(s *Status) { s.Peers = nil }, Unprotected, 0, "no other node could take over", ""},
 		{"one link down", func(s *Status) {
 			s.Peers[0].Links[0].Heard, s.Peers[0].Links[0].SilentMS = false, new(Milliseconds(41000))

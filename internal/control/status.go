@@ -21,6 +21,7 @@ const (
 	Promoting Role = "promoting" // puts the states into its kernel, then takes the addresses
 	Active    Role = "active"    // holds the addresses
 	Draining  Role = "draining"  // hands them over
+	Stopped   Role = "stopped"   // of a peer: it said goodbye
 )
 
 // Verdict is the answer to "is the service protected?".
