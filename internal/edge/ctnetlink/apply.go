@@ -40,9 +40,10 @@ type sentMessage struct {
 
 // Apply does the operations in their order, 256 at a time, and calls failed for each
 // that could not be done with its index and the kernel's errno, or ErrExists. One that
-// meets an obstacle is tried in other forms after the rest of its 256. It waits for
-// the kernel, which takes about three microseconds for a flow; a caller with other
-// things to do gives a few hundred operations at a time.
+// meets an obstacle is tried in other forms after the rest of its 256, or not at all if
+// one of these concerns the same flow. It waits for the kernel, which takes about three
+// microseconds for a flow; a caller with other things to do gives a few hundred
+// operations at a time.
 //
 // err is not nil if the socket failed; the outcome of the operations that failed was
 // not called for is then not known. A master goes before the flows related to it.
@@ -78,10 +79,26 @@ func (t *Table) batch(ops []Op, start int, failed func(i int, err error)) error 
 				t.stats.Failed++
 				failed(start+i, err)
 			}
+			if w.step != stepDone && w.tries == 1 && overtaken(ops[i:]) {
+				w.step = stepDone
+			}
 			left = left || w.step != stepDone
 		}
 	}
 	return nil
+}
+
+// overtaken says whether a later operation concerns the flow of the first. The first, if
+// it were tried again, would come after it.
+func overtaken(ops []Op) bool {
+	f := ops[0].Flow
+	for i := 1; i < len(ops); i++ {
+		g := ops[i].Flow
+		if f.Orig.SrcPort == g.Orig.SrcPort && f.Orig == g.Orig && f.Proto == g.Proto && f.Zone == g.Zone && f.ZoneWay == g.ZoneWay {
+			return true
+		}
+	}
+	return false
 }
 
 func firstStep(v Verb) step {

@@ -121,6 +121,35 @@ func BenchmarkDump(b *testing.B) {
 	b.ReportMetric(float64(seen)/b.Elapsed().Seconds(), "flows/s")
 }
 
+// BenchmarkEvents reads events that wait in the socket.
+func BenchmarkEvents(b *testing.B) {
+	namespace(b)
+	table, events := openTable(b, TableConfig{}), openEvents(b, EventsConfig{})
+	_, ops := manyFlows(readMax, nil)
+	seen := 0
+	hear := func(Kind, *flow.Flow) { seen++ }
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		for _, v := range []Verb{Put, Delete} {
+			for i := range ops {
+				ops[i].Verb = v
+			}
+			if err := table.Apply(ops, func(i int, err error) { b.Fatal(i, err) }); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StartTimer()
+		for n := 1; n > 0; {
+			var err error
+			if n, err = events.Read(hear); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(seen)/b.Elapsed().Seconds(), "events/s")
+}
+
 func BenchmarkEncode(b *testing.B) {
 	f := translated(plain(flow.TCP, "192.0.2.10", "198.51.100.7", 1, 2), "203.0.113.1", 3, "", 0)
 	w := writer{b: make([]byte, 0, messageMax)}

@@ -161,7 +161,7 @@ func (e *Events) Stats() EventsStats { return e.stats }
 // Close ends the subscription.
 func (e *Events) Close() error { return opError("close events", e.sock.close()) }
 
-// Read takes the events that are there, 1024 at most, and calls fn with each; it never
+// Read takes the events that are there, 768 at most, and calls fn with each; it never
 // waits. It gives the number of events taken, ErrOverrun if some were lost before or
 // between them, or another error if the socket is broken. The flow is valid during
 // the call of fn only.
@@ -173,7 +173,7 @@ func (e *Events) Close() error { return opError("close events", e.sock.close()) 
 // Destroy only tuples and zone are sure to be there. No event tells that a packet
 // prolonged the life of a flow.
 func (e *Events) Read(fn func(Kind, *flow.Flow)) (n int, err error) {
-	for n < readMax {
+	for range readMax / eventBatch {
 		got, errno := e.receive()
 		switch {
 		case again(errno):

@@ -13,8 +13,10 @@ const (
 	// Put makes the table have the flow as given: it creates, changes or replaces. It
 	// is authoritative: an entry in its way (the same tuple with another translation,
 	// the same translated port for another flow, a status that cannot be taken back)
-	// is deleted. A flow whose entry is translated costs four messages when it is there
-	// already; Change costs one.
+	// is deleted. A flow that is translated costs three messages when it is there
+	// already; Change costs one. One exception: of a flow that is not translated, an
+	// entry that is (the rules were changed in between) is not noticed; who knows of
+	// such an entry deletes it first.
 	Put Verb = iota
 
 	// Change is Put for a flow of which the caller knows that it put it before with the

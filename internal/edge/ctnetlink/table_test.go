@@ -339,6 +339,29 @@ func TestWindows(t *testing.T) {
 	}
 }
 
+// What is tried again must not come after what was to follow it.
+func TestOrderWithinACall(t *testing.T) {
+	namespace(t)
+	table := openTable(t, TableConfig{})
+	f := translated(plain(flow.TCP, "192.0.2.10", "198.51.100.7", 1000, 80), "203.0.113.1", 6001, "", 0)
+	moved := translated(f, "203.0.113.1", 6002, "", 0)
+	apply(t, table, Put, f)
+	do := func(ops ...Op) {
+		t.Helper()
+		if err := table.Apply(ops, func(i int, err error) { t.Errorf("%d: %v", i, err) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(Op{Put, &moved}, Op{Delete, &f})
+	if left := dump(t); len(left) != 0 {
+		t.Errorf("the put came after the delete: %v", left)
+	}
+	do(Op{Put, &f}, Op{Put, &moved}, Op{Put, &f}, Op{Delete, &f}, Op{Put, &moved})
+	if d := same(moved, one(t, f)); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestFailureIsTold(t *testing.T) {
 	namespace(t)
 	table := openTable(t, TableConfig{})
