@@ -79,7 +79,7 @@ func (p *Program) checkFile(path string, asJSON bool) checked {
 	f, diags := config.Load(path)
 	result := checked{File: path, Correct: !diags.HasErrors(), Mistakes: mistakes(diags), file: f}
 	if !result.Correct {
-		if !asJSON {
+		if !asJSON && !unreadable(diags) {
 			_ = config.Print(p.Errors, diags)
 		}
 		return result
@@ -180,10 +180,10 @@ func orNothing(s string) string {
 }
 
 func (p *Program) conclude(results []checked, different []string, asJSON bool) error {
-	wrong, total := 0, 0
-	for _, r := range results {
+	wrong, wrongAt, total := 0, 0, 0
+	for i, r := range results {
 		if !r.Correct {
-			wrong++
+			wrong, wrongAt = wrong+1, i
 			total += len(r.Mistakes)
 		}
 	}
@@ -191,6 +191,8 @@ func (p *Program) conclude(results []checked, different []string, asJSON bool) e
 		return &exitError{code: codeFailed}
 	}
 	switch {
+	case wrong == 1 && total == 1 && results[wrongAt].Mistakes[0].Line == 0:
+		return errors.New(results[wrongAt].Mistakes[0].What)
 	case wrong == 1 && len(results) == 1:
 		return fmt.Errorf("%s: %s", results[0].File, mistakeCount(total))
 	case wrong > 0:

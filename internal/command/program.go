@@ -88,10 +88,13 @@ func wrongUse(format string, values ...any) error {
 
 // complain writes an error on one line, and on a second what helps.
 func (p *Program) complain(err error) {
+	var refusal *control.Refusal
+	if errors.As(err, &refusal) {
+		err = refusal // who was asked does not matter: it answered
+	}
 	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 	fmt.Fprintf(p.Errors, "holdfast: %s\n", text)
-	var refusal *control.Refusal
-	if errors.As(err, &refusal) && refusal.Action != "" {
+	if refusal != nil && refusal.Action != "" {
 		fmt.Fprintf(p.Errors, "  try: %s\n", refusal.Action)
 	}
 }

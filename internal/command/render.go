@@ -137,6 +137,9 @@ func ownDigest(s *control.Status) string {
 
 func peerCopy(p *control.Peer) string {
 	proof := &p.Proof
+	if p.Role == control.Active || p.Role == control.Draining {
+		return "source"
+	}
 	switch proof.State {
 	case control.Proven:
 		return control.Count(proof.Confirmed, "flow") + " proven"
@@ -157,6 +160,9 @@ func peerCopy(p *control.Peer) string {
 // peerDigest says match, differs, stale or none: only the first is a proof.
 func peerDigest(p *control.Peer) string {
 	proof := &p.Proof
+	if p.Role == control.Active || p.Role == control.Draining {
+		return "-"
+	}
 	word := "none"
 	switch {
 	case proof.State == control.Diverged:
@@ -180,7 +186,7 @@ func short(digest string) string {
 }
 
 func lag(p *control.Peer) string {
-	if p.Proof.ObjectsBehind == 0 {
+	if p.Proof.LagMS == 0 {
 		return "-"
 	}
 	return control.Age(p.Proof.LagMS.Duration())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/signal"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
@@ -54,6 +55,9 @@ var errConfig = errors.New("the configuration has errors")
 // load reads a configuration; its errors are printed, the last line is the error.
 func (p *Program) load(path string) (*config.File, error) {
 	f, diags := config.Load(path)
+	if unreadable(diags) {
+		return nil, errors.New(diags[0].Summary)
+	}
 	if diags.HasErrors() {
 		if err := config.Print(p.Errors, diags); err != nil {
 			return nil, err
@@ -62,3 +66,6 @@ func (p *Program) load(path string) (*config.File, error) {
 	}
 	return f, nil
 }
+
+// unreadable says whether there is no file to point into.
+func unreadable(diags hcl.Diagnostics) bool { return len(diags) == 1 && diags[0].Subject == nil }

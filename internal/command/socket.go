@@ -22,13 +22,14 @@ type target struct {
 func (t *target) flags(c *cobra.Command) {
 	c.Flags().StringVarP(&t.socket, "socket", "s", "", "the node's control `SOCKET` (default: the only one in "+config.SocketFolder+")")
 	c.Flags().StringVarP(&t.file, "config", "c", "", "the node's configuration `FILE`, which names the socket")
-	c.MarkFlagsMutuallyExclusive("socket", "config")
 }
 
 // path finds the socket: as given, as the configuration has it, or the only one there
 // is.
 func (p *Program) path(t target) (string, error) {
 	switch {
+	case t.socket != "" && t.file != "":
+		return "", wrongUse("-s and -c both name a node: give one of them")
 	case t.socket != "":
 		return t.socket, nil
 	case t.file != "":

@@ -63,7 +63,7 @@ func exitCode(v control.Verdict) int {
 // than unprotected.
 func unanswered(err error) error {
 	var exit *exitError
-	if errors.As(err, &exit) || errors.Is(err, errConfig) {
+	if errors.As(err, &exit) {
 		return err
 	}
 	return &exitError{codeWrong, err}
