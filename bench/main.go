@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/bench/pair"
+)
+
+// session is one run of this command.
+type session struct {
+	quick  bool
+	rounds int
+	plots  string // folder for plots
+	folder string // for files, removed at the end
+	binary string // holdfast
+
+	text     io.Writer // tables and verdicts
+	progress io.Writer
+	started  time.Time
+	made     int // folders below folder
+}
+
+// Report is everything that was measured, for --json. What was not run is absent.
+type Report struct {
+	Machine  machine         `json:"machine"`
+	Quick    bool            `json:"quick"` // few and small rounds: no figures to quote
+	Inject   *injectReport   `json:"inject,omitempty"`
+	Cost     *costReport     `json:"cost,omitempty"`
+	Takeover *takeoverReport `json:"takeover,omitempty"`
+}
+
+var verbs = []string{"takeover", "inject", "cost", "all"}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	s := &session{text: os.Stdout, progress: os.Stderr, started: time.Now()}
+	verb, asJSON, err := s.parse(args)
+	if err != nil {
+		return err
+	}
+	if err := require(verb); err != nil {
+		return err
+	}
+	if asJSON {
+		s.text = os.Stderr
+	}
+	if s.folder, err = os.MkdirTemp("", "holdfast-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(s.folder)
+	report := Report{Machine: facts(), Quick: s.quick}
+	fmt.Fprint(s.text, report.Machine.text())
+	s.say("building holdfast")
+	if s.binary, err = pair.Build(ctx, s.folder); err != nil {
+		return err
+	}
+	if err := s.measure(ctx, verb, &report); err != nil {
+		return err
+	}
+	if asJSON {
+		encoder := json.NewEncoder(os.Stdout)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(report)
+	}
+	return nil
+}
+
+func (s *session) measure(ctx context.Context, verb string, report *Report) (err error) {
+	if verb == "inject" || verb == "all" {
+		if report.Inject, err = s.inject(ctx); err != nil {
+			return fmt.Errorf("inject: %w", err)
+		}
+	}
+	if verb == "cost" || verb == "all" {
+		if report.Cost, err = s.cost(ctx); err != nil {
+			return fmt.Errorf("cost: %w", err)
+		}
+	}
+	if verb == "takeover" || verb == "all" {
+		if report.Takeover, err = s.takeover(ctx); err != nil {
+			return fmt.Errorf("takeover: %w", err)
+		}
+	}
+	return nil
+}
+
+// parse reads the command line. The verb may stand before, between or after the flags.
+func (s *session) parse(args []string) (verb string, asJSON bool, err error) {
+	verb = "all"
+	if at := slices.IndexFunc(args, func(a string) bool { return slices.Contains(verbs, a) }); at >= 0 {
+		verb = args[at]
+		args = slices.Delete(slices.Clone(args), at, at+1)
+	}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.Usage = func() {
+		fmt.Fprintf(flags.Output(), "usage: go run ./bench [%s] [flags]\n", strings.Join(verbs, "|"))
+		flags.PrintDefaults()
+	}
+	flags.BoolVar(&asJSON, "json", false, "write the figures as JSON to the standard output, tables to the standard error")
+	flags.BoolVar(&s.quick, "quick", false, "few and small rounds, in about a minute: to see that it works")
+	flags.IntVar(&s.rounds, "rounds", 0, "rounds of each measurement (default 5; with --quick 1)")
+	flags.StringVar(&s.plots, "plots", "bench/plots", "folder for plots; not written with --quick")
+	if err := flags.Parse(args); err != nil {
+		return "", false, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return "", false, fmt.Errorf("%q is nothing that can be measured; choose one of %s", flags.Arg(0), strings.Join(verbs, ", "))
+	case s.rounds < 0 || s.rounds > roundsMax:
+		return "", false, fmt.Errorf("--rounds is %d; it must be from 1 to %d", s.rounds, roundsMax)
+	case s.rounds == 0 && s.quick:
+		s.rounds = 1
+	case s.rounds == 0:
+		s.rounds = 5
+	}
+	return verb, asJSON, nil
+}
+
+// say tells what is being done, with the time since the start.
+func (s *session) say(format string, args ...any) {
+	fmt.Fprintf(s.progress, "%6.1fs  %s\n", time.Since(s.started).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// print writes to the report for people.
+func (s *session) print(format string, args ...any) { fmt.Fprintf(s.text, format, args...) }
