@@ -91,6 +91,8 @@ func renderNodes(w io.Writer, s *control.Status) {
 		case p.Incarnation == 0:
 			role, epoch = "never heard", "-"
 		case p.Role == control.Stopped:
+		case !p.Alive && role == "":
+			role = "silent"
 		case !p.Alive:
 			role = "silent, was " + role
 		}
