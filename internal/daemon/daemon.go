@@ -55,6 +55,14 @@ func Run(ctx context.Context, f *config.File, version control.Version, log *slog
 	if err := driver.Urgent(); err != nil {
 		d.log.Info("no real-time priority; heartbeats may be late on a busy machine", "error", err)
 	}
+	if left := d.kernel.addresses.Leftovers(); len(left) > 0 {
+		// A former life ended without taking them back; whether they are ours now is to
+		// be found out first.
+		d.log.Warn("removing virtual addresses that a former life left behind", "addresses", len(left))
+		if err := d.kernel.addresses.Lower(); err != nil {
+			d.log.Error("virtual addresses could not be removed; they expire by themselves", "error", err)
+		}
+	}
 	d.log.Info("started", "cluster", f.Cluster.Name, "incarnation", uint64(d.self.Incarnation),
 		"fingerprint", fmt.Sprintf("%08x", f.Fingerprint()), "inject", f.Firewall.Inject,
 		"receive_buffer", d.kernel.events.ReceiveBuffer())
@@ -107,16 +115,16 @@ func (d *daemon) openAddresses() error {
 	for _, a := range d.file.Firewall.Addresses {
 		all = append(all, address.Address{Prefix: a.Prefix, Interface: a.Interface})
 	}
-	holder, err := address.Open(all)
+	holder, err := address.Open(address.Config{Addresses: all})
 	if err != nil {
 		return err
 	}
-	d.opened(func() { holder.Close() })
+	d.opened(holder.Close)
 	d.kernel.addresses = holder
 	if d.watch, err = address.OpenWatch(d.file.Firewall.Track); err != nil {
 		return err
 	}
-	d.opened(func() { d.watch.Close() })
+	d.opened(d.watch.Close)
 	return nil
 }
 

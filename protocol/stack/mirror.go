@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/holdfast-ha/holdfast/protocol/takeover"
 )
 
 // mirror compares the service's table with the cache that it should equal: the internal
@@ -35,7 +37,7 @@ func (s *Stack) Lost() { s.mirror.want() }
 // mayCompare says whether the cache to compare with is what it should be.
 func (s *Stack) mayCompare() bool {
 	if s.owning {
-		return true
+		return s.takeover.Role() != takeover.Stopped
 	}
 	return s.active.Known() && s.synced && s.commit.epoch == 0
 }
