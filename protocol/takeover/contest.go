@@ -14,9 +14,12 @@ func (m *Machine) contest(now time.Time, out *Output) {
 		p := &m.peers[i]
 		switch m.role {
 		case Promoting:
-			// An active that lives keeps the addresses: we have not got them yet.
-			if m.authorised && (p.claims() || p.alive && p.said.role == Promoting && m.loses(p)) {
+			switch {
+			case !m.authorised:
+			case p.claims(): // it lives and keeps the addresses: we have not got them yet
 				m.yield(now, Withdrawn, out)
+			case p.alive && p.said.role == Promoting && m.loses(p):
+				m.yield(now, Contest, out)
 			}
 		case Active, Draining:
 			m.meet(now, p, out)

@@ -106,7 +106,8 @@ func (m *Machine) elect(now time.Time, out *Output) {
 		p := &m.peers[i]
 		switch {
 		case !p.alive:
-		case p.said.role == Promoting:
+		case p.said.role == Promoting && m.vacancy != TargetLost:
+			// Its state may take long. That of a successor was there before the grant.
 			busy = later(busy, p.roleSince.Add(commitMax))
 		case m.behind(p):
 			turn = turn.Add(m.patience())

@@ -3,6 +3,7 @@ package takeover
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -252,6 +253,168 @@ func same(t *testing.T, want, got *Machine) {
 	}
 	if s, g := fmt.Sprintf("%+v", a), fmt.Sprintf("%+v", b); s != g {
 		t.Errorf("want %s\ngot  %s", s, g)
+	}
+}
+
+// standby gives a standby that follows an active m2 in epoch 2, and a way to hear m2.
+func standby(t *testing.T) (m *Machine, now time.Time, hear func(out *Output, change func(*message))) {
+	m, err := New(config(), Recovered{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = time.Unix(1000, 0)
+	var first Output
+	m.Start(now, &first)
+	n := uint64(0)
+	hear = func(out *Output, change func(*message)) {
+		n++
+		said := message{role: Active, flags: flagHealthy | flagSynced, priority: 100, hears: 3, active: 2,
+			sequence: n, heard: 7, epoch: 2, raised: 2, highest: 2}
+		change(&said)
+		m.Receive(now, view.Member{ID: 2, Incarnation: 1}, 1, said.append(nil), out)
+	}
+	hear(&first, func(*message) {})
+	if m.Role() != Standby {
+		t.Fatalf("%+v", m.Status())
+	}
+	return m, now, hear
+}
+
+func offer(e view.Epoch) func(*message) {
+	return func(s *message) { s.role, s.successor, s.offered, s.highest = Draining, 1, e, e }
+}
+
+func grant(e view.Epoch) func(*message) {
+	return func(s *message) {
+		s.role, s.successor, s.offered, s.highest = Standby, 1, e, e
+		s.flags |= flagGranted
+		s.active, s.epoch = view.Nobody, 0
+	}
+}
+
+// A grant is not enough: the state must be in the kernel.
+func TestAGrantWaitsForCommitted(t *testing.T) {
+	m, now, hear := standby(t)
+	var out Output
+	hear(&out, grant(5))
+	m.Raised(now, 5, &out)
+	m.Committed(now, 4, &out)
+	want := []Command{{Commit, 5, Requested}}
+	if !slices.Equal(out.Deliver, want) || m.Role() != Promoting {
+		t.Fatalf("%v: %v; want %v", m.Role(), out.Deliver, want)
+	}
+	m.Committed(now, 5, &out)
+	if want = append(want, Command{Raise, 5, Requested}); !slices.Equal(out.Deliver, want) {
+		t.Fatalf("%v; want %v", out.Deliver, want)
+	}
+	if m.Raised(now, 3, &out); m.Role() != Promoting {
+		t.Error("Raised of another epoch counted")
+	}
+	if m.Raised(now, 5, &out); m.Role() != Active {
+		t.Error("Raised did not count")
+	}
+}
+
+// m1 of two, the better one, owns the odd epochs.
+func TestAnOfferOfAnotherMembersEpochIsIgnored(t *testing.T) {
+	m, _, hear := standby(t)
+	var out Output
+	hear(&out, offer(4))
+	hear(&out, grant(6))
+	if len(out.Deliver) != 0 {
+		t.Error(out.Deliver)
+	}
+	if hear(&out, offer(7)); m.Role() != Promoting {
+		t.Error("its own epoch is ignored as well")
+	}
+}
+
+// handingOver gives an active that hands over to m2 in epoch 4, and m2's answer.
+func handingOver(t *testing.T) (m *Machine, now time.Time, answer func(out *Output, change func(*message))) {
+	m, now, _ = running(t)
+	var out Output
+	m.Proven(now, 2, true, &out)
+	if err := m.Switch(now, 2, &out); err != nil || m.handover.epoch != 4 {
+		t.Fatal(err, m.handover)
+	}
+	n := uint64(10)
+	return m, now, func(out *Output, change func(*message)) {
+		n++
+		said := message{role: Promoting, flags: flagHealthy | flagSynced | flagReady, priority: 100, hears: 3, active: 1,
+			sequence: n, heard: 7, epoch: 4, raised: 3, highest: 4}
+		change(&said)
+		m.Receive(now, view.Member{ID: 2, Incarnation: 1}, 1, said.append(nil), out)
+	}
+}
+
+func TestLoweredOfAnotherEpochGrantsNothing(t *testing.T) {
+	m, now, answer := handingOver(t)
+	var out Output
+	answer(&out, func(*message) {})
+	if want := []Command{{Lower, 3, Requested}}; !slices.Equal(out.Deliver, want) {
+		t.Fatalf("%v; want %v", out.Deliver, want)
+	}
+	if m.Lowered(now, 2, &out); m.Role() != Draining {
+		t.Error("Lowered of another epoch counted")
+	}
+	if m.Lowered(now, 3, &out); m.Role() != Standby || !m.handover.granted {
+		t.Error("Lowered did not count")
+	}
+}
+
+func TestALaterEpochEndsAHandover(t *testing.T) {
+	m, _, answer := handingOver(t)
+	var out Output
+	answer(&out, func(s *message) { s.highest = 5 })
+	if m.Role() != Active || m.reason != Renewal || len(out.Deliver) != 0 {
+		t.Errorf("%v (%v): %v", m.Role(), m.reason, out.Deliver)
+	}
+}
+
+// What comes late over a slow link keeps that link alive and says nothing new.
+func TestASlowLinkDoesNotBringBackOldNews(t *testing.T) {
+	m, now, heartbeat := running(t)
+	var out Output
+	from := view.Member{ID: 2, Incarnation: 1}
+	old := bytes.Clone(heartbeat(20))
+	ill := message{role: Standby, priority: 100, hears: 3, heard: 7, sequence: 21}
+	m.Receive(now, from, 1, ill.append(nil), &out)
+	now = now.Add(time.Millisecond)
+	m.Receive(now, from, 2, old, &out)
+	s := m.Status().Peers[0]
+	if s.Healthy || s.Synced || !s.Links[1].Last.Equal(now) {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A state that flaps does not make more rounds than the bound between two beats.
+func TestChangesAreToldInBoundedRounds(t *testing.T) {
+	m, now, _ := running(t)
+	var out Output
+	m.Tick(m.Deadline(), &out)
+	out.Reset()
+	for i := range 100 {
+		m.Health(now, i%2, &out)
+	}
+	if rounds := len(out.Send) / m.cfg.Links; rounds != burstMax-1 {
+		t.Errorf("%d rounds besides the beat; want %d", rounds, burstMax-1)
+	}
+}
+
+// An active that is being stopped while it moves into a later epoch does not raise any more.
+func TestAStopEndsARenewal(t *testing.T) {
+	m, now, _ := running(t)
+	var out Output
+	m.raised, m.highest, m.lateSince = 9, 9, now.Add(-time.Second)
+	m.peers[0].said.flags = 0 // nobody to hand over to
+	m.Health(now, 0, &out)
+	if want := []Command{{Commit, 11, Renewal}}; !slices.Equal(out.Deliver, want) {
+		t.Fatalf("%v; want %v", out.Deliver, want)
+	}
+	m.Stop(now, &out)
+	m.Committed(now, 11, &out)
+	if want := []Command{{Commit, 11, Renewal}, {Lower, 11, Stopping}}; !slices.Equal(out.Deliver, want) {
+		t.Errorf("%v; want %v", out.Deliver, want)
 	}
 }
 

@@ -97,7 +97,7 @@ const (
 	Requested         // somebody asked for the handover
 	Preemption        // a member with a higher priority asked for the addresses
 	Stopping          // this node is being stopped
-	Contest           // two nodes were active and the other one stays
+	Contest           // two nodes were active, or about to be, and the other one stays
 	Unheard           // two nodes were active and the other one does not hear this one
 	Renewal           // a higher epoch than the active's own turned up
 	Withdrawn         // the active lives after all, or took the handover back
@@ -110,7 +110,7 @@ var reasonNames = [...]string{
 	"none", "nobody was active", "the active fell silent", "the active stopped",
 	"the active restarted", "an interface is down", "it was requested",
 	"a member of higher priority asked", "this node stops",
-	"another active has the later epoch", "another active does not hear this node",
+	"another node has the later epoch", "another active does not hear this node",
 	"a later epoch turned up", "the active is there",
 	"the successor was lost", "the successor was not ready in time",
 	"the addresses were not lowered in time",
