@@ -101,6 +101,7 @@ func announcement(f []byte) bool {
 
 func TestAnnouncementsOnTheWire(t *testing.T) {
 	l := newLAN(t, 1)
+	l.ready()
 	h := l.hosts[0]
 	holder := h.hold(virtualV4, virtualV6)
 	tap := l.client.tap("port1")
@@ -138,6 +139,7 @@ func TestLoopbackHasNobodyToTell(t *testing.T) {
 // them at the first.
 func TestNeighboursFollow(t *testing.T) {
 	l := newLAN(t, 2)
+	l.ready()
 	from, to := l.hosts[0], l.hosts[1]
 	from.give("eth0", ownV4)
 	from.give("eth0", ownV6)

@@ -84,10 +84,6 @@ func newLAN(t testing.TB, hosts int) *lan {
 		l.hosts = append(l.hosts, h)
 	}
 	l.client.up("br0")
-	for i := range hosts {
-		l.client.carrier(fmt.Sprintf("port%d", i+1))
-	}
-	l.client.carrier("br0")
 	l.client.give("br0", clientV4)
 	l.client.give("br0", clientV6)
 	return l
@@ -116,6 +112,16 @@ func (h *host) link(name string) netlink.Link {
 func (h *host) up(name string) {
 	h.t.Helper()
 	h.must(h.handle.LinkSetUp(h.link(name)))
+}
+
+// ready waits until frames pass between the hosts and the client.
+func (l *lan) ready() {
+	l.client.t.Helper()
+	for i, h := range l.hosts {
+		h.carrier("eth0")
+		l.client.carrier(fmt.Sprintf("port%d", i+1))
+	}
+	l.client.carrier("br0")
 }
 
 // carrier waits until an interface can carry traffic. The kernel tells so some time
@@ -180,8 +186,7 @@ func (h *host) find(name, prefix string) *netlink.Addr {
 }
 
 // inventory lists the addresses and routes of a host, but for the link-local ones that
-// the kernel makes in its own time, and the expired ones that it sweeps later and does
-// not use.
+// the kernel makes in its own time.
 func (h *host) inventory() string {
 	h.t.Helper()
 	var lines []string
@@ -196,8 +201,7 @@ func (h *host) inventory() string {
 		routes, err := h.handle.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
 		h.must(err)
 		for _, r := range routes {
-			expired := r.CacheInfo != nil && int32(r.CacheInfo.Expires) < 0
-			if r.Dst != nil && !r.Dst.IP.IsLinkLocalUnicast() && !expired {
+			if r.Dst != nil && !r.Dst.IP.IsLinkLocalUnicast() {
 				lines = append(lines, fmt.Sprintf("route %v dev %d expires %d", r.Dst, r.LinkIndex, r.Expires))
 			}
 		}

@@ -16,6 +16,7 @@ type Watch struct {
 	query   int // for ioctl(2)
 	watched []watched
 	buffer  []byte
+	lost    bool // notifications were lost; what is queued is older than the loss
 }
 
 // watched is one interface.
@@ -103,9 +104,15 @@ func (w *Watch) Read(fn func(name string, up bool)) error {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.EAGAIN):
+			if w.lost {
+				w.lost = false
+				w.resync(fn)
+			}
 			return nil
 		case errors.Is(err, unix.ENOBUFS):
-			w.resync(fn)
+			// The kernel drops all until the queue has been read, and then asking gives
+			// the state of now. What is still queued is of before, and would undo it.
+			w.lost = true
 			continue
 		case err != nil:
 			return &OpError{Op: "watch", Err: fmt.Errorf("read link notifications: %w", err)}
@@ -113,8 +120,8 @@ func (w *Watch) Read(fn func(name string, up bool)) error {
 		if kernel, ok := from.(*unix.SockaddrNetlink); !ok || kernel.Pid != 0 {
 			continue // another process may send to this socket; only the kernel is believed
 		}
-		if n > len(w.buffer) || !w.parse(w.buffer[:n], fn) {
-			w.resync(fn)
+		if n > len(w.buffer) || !w.lost && !w.parse(w.buffer[:n], fn) {
+			w.lost = true
 		}
 	}
 	return nil

@@ -187,16 +187,18 @@ func TestLaterLifeEndsTheFormer(t *testing.T) {
 	b, w, c := target(t, 1, r)
 	later := view.Member{ID: 1, Incarnation: 101}
 	b.hear(w, c, forge(t, k, header{from: first, counter: 500}, 2, "former"))
-	// A claim that nobody proves ends nothing.
-	bad := forge(t, k, header{from: later, counter: 1}, 2, "claim")
-	bad[len(bad)-1] ^= 1
-	b.hear(w, c, bad)
+	// Claims that nobody proves end nothing, and do not keep out the life that is.
+	for _, claimed := range []view.Incarnation{999, later.Incarnation} {
+		bad := forge(t, k, header{from: view.Member{ID: 1, Incarnation: claimed}, counter: 1}, 2, "claim")
+		bad[len(bad)-1] ^= 1
+		b.hear(w, c, bad)
+	}
 	b.hear(w, c, forge(t, k, header{from: first, counter: 501}, 2, "former"))
 	b.hear(w, c, forge(t, k, header{from: later, counter: 1}, 2, "later"))
 	b.hear(w, c, forge(t, k, header{from: later, counter: 500}, 2, "later")) // a window of its own
 	b.hear(w, c, forge(t, k, header{from: first, counter: 502}, 2, "ghost"))
 	b.expect(got{first, 1, "former"}, got{first, 1, "former"}, got{later, 1, "later"}, got{later, 1, "later"})
-	b.dropped(map[wire.Reason]uint64{wire.ForgedSeal: 1, wire.OldIncarnation: 1})
+	b.dropped(map[wire.Reason]uint64{wire.ForgedSeal: 2, wire.OldIncarnation: 1})
 }
 
 func TestBehindTheWindow(t *testing.T) {
