@@ -2,8 +2,6 @@ package command
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
 
 	"github.com/holdfast-ha/holdfast/internal/config"
@@ -15,7 +13,5 @@ func (p *Program) wire() {
 	p.Run = func(ctx context.Context, f *config.File, logger *slog.Logger) error {
 		return daemon.Run(ctx, f, thisVersion(), logger)
 	}
-	p.Demo = func(context.Context, DemoOptions, io.Writer) error {
-		return errors.New("the demo is not built into this program")
-	}
+	p.Demo = playDemo
 }

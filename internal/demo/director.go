@@ -1,0 +1,347 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/internal/control"
+	"github.com/holdfast-ha/holdfast/internal/lab"
+	"github.com/holdfast-ha/holdfast/internal/lab/traffic"
+)
+
+// director plays the demonstration.
+type director struct {
+	config  Config
+	stage   *stage
+	folder  string
+	bed     *lab.Lab
+	nodes   [2]*node
+	load    *traffic.Load
+	sampler *sampler
+	figures Figures
+}
+
+// play does everything that is shown, in order.
+func (d *director) play(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		d.build, d.startNodes, d.startLoad, d.calm, d.powerCut, d.bringBack, d.plannedSwitch,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	d.stage.announce("", "done")
+	return nil
+}
+
+// build makes the test bed and the nodes' files.
+func (d *director) build(context.Context) (err error) {
+	d.stage.announce("", "building the test bed: five network namespaces, ten cables")
+	if d.bed, err = lab.Open(d.config.bed()); err != nil {
+		return err
+	}
+	if d.folder, err = newFolder(); err != nil {
+		return &OpError{"make a temporary folder", err}
+	}
+	sockets, err := writeFiles(d.folder, d.bed, d.config.Inject)
+	if err != nil {
+		return &OpError{"write the nodes' files", err}
+	}
+	for i, name := range []string{lab.FW1, lab.FW2} {
+		d.nodes[i] = &node{
+			bed: d.bed.Node(name), program: d.config.Program, file: fileOf(d.folder, name), socket: sockets[name],
+			told: d.stage.log,
+		}
+	}
+	d.stage.mu.Lock()
+	d.stage.nodes = d.nodes[:]
+	d.stage.mu.Unlock()
+	d.stage.say("", false, "the test bed is built")
+	return nil
+}
+
+func (d *director) startNodes(ctx context.Context) error {
+	d.stage.announce("", "starting holdfast run on fw1 and fw2")
+	for _, n := range d.nodes {
+		if err := n.start(ctx); err != nil {
+			return err
+		}
+	}
+	return d.until(ctx, startMax, "wait for one node to be active and the other to be its standby", func() bool {
+		active, standby := d.pair()
+		return active != nil && active.protected(0) && standby.role() == control.Standby
+	})
+}
+
+// pair gives the active node and the other; nil unless exactly one is active.
+func (d *director) pair() (active, other *node) {
+	for i, n := range d.nodes {
+		if n.role() == control.Active {
+			if active != nil {
+				return nil, nil
+			}
+			active, other = n, d.nodes[1-i]
+		}
+	}
+	return active, other
+}
+
+func (d *director) startLoad(ctx context.Context) error {
+	c := d.config.load()
+	d.stage.announce("", "opening %s through the active node", control.Count(d.config.Flows, "long transfer"))
+	if err := d.room(); err != nil {
+		return err
+	}
+	var err error
+	if d.load, err = traffic.Start(ctx, d.bed, c); err != nil {
+		return err
+	}
+	d.sampler = newSampler(ctx, d.stage.start, d.bed, d.load)
+	d.stage.loaded(d.sampler, d.config.Flows)
+	d.stage.say("", false, "%s, a probe each ms, %d requests/s", control.Count(d.config.Flows, "transfer"), c.Requests.Rate)
+	return d.proven(ctx)
+}
+
+// roomMin is how many connections the tracker must have room for besides the long
+// transfers: a closed one is remembered for two minutes.
+const roomMin = 6000
+
+// room checks that the kernel tracks so many connections.
+func (d *director) room() error {
+	limit, err := d.bed.Node(lab.FW1).ConntrackMax()
+	if need := d.config.Flows + roomMin; err == nil && limit > 0 && limit < need {
+		return &OpError{"open flows", fmt.Errorf("this kernel tracks %d connections at most and %d are needed: run sudo sysctl -w net.netfilter.nf_conntrack_max=%d, or ask for fewer with --flows", limit, need, 2*need)}
+	}
+	return err
+}
+
+// proven waits until the standby has proven that it holds all flows.
+func (d *director) proven(ctx context.Context) error {
+	err := d.until(ctx, protectedMax, "wait for the standby to prove its copy", func() bool {
+		active, standby := d.pair()
+		return active != nil && active.protected(d.config.Flows) && standby.role() == control.Standby
+	})
+	if active, standby := d.pair(); err == nil && active != nil {
+		st, _ := active.look()
+		d.stage.say(active.name(), false, "%s has proven a copy of %s", standby.name(), control.Count(st.Flows.Own, "flow"))
+	}
+	return err
+}
+
+// until waits for something that the nodes' statuses show.
+func (d *director) until(ctx context.Context, most time.Duration, op string, ready func() bool) error {
+	waiting, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	ticker := time.NewTicker(redialEvery)
+	defer ticker.Stop()
+	for {
+		for _, n := range d.nodes {
+			if err := n.health(); err != nil {
+				return &OpError{op, err}
+			}
+		}
+		if ready() {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-waiting.Done():
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return &OpError{op, fmt.Errorf("it did not happen within %v; %s; %s", most, d.nodes[0].why(), d.nodes[1].why())}
+		}
+	}
+}
+
+// pause lets time pass.
+func pause(ctx context.Context, length time.Duration) error {
+	select {
+	case <-time.After(length):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// calm measures what the clients see when nothing happens.
+func (d *director) calm(ctx context.Context) error {
+	d.stage.announce("", "nothing happens yet: for comparison")
+	d.sampler.begin(false)
+	if err := pause(ctx, calmLength); err != nil {
+		return err
+	}
+	d.figures.Calm = phaseOf(d.load.Report(time.Now().Add(-freshness)))
+	return nil
+}
+
+// strike measures one fault. It is over when every transfer has got something new or
+// is given up, but not before phaseLength.
+func (d *director) strike(ctx context.Context, act string, fault func() error) (p Phase, at time.Time, err error) {
+	d.sampler.closer(true)
+	defer d.sampler.closer(false)
+	if err := pause(ctx, 2*plotBefore); err != nil {
+		return p, at, err
+	}
+	at = d.sampler.begin(true)
+	defer d.sampler.end()
+	if err := fault(); err != nil {
+		return p, at, &OpError{act, err}
+	}
+	after := time.Now()
+	settling, cancel := context.WithDeadline(ctx, at.Add(settleMax))
+	d.load.Settle(settling, after)
+	cancel()
+	if err := pause(ctx, time.Until(at.Add(phaseLength))); err != nil {
+		return p, at, err
+	}
+	p = phaseOf(d.load.Report(after))
+	d.picture(&p, at)
+	return p, at, nil
+}
+
+// picture takes the samples around a fault.
+func (d *director) picture(p *Phase, at time.Time) {
+	fault := at.Sub(d.stage.start)
+	from := fault - plotBefore
+	samples := d.sampler.seen(from, fault+plotAfter)
+	p.EveryMS = control.MillisecondsOf(plotEvery)
+	p.Answers = answers(samples, from, plotEvery, plotCols)
+	p.HeardNow = heard(samples, fault, from, plotEvery, plotCols, p.FlowsBefore)
+}
+
+// powerCut is the first fault.
+func (d *director) powerCut(ctx context.Context) error {
+	active, other := d.pair()
+	if active == nil {
+		return &OpError{"cut the power", errors.New("no node is active any more: " + d.nodes[0].why() + "; " + d.nodes[1].why())}
+	}
+	d.stage.announce("1 of 2", "the active node loses its power: SIGKILL and all cables at once")
+	var off error
+	wiped := make(chan struct{})
+	p, at, err := d.strike(ctx, "cut the power of "+active.name(), func() error {
+		at := time.Now()
+		if err := active.kill(); err != nil {
+			close(wiped)
+			return err
+		}
+		err := d.bed.Cut(active.name())
+		d.stage.power(active.name(), false)
+		d.stage.sayAt(at, "", true, "%s is killed with SIGKILL and all its cables are off", active.name())
+		go func() { // what its kernel knew; nobody waits for that
+			defer close(wiped)
+			off = d.bed.PowerOff(active.name())
+		}()
+		return err
+	})
+	select {
+	case <-wiped:
+	case <-ctx.Done():
+		<-wiped
+	}
+	if err = errors.Join(err, off); err != nil {
+		return err
+	}
+	p.From, p.To = active.name(), other.name()
+	p.TakeoverMS = since(other, at)
+	d.figures.PowerCut = p
+	d.told("the power cut", &p)
+	if other.role() != control.Active {
+		return &OpError{"cut the power", fmt.Errorf("%s has not taken over; %s", other.name(), other.why())}
+	}
+	return nil
+}
+
+// since is how long after a time a node became active; 0 if it is not.
+func since(n *node, at time.Time) control.Milliseconds {
+	st, ok := n.look()
+	if !ok || st.Role != control.Active {
+		return 0
+	}
+	return control.MillisecondsOf(max(st.Since.Sub(at.Round(0)), 0))
+}
+
+func (d *director) told(what string, p *Phase) {
+	d.stage.say("", true, "%s: %d of %d flows lost, silence %s", what, p.FlowsLost, p.FlowsBefore, control.Age(p.ProbeSilenceMS.Duration()))
+}
+
+// bringBack gives the dead node power and a new life.
+func (d *director) bringBack(ctx context.Context) error {
+	active, dead := d.pair()
+	d.stage.announce("1 of 2", "%s has power again, with an empty kernel: it must get everything", dead.name())
+	if err := d.bed.PowerOn(dead.name()); err != nil {
+		return err
+	}
+	at := time.Now()
+	d.stage.power(dead.name(), true)
+	d.stage.sayAt(at, "", false, "%s has power again", dead.name())
+	if err := dead.start(ctx); err != nil {
+		return err
+	}
+	err := d.until(ctx, startMax, "wait for "+dead.name()+" to be a standby again", func() bool {
+		return dead.role() == control.Standby
+	})
+	if err == nil {
+		err = d.proven(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	d.figures.PowerCut.ProvenMS = control.MillisecondsOf(time.Since(at))
+	if now, _ := d.pair(); now != active {
+		return &OpError{"bring " + dead.name() + " back", errors.New("the addresses moved, and preempt is off")}
+	}
+	return pause(ctx, phaseLength/3)
+}
+
+// plannedSwitch is the second.
+func (d *director) plannedSwitch(ctx context.Context) error {
+	active, other := d.pair()
+	if active == nil {
+		return &OpError{"switch", errors.New("no node is active any more: " + d.nodes[0].why() + "; " + d.nodes[1].why())}
+	}
+	d.stage.announce("2 of 2", "a planned handover: holdfast switch on %s", active.name())
+	var result control.SwitchResult
+	p, at, err := d.strike(ctx, "switch", func() (err error) {
+		d.stage.say("", true, "holdfast switch on %s", active.name())
+		result, err = active.handOver(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.From, p.To = active.name(), other.name()
+	p.TakeoverMS, p.SwitchMS = since(other, at), result.TookMS
+	d.figures.Switch = p
+	d.told("the switch", &p)
+	return nil
+}
+
+// close ends everything and leaves nothing behind.
+func (d *director) close() error {
+	var errs []error
+	if d.sampler != nil {
+		d.sampler.close()
+	}
+	if d.load != nil {
+		errs = append(errs, d.load.Close())
+	}
+	if d.bed != nil {
+		errs = append(errs, d.bed.Close()) // with the nodes' processes
+	}
+	for _, n := range d.nodes {
+		if n != nil {
+			n.wait.Wait()
+		}
+	}
+	if d.folder != "" {
+		errs = append(errs, os.RemoveAll(d.folder))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return &OpError{"clean up", err}
+	}
+	return nil
+}
