@@ -357,8 +357,24 @@ func TestLoweredOfAnotherEpochGrantsNothing(t *testing.T) {
 	if m.Lowered(now, 2, &out); m.Role() != Draining {
 		t.Error("Lowered of another epoch counted")
 	}
-	if m.Lowered(now, 3, &out); m.Role() != Standby || !m.handover.granted {
-		t.Error("Lowered did not count")
+	if m.Lowered(now, 3, &out); m.Role() != Standby || !m.handover.granted || m.raised != 4 {
+		t.Errorf("Lowered did not count: %v, raised in %d, %+v", m.Role(), m.raised, m.handover)
+	}
+}
+
+func TestWithoutPreemptionAskingIsInVain(t *testing.T) {
+	m, now, _ := running(t)
+	var out Output
+	m.Proven(now, 2, true, &out)
+	asks := message{role: Standby, flags: flagHealthy | flagSynced | flagAsks, priority: 255, hears: 3, active: 1,
+		heard: 7, epoch: 3, raised: 3, highest: 3, sequence: 30}
+	m.Receive(now, view.Member{ID: 2, Incarnation: 1}, 1, asks.append(nil), &out)
+	if m.Role() != Active {
+		t.Error(m.Role())
+	}
+	m.cfg.Preempt = true
+	if m.Health(now, 0, &out); m.Role() != Draining {
+		t.Error("nor with it:", m.Role())
 	}
 }
 
