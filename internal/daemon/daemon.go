@@ -102,6 +102,9 @@ func (d *daemon) openKernel() error {
 		return err
 	}
 	d.opened(func() { k.events.Close() })
+	if err = k.events.Hear(false); err != nil { // see kernel.hear
+		return err
+	}
 	if k.dump, err = ctnetlink.OpenDump(); err != nil {
 		return err
 	}
@@ -252,6 +255,7 @@ func (d *daemon) openControl() error {
 		return err
 	}
 	d.node.Observe(d.wake)
+	d.node.Observe(func(time.Time) { d.kernel.hear() })
 	d.opened(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), apiGrace)
 		defer cancel()

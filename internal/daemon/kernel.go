@@ -30,6 +30,7 @@ type kernel struct {
 
 	coalesce  time.Duration
 	eventsAt  time.Time // when to read events; zero: when the descriptor is readable
+	hearing   bool      // changes are heard, and not only ends
 	dumping   bool
 	holding   bool
 	renewAt   time.Time
@@ -159,8 +160,24 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// hear listens to changes while this node is a source, and only then: of those that a
+// standby makes itself the kernel would write an event each, for nobody. What changed
+// before is found by the comparison with which a source begins.
+func (k *kernel) hear() {
+	owning := k.stack.Owning()
+	if owning == k.hearing {
+		return
+	}
+	if err := k.events.Hear(owning); err != nil {
+		k.log.Error("changes of flows cannot be chosen", "error", err)
+		return // the next step tries again
+	}
+	k.hearing = owning
+}
+
 // Address adds, removes or announces the virtual addresses.
 func (k *kernel) Address(now time.Time, c stack.Command) error {
+	k.hear() // before the first packet
 	switch c.Verb {
 	case stack.Raise:
 		k.raising = c.Epoch

@@ -166,9 +166,14 @@ func (s *Stack) Found(now time.Time, key, state []byte, out *Output) {
 		s.proxy.Put(now, key, state)
 		return
 	}
-	if _, ok := s.proxy.HeldState(s.active.ID, key); !ok || s.cfg.Inject == AtTakeover {
+	held, ok := s.proxy.HeldState(s.active.ID, key)
+	if !ok || s.cfg.Inject == AtTakeover {
 		out.object(Remove, key, nil)
+		return
 	}
+	// It may be there because this table tracked it once. What it was then is not what
+	// it is now at the active, even where both look the same.
+	out.object(Change, key, held)
 }
 
 // Dumped says that the whole table was read. If complete is false it was not, and the

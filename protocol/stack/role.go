@@ -50,10 +50,7 @@ func (s *Stack) obey(now time.Time, out *Output) {
 	for _, c := range out.takeover.Deliver {
 		switch c.Verb {
 		case takeover.Commit:
-			s.commit = commit{epoch: c.Epoch, marked: false}
-			if s.cfg.Inject == Continuously || s.owning {
-				s.markCommit(out)
-			}
+			s.beginCommit(c.Epoch, out)
 		case takeover.Raise:
 			s.own(now)
 			out.Do = append(out.Do, Command{Verb: Raise, Epoch: c.Epoch})
@@ -90,20 +87,43 @@ func (s *Stack) inject(now time.Time, out *Output) {
 	if !s.disownAt.IsZero() && !now.Before(s.disownAt) {
 		s.disown(now)
 	}
-	c := &s.commit
-	if c.epoch != 0 && !c.marked {
-		if c.peer == len(s.peers) {
-			s.markCommit(out)
-		} else {
-			c.cursor = s.proxy.Held(s.peers[c.peer].id, c.cursor, chunk, func(key, state []byte) {
-				out.object(Put, key, state)
-			})
-			if c.cursor == 0 {
-				c.peer++
-			}
-		}
+	if s.commit.epoch != 0 && !s.commit.marked {
+		s.commitOn(out)
 	}
 	s.mirrorOn(now, out)
+}
+
+// beginCommit begins to put all replicated state into the table. A mirror has it there
+// already. A node that was active a moment ago and is to be so again has objects in its
+// table that it tracked itself, and that have moved on elsewhere since: each is told to
+// the table again, first as it was known here, then as the other knew it.
+func (s *Stack) beginCommit(epoch view.Epoch, out *Output) {
+	s.commit = commit{epoch: epoch}
+	switch lingering := s.owning && !s.disownAt.IsZero(); {
+	case lingering:
+		s.commit.own = true
+	case s.owning || s.cfg.Inject == Continuously:
+		s.markCommit(out)
+	}
+}
+
+// commitOn goes on with a commit, a chunk at a time.
+func (s *Stack) commitOn(out *Output) {
+	c := &s.commit
+	switch {
+	case c.own:
+		c.cursor = s.proxy.Own(c.cursor, chunk, func(key, state []byte) { out.object(Change, key, state) })
+		c.own = c.cursor != 0
+	case c.peer == len(s.peers):
+		s.markCommit(out)
+	default:
+		c.cursor = s.proxy.Held(s.peers[c.peer].id, c.cursor, chunk, func(key, state []byte) {
+			out.object(Put, key, state)
+		})
+		if c.cursor == 0 {
+			c.peer++
+		}
+	}
 }
 
 func (s *Stack) markCommit(out *Output) {

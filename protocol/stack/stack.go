@@ -46,6 +46,7 @@ type peer struct {
 // commit is an injection of all replicated state that is under way.
 type commit struct {
 	epoch  view.Epoch // 0: none
+	own    bool       // our own cache is being gone through
 	peer   int        // whose cache is being gone through
 	cursor uint32
 	marked bool // everything was asked for; the service was asked to say when it is done
