@@ -201,7 +201,7 @@ func (d *daemon) join() error {
 	}
 	k := d.kernel
 	k.loop, k.stack, k.node = d.loop, d.stack, d.node
-	k.firewall = firewall.New(firewall.Config{Own: own, Ignore: d.file.Firewall.Ignore}, d.stack)
+	k.firewall = firewall.New(firewall.Config{Own: own, Ignore: d.file.Firewall.Ignore}, source{d.stack, d.node})
 	if err := d.loop.Watch(k.events.FD(), k.readable); err != nil {
 		return err
 	}

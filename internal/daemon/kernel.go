@@ -45,6 +45,18 @@ type kernel struct {
 	counts counts
 }
 
+// source is the stack as the firewall sees it: what it puts out goes to the node.
+type source struct {
+	*stack.Stack
+	node *driver.Node
+}
+
+// Gone tells that an object has left the table.
+func (s source) Gone(now time.Time, key []byte) { s.Stack.Gone(now, key, s.node.Out()) }
+
+// Found tells of one object of the table being read.
+func (s source) Found(now time.Time, key, state []byte) { s.Stack.Found(now, key, state, s.node.Out()) }
+
 // object is a copy of an order that has to wait.
 type object struct {
 	verb       ctnetlink.Verb
@@ -214,10 +226,10 @@ func (k *kernel) raise(now time.Time) error {
 // Work reads events and dumps, renews addresses, tries again what failed.
 func (k *kernel) Work(now time.Time, out *stack.Output) time.Time {
 	if !k.eventsAt.IsZero() && !now.Before(k.eventsAt) {
-		k.read(now, out)
+		k.read(now)
 	}
 	if k.dumping {
-		k.dumpOn(now, out)
+		k.dumpOn(now)
 	}
 	if !k.raiseAt.IsZero() && !now.Before(k.raiseAt) && k.raise(now) == nil {
 		k.stack.Raised(now, k.raising, out)
@@ -258,12 +270,12 @@ func (k *kernel) readable(now time.Time) {
 
 // read takes the events that are there. While they keep coming they are read at
 // intervals; when none came the descriptor is waited for again.
-func (k *kernel) read(now time.Time, out *stack.Output) {
+func (k *kernel) read(now time.Time) {
 	total := 0
 	for range readsMax {
 		n, err := k.events.Read(func(kind ctnetlink.Kind, w *flow.Flow) {
 			if kind == ctnetlink.Destroy {
-				k.firewall.Gone(now, w, out)
+				k.firewall.Gone(now, w)
 			} else {
 				k.firewall.Changed(now, w)
 			}
@@ -292,8 +304,8 @@ func (k *kernel) read(now time.Time, out *stack.Output) {
 }
 
 // dumpOn takes the next datagram of a dump.
-func (k *kernel) dumpOn(now time.Time, out *stack.Output) {
-	more, err := k.dump.Next(func(w *flow.Flow) { k.firewall.Found(now, w, out) })
+func (k *kernel) dumpOn(now time.Time) {
+	more, err := k.dump.Next(func(w *flow.Flow) { k.firewall.Found(now, w) })
 	if err != nil && !errors.Is(err, ctnetlink.ErrInterrupted) {
 		k.log.Error("the kernel's table cannot be read", "error", err)
 	}

@@ -16,7 +16,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-ha/holdfast/protocol/stack"
 	"github.com/holdfast-ha/holdfast/service/firewall/flow"
 )
 
@@ -26,13 +25,14 @@ type Config struct {
 	Ignore []netip.Prefix // from the configuration
 }
 
-// Stack is what a firewall needs of one; *stack.Stack is it.
+// Stack is what a firewall needs of one; the methods of protocol/stack's Stack say what
+// they mean.
 type Stack interface {
 	Owning() bool
 	State(key []byte) ([]byte, bool)
 	Changed(now time.Time, key, state []byte)
-	Gone(now time.Time, key []byte, out *stack.Output)
-	Found(now time.Time, key, state []byte, out *stack.Output)
+	Gone(now time.Time, key []byte)
+	Found(now time.Time, key, state []byte)
 }
 
 // Firewall carries flows to a stack. It allocates nothing in steady state.
@@ -98,15 +98,15 @@ func (f *Firewall) Changed(now time.Time, w *flow.Flow) {
 }
 
 // Gone takes a flow that left the kernel's table.
-func (f *Firewall) Gone(now time.Time, w *flow.Flow, out *stack.Output) {
+func (f *Firewall) Gone(now time.Time, w *flow.Flow) {
 	if f.Replicated(w) {
-		f.stack.Gone(now, w.AppendKey(f.buf[:0]), out)
+		f.stack.Gone(now, w.AppendKey(f.buf[:0]))
 	}
 }
 
 // Found takes a flow of a dump. One that differs from what is known in its remaining
 // life only has not changed: it would be told to the peers for nothing.
-func (f *Firewall) Found(now time.Time, w *flow.Flow, out *stack.Output) {
+func (f *Firewall) Found(now time.Time, w *flow.Flow) {
 	if !f.Replicated(w) {
 		return
 	}
@@ -120,5 +120,5 @@ func (f *Firewall) Found(now time.Time, w *flow.Flow, out *stack.Output) {
 	if known && flow.SameState(old, state) {
 		state = old
 	}
-	f.stack.Found(now, b[:len(key):len(key)], state, out)
+	f.stack.Found(now, b[:len(key):len(key)], state)
 }

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-ha/holdfast/protocol/stack"
 	"github.com/holdfast-ha/holdfast/service/firewall/flow"
 )
 
@@ -23,11 +22,11 @@ func (l *ledger) State(key []byte) ([]byte, bool) {
 	return []byte(s), ok
 }
 func (l *ledger) Changed(_ time.Time, key, state []byte) { l.states[string(key)] = string(state) }
-func (l *ledger) Gone(_ time.Time, key []byte, _ *stack.Output) {
+func (l *ledger) Gone(_ time.Time, key []byte) {
 	l.gone++
 	delete(l.states, string(key))
 }
-func (l *ledger) Found(_ time.Time, key, state []byte, _ *stack.Output) {
+func (l *ledger) Found(_ time.Time, key, state []byte) {
 	l.found[string(key)] = string(state)
 }
 
@@ -119,21 +118,21 @@ func TestADumpDoesNotTellOfAgeing(t *testing.T) {
 		before[k] = v
 	}
 	w.Timeout -= 100
-	f.Found(time.Time{}, w, nil)
+	f.Found(time.Time{}, w)
 	for k, v := range l.found {
 		if before[k] != v {
 			t.Error("a flow that has only aged is told as changed")
 		}
 	}
 	w.State++
-	f.Found(time.Time{}, w, nil)
+	f.Found(time.Time{}, w)
 	for k, v := range l.found {
 		if before[k] == v {
 			t.Error("a flow that has changed is told as the same")
 		}
 	}
-	f.Gone(time.Time{}, w, nil)
-	f.Gone(time.Time{}, between("127.0.0.1", "127.0.0.1"), nil)
+	f.Gone(time.Time{}, w)
+	f.Gone(time.Time{}, between("127.0.0.1", "127.0.0.1"))
 	if l.gone != 1 {
 		t.Errorf("%d flows told as gone, want 1", l.gone)
 	}
@@ -147,7 +146,7 @@ func TestAStepAllocatesNothing(t *testing.T) {
 	steady := &still{state: []byte(l.states[string(key)])}
 	f.stack = steady
 	w.Has = flow.AllFields &^ flow.FieldLabels
-	if n := testing.AllocsPerRun(100, func() { f.Changed(time.Time{}, w); f.Found(time.Time{}, w, nil); f.Gone(time.Time{}, w, nil) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { f.Changed(time.Time{}, w); f.Found(time.Time{}, w); f.Gone(time.Time{}, w) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -155,8 +154,8 @@ func TestAStepAllocatesNothing(t *testing.T) {
 // still is a stack that never changes.
 type still struct{ state []byte }
 
-func (s *still) Owning() bool                                   { return true }
-func (s *still) State([]byte) ([]byte, bool)                    { return s.state, true }
-func (s *still) Changed(time.Time, []byte, []byte)              {}
-func (s *still) Gone(time.Time, []byte, *stack.Output)          {}
-func (s *still) Found(time.Time, []byte, []byte, *stack.Output) {}
+func (s *still) Owning() bool                      { return true }
+func (s *still) State([]byte) ([]byte, bool)       { return s.state, true }
+func (s *still) Changed(time.Time, []byte, []byte) {}
+func (s *still) Gone(time.Time, []byte)            {}
+func (s *still) Found(time.Time, []byte, []byte)   {}
