@@ -61,6 +61,7 @@ type Events struct {
 	sock    *socket
 	own     uint32
 	size    int
+	changes bool // New and Update are heard
 	stats   EventsStats
 	flow    flow.Flow
 	headers [eventBatch]datagram
@@ -122,11 +123,32 @@ func (e *Events) setup(cfg EventsConfig) (err error) {
 			return err
 		}
 	}
-	for _, g := range []int{groupNew, groupUpdate, groupDestroy} {
-		if err := unix.SetsockoptInt(e.sock.fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, g); err != nil {
+	if err := unix.SetsockoptInt(e.sock.fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, groupDestroy); err != nil {
+		return err
+	}
+	return e.hear(true)
+}
+
+// Hear says whether New and Update are heard beside Destroy, as they are at first. What
+// nobody on the machine hears the kernel does not write, of own changes neither: for a
+// flow put into the table that is a quarter of the work. What happened while they were
+// not heard is in the table only.
+func (e *Events) Hear(changes bool) error { return opError("choose events", e.hear(changes)) }
+
+func (e *Events) hear(changes bool) error {
+	if changes == e.changes {
+		return nil
+	}
+	option := unix.NETLINK_DROP_MEMBERSHIP
+	if changes {
+		option = unix.NETLINK_ADD_MEMBERSHIP
+	}
+	for _, g := range []int{groupNew, groupUpdate} {
+		if err := unix.SetsockoptInt(e.sock.fd, unix.SOL_NETLINK, option, g); err != nil {
 			return err
 		}
 	}
+	e.changes = changes
 	return nil
 }
 

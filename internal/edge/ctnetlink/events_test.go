@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"testing"
 
 	"github.com/holdfast-ha/holdfast/service/firewall/flow"
@@ -46,6 +47,30 @@ func TestOwnChangesAreDroppedInUserSpaceToo(t *testing.T) {
 	all := wait(t, events, atLeast(1))
 	if len(all) != 1 || all[0].flow.Orig.SrcPort != 2 || events.Stats().Own != 1 {
 		t.Errorf("heard %v, dropped %d", all, events.Stats().Own)
+	}
+}
+
+func TestChangesAreHeardWhileAskedFor(t *testing.T) {
+	namespace(t)
+	table := openTable(t, TableConfig{})
+	events := openEvents(t, EventsConfig{})
+	for _, c := range []struct {
+		changes bool
+		want    []Kind
+	}{{true, []Kind{New, Update, Destroy}}, {false, []Kind{Destroy}}, {true, []Kind{New, Update, Destroy}}} {
+		if err := events.Hear(c.changes); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range []Verb{Put, Change, Delete} {
+			apply(t, table, v, plain(flow.UDP, "192.0.2.10", "198.51.100.7", 1, 53))
+		}
+		var got []Kind
+		for _, h := range wait(t, events, atLeast(len(c.want))) {
+			got = append(got, h.kind)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("changes heard: %v; events: %v, want %v", c.changes, got, c.want)
+		}
 	}
 }
 
