@@ -14,6 +14,7 @@ const (
 	chunkBits = 10
 	chunkSize = 1 << chunkBits
 	inlineMax = 74 // with it an object is 96 bytes and holds an IPv6 TCP flow
+	spillStep = 64
 )
 
 // object is one thing the service keeps state for. Objects hold no pointers, so that
@@ -38,6 +39,8 @@ type cache struct {
 	seed   uint64
 	hasher xxhash.Digest
 	spill  map[slot][]byte // bodies longer than inlineMax
+
+	spilled int // bytes in spill
 }
 
 func newCache(seed uint64) cache {
@@ -102,13 +105,16 @@ func (c *cache) room(s slot, n int) []byte {
 	if n <= inlineMax {
 		if long, ok := c.spill[s]; ok {
 			copy(o.body[:], long)
+			c.spilled -= len(long)
 			delete(c.spill, s)
 		}
 		return o.body[:]
 	}
 	long, ok := c.spill[s]
 	if !ok || len(long) < n {
-		grown := make([]byte, n)
+		// A body that grows byte by byte must not be copied for every byte.
+		grown := make([]byte, (n+spillStep-1)/spillStep*spillStep)
+		c.spilled += len(grown) - len(long)
 		if ok {
 			copy(grown, long)
 		} else {
@@ -167,6 +173,7 @@ func (c *cache) remove(s slot) {
 	}
 	c.index.remove(o.hash, s)
 	if len(c.spill) > 0 {
+		c.spilled -= len(c.spill[s])
 		delete(c.spill, s)
 	}
 	*o = object{}

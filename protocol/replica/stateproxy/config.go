@@ -16,7 +16,9 @@ type Config struct {
 	Peers       []view.ID // whom we tell and whom we back up; 1 to [PeersMax], ascending
 	Fingerprint uint32    // of the cluster, for the frame's header
 
-	// ObjectsMax bounds the internal cache and each external cache, in objects.
+	// ObjectsMax bounds the internal cache in objects. Tombstones, which wait for a
+	// confirmation, may be as many again; an external cache holds up to twice as many,
+	// for what its source destroyed but a moment ago, or left in a former life.
 	// Zero: 262,144. Too small: objects beyond it are not protected (trace.Refused).
 	ObjectsMax int
 

@@ -157,10 +157,11 @@ func (m *Machine) onNack(now time.Time, p *peer, h head, r *wire.Reader, out *Ou
 	if !r.Done() {
 		return wire.Malformed
 	}
-	m.pump(now, s, out)
 	if s.resend.n == 0 && !s.endOwed {
-		// Nothing was missing any more; the new low number says so.
+		// Nothing was missing any more; the new low number says so. With a resend a Mark
+		// would only make the peer ask again for what is on the way.
 		m.sendMark(now, s, out)
 	}
+	m.pump(now, s, out)
 	return wire.OK
 }

@@ -76,12 +76,13 @@ func (b Bound) String() string {
 // The timers that are not settings. Each is a compromise between the datagrams of an
 // idle pair and how long a loss may go unseen.
 const (
-	probeAfter  = 30 * time.Millisecond  // unconfirmed: ask; doubles up to probeMost
-	probeMost   = 500 * time.Millisecond //
-	aliveEvery  = 200 * time.Millisecond // idle and confirmed: prove again
-	nackRetry   = 15 * time.Millisecond  // an asked-for gap is asked for again
-	helloEvery  = 100 * time.Millisecond // a peer not heard from is greeted
-	awayAfter   = 2 * time.Second        // silence after which nothing is queued for a peer
-	repairFirst = time.Second            // between resyncs for divergence; doubles up to repairMost
-	repairMost  = time.Minute            //
+	probeAfter    = 30 * time.Millisecond  // unconfirmed: ask; doubles up to probeMost
+	probeMost     = 500 * time.Millisecond //
+	aliveEvery    = 200 * time.Millisecond // idle and confirmed: prove again
+	nackRetry     = 15 * time.Millisecond  // an asked-for gap is asked for again; doubles up to nackRetryMost
+	nackRetryMost = 240 * time.Millisecond //
+	helloEvery    = 100 * time.Millisecond // a peer not heard from is greeted
+	awayAfter     = 2 * time.Second        // silence after which nothing is queued for a peer
+	repairFirst   = time.Second            // between resyncs for divergence; doubles up to repairMost
+	repairMost    = time.Minute            //
 )

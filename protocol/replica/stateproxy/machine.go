@@ -60,13 +60,13 @@ func (m *Machine) Put(now time.Time, key, state []byte) bool {
 	}
 	s := m.own.find(key)
 	keep := 0
+	if (s == 0 || m.own.at(s).dead) && m.own.live >= m.cfg.ObjectsMax {
+		m.full++
+		m.overflow(now, view.Nobody, OwnObjects, uint64(m.own.live))
+		return false
+	}
 	switch {
 	case s == 0:
-		if m.own.live >= m.cfg.ObjectsMax {
-			m.full++
-			m.overflow(now, view.Nobody, OwnObjects, uint64(m.own.live))
-			return false
-		}
 		m.boundTombstones(now)
 		s = m.own.insert(key, state)
 	case m.own.at(s).dead:
@@ -136,9 +136,9 @@ func (m *Machine) Begin(now time.Time) {
 // Whole says that the internal cache holds all the service has.
 func (m *Machine) Whole() { m.partial = false }
 
-// Resync tells one peer everything again.
+// Resync tells one peer everything again. One that is away will be, when it is heard.
 func (m *Machine) Resync(now time.Time, id view.ID) {
-	if p := m.peer(id); p != nil && p.life != 0 {
+	if p := m.peer(id); p != nil && p.live {
 		p.resync(now, m)
 	}
 }

@@ -21,6 +21,7 @@ type pair struct {
 	lose  func(to int, b []byte) bool // nil: nothing is lost
 	seen  []trace.Event
 	got   [2]map[string]string // external caches as delivered
+	gone  [2]int               // deliveries of Delete
 	lives [2]view.Incarnation
 	tune  func(*Config)
 }
@@ -69,6 +70,7 @@ func (p *pair) collect(i int) {
 			p.got[i][string(d.Key)] = string(d.State)
 		case Delete:
 			delete(p.got[i], string(d.Key))
+			p.gone[i]++
 		}
 	}
 	p.out[i].Reset()

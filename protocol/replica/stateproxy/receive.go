@@ -25,10 +25,11 @@ func (m *Machine) receive(now time.Time, from view.Member, payload []byte, out *
 	if from.Incarnation < p.life {
 		return wire.OldIncarnation
 	}
+	m.meet(now, p, from.Incarnation) // the seal proves the life, whatever it says
 	r := wire.NewReader(payload)
 	k := kind(r.U8())
 	if k == kindHello {
-		return m.onHello(now, p, from, &r, out)
+		return m.onHello(now, p, &r, out)
 	}
 	h := readHead(&r)
 	if r.Failed() {
@@ -41,7 +42,6 @@ func (m *Machine) receive(now time.Time, from view.Member, payload []byte, out *
 		}
 		return wire.WrongDestination
 	}
-	m.meet(now, p, from.Incarnation)
 	p.heardFrom(now, m)
 	switch k {
 	case kindData:
@@ -56,13 +56,12 @@ func (m *Machine) receive(now time.Time, from view.Member, payload []byte, out *
 	return wire.Malformed
 }
 
-// onHello learns the peer's life, and answers if asked to.
-func (m *Machine) onHello(now time.Time, p *peer, from view.Member, r *wire.Reader, out *Output) wire.Reason {
+// onHello answers if asked to. That the peer knows this life makes it heard.
+func (m *Machine) onHello(now time.Time, p *peer, r *wire.Reader, out *Output) wire.Reason {
 	flags, known := r.U8(), view.Incarnation(r.U64())
 	if !r.Done() {
 		return wire.Malformed
 	}
-	m.meet(now, p, from.Incarnation)
 	if known == m.cfg.Self.Incarnation {
 		p.heardFrom(now, m) // it lives and knows us, so this is no recording
 	}
@@ -84,6 +83,7 @@ func (m *Machine) meet(now time.Time, p *peer, life view.Incarnation) {
 	p.drop(m)
 	p.proof = Proof{State: Unknown}
 	p.receiver.begin(0, former && m.cfg.KeepFormer)
+	p.receiver.born = p.receiver.round
 	p.helloAt = now
 	m.record(now, trace.PeerJoined, p.id, uint64(life), 0, 0)
 }

@@ -19,6 +19,7 @@ type receiver struct {
 	// round counts the generations over all lives of the peer. An object of an earlier
 	// round waits for the end marker, which removes it, or for its announcement.
 	round      uint32
+	born       uint32 // the first round of the peer's present life
 	generation uint32 // 0: none in this life yet
 	complete   bool   // the end marker of this generation has been settled
 	keep       bool   // objects of a former life stay until Release
@@ -26,15 +27,18 @@ type receiver struct {
 
 	bindings []binding // by the peer's slot
 	gaps     gaps
+	replaced uint64 // the replacements of numbers that were never received lie up to here
 	digest   uint64 // of the objects of this round
 	count    uint64 // of objects of this round
 
-	unacked int       // messages since the last Ack
-	ackAt   time.Time // when an Ack is due at the latest
-	nacked  uint64    // everything missing up to here has been asked for
-	nackAt  time.Time // when to ask again
-	source  position  // where the source's stream stood when last heard of
-	last    time.Time // when that was
+	unacked int           // messages since the last Ack
+	ackAt   time.Time     // when an Ack is due at the latest
+	nacked  uint64        // everything missing up to here has been asked for
+	nackAt  time.Time     // when to ask again for all of it
+	patient time.Duration // how long to wait then
+	stuck   uint64        // where the settled numbers ended when it was asked for last
+	source  position      // where the source's stream stood when last heard of
+	last    time.Time     // when that was
 
 	stats Received
 }
@@ -66,8 +70,8 @@ func (r *receiver) begin(generation uint32, keep bool) {
 	r.keep = r.keep || keep
 	r.bindings = r.bindings[:0]
 	r.gaps.reset()
-	r.digest, r.count, r.unacked, r.nacked = 0, 0, 0, 0
-	r.ackAt, r.nackAt = time.Time{}, time.Time{}
+	r.replaced, r.digest, r.count, r.unacked, r.nacked = 0, 0, 0, 0, 0
+	r.ackAt, r.nackAt, r.patient, r.stuck = time.Time{}, time.Time{}, nackRetry, 0
 	r.source = position{}
 }
 
@@ -99,9 +103,9 @@ func (m *Machine) onData(now time.Time, p *peer, h head, rd *wire.Reader, out *O
 		m.overflow(now, p.id, Gaps, uint64(len(r.gaps.spans)))
 		return wire.Stale
 	}
-	m.takeAll(now, p, first, rd, out)
+	last := m.takeAll(now, p, first, rd, out)
 	malformed := rd.Failed()
-	r.gaps.settle(low - 1)
+	r.settle(low, last)
 	r.last = now
 	m.afterData(now, p, out)
 	if malformed {
@@ -111,13 +115,14 @@ func (m *Machine) onData(now time.Time, p *peer, h head, rd *wire.Reader, out *O
 }
 
 // takeAll applies the messages of a frame, numbered from first on, and notes which of
-// them are settled.
-func (m *Machine) takeAll(now time.Time, p *peer, first uint64, rd *wire.Reader, out *Output) {
+// them are settled. It returns the number of the last message that the frame has.
+func (m *Machine) takeAll(now time.Time, p *peer, first uint64, rd *wire.Reader, out *Output) uint64 {
 	r := &p.receiver
 	run := span{from: first, to: first - 1}
-	for n := first; rd.Len() > 0; n++ {
+	n := first
+	for ; rd.Len() > 0; n++ {
 		msg := readMessage(rd)
-		if rd.Failed() || int(msg.slot) > 2*m.cfg.ObjectsMax {
+		if rd.Failed() || int(msg.slot) > m.heldMax() {
 			rd.Fail()
 			break
 		}
@@ -138,28 +143,60 @@ func (m *Machine) takeAll(now time.Time, p *peer, first uint64, rd *wire.Reader,
 	if run.to >= run.from {
 		r.gaps.add(run)
 	}
-	if run.to >= first {
-		r.source.upto = max(r.source.upto, run.to)
-	}
+	r.source.upto = max(r.source.upto, n-1)
+	return n - 1
 }
+
+// settle takes every number below low as settled: what was not received of them has
+// been replaced, under numbers up to last.
+func (r *receiver) settle(low, last uint64) {
+	if low-1 > r.gaps.upto {
+		r.replaced = max(r.replaced, last)
+	}
+	r.gaps.settle(low - 1)
+}
+
+// whole says whether the cache holds what the source had sent up to the last settled
+// number: nothing beyond it was received, and of what was skipped below it all
+// replacements were.
+func (r *receiver) whole() bool { return len(r.gaps.spans) == 0 && r.gaps.upto >= r.replaced }
 
 // afterData asks for what is missing, ends a resync, and confirms.
 func (m *Machine) afterData(now time.Time, p *peer, out *Output) {
 	r := &p.receiver
 	m.finish(now, r, out)
-	if r.behind() {
-		if r.source.upto > r.nacked {
-			m.sendNack(now, p, r.nacked, out)
-		}
-	} else {
-		r.nackAt = time.Time{}
-	}
+	m.ask(now, p, out)
 	switch {
 	case r.unacked >= m.cfg.AckWindow:
 		m.sendAck(p, out)
 	case r.ackAt.IsZero():
 		r.ackAt = now.Add(m.cfg.AckDelay)
 	}
+}
+
+// ask asks for what is missing and was not asked for yet. The rest is the timer's: a
+// Nack for every frame that finds a gap, of what is on its way already, would make a
+// storm of a network that is merely slow.
+func (m *Machine) ask(now time.Time, p *peer, out *Output) {
+	r := &p.receiver
+	switch {
+	case !r.behind():
+		r.nackAt, r.patient = time.Time{}, nackRetry
+	case r.source.upto > r.nacked:
+		m.sendNack(now, p, r.nacked, out)
+	}
+}
+
+// askAgain asks for all that is missing, and is more patient each time that nothing came.
+func (m *Machine) askAgain(now time.Time, p *peer, out *Output) {
+	r := &p.receiver
+	if r.gaps.upto == r.stuck {
+		r.patient = min(2*r.patient, nackRetryMost)
+	} else {
+		r.patient = nackRetry
+	}
+	r.stuck, r.nackAt = r.gaps.upto, time.Time{}
+	m.sendNack(now, p, 0, out)
 }
 
 // behind says whether numbers are known to be missing.
@@ -223,7 +260,7 @@ func (m *Machine) announced(now time.Time, r *receiver, b *binding, msg message,
 			}
 		}
 		r.cache.setState(s, msg.state)
-	case r.cache.live >= m.cfg.ObjectsMax:
+	case r.cache.live >= m.heldMax():
 		b.full = true
 		r.stats.Refused++
 		m.overflow(now, r.peer, HeldObjects, uint64(r.cache.live))
@@ -240,6 +277,10 @@ func (m *Machine) announced(now time.Time, r *receiver, b *binding, msg message,
 	}
 }
 
+// heldMax bounds an external cache, and the peer's slots: what the peer has destroyed
+// may still be there when its successors come, and what it has is at most as much.
+func (m *Machine) heldMax() int { return 2 * m.cfg.ObjectsMax }
+
 // discard removes an object of the external cache.
 func (r *receiver) discard(s slot, out *Output) {
 	if k := r.held1(s); k.round == r.round {
@@ -254,7 +295,7 @@ func (r *receiver) discard(s slot, out *Output) {
 // finish ends a resync once everything up to its end marker is settled: what the
 // source did not announce is gone.
 func (m *Machine) finish(now time.Time, r *receiver, out *Output) {
-	if r.complete || r.endAt == 0 || r.gaps.upto < r.endAt {
+	if r.complete || r.endAt == 0 || r.gaps.upto < max(r.endAt, r.replaced) {
 		return
 	}
 	r.complete = true
@@ -266,12 +307,16 @@ func (m *Machine) finish(now time.Time, r *receiver, out *Output) {
 
 // sweep removes the objects of earlier rounds, unless a former life's are kept.
 func (r *receiver) sweep(out *Output) int {
-	if canary == NoSweep || r.keep || uint64(r.cache.live) == r.count {
+	if canary == NoSweep || uint64(r.cache.live) == r.count {
 		return 0
+	}
+	least := uint32(0)
+	if r.keep {
+		least = r.born // what this life had and has not any more goes all the same
 	}
 	removed := 0
 	for s := slot(1); s <= r.cache.top; s++ {
-		if r.cache.taken(s) && r.held1(s).round != r.round {
+		if round := r.held1(s).round; r.cache.taken(s) && round != r.round && round >= least {
 			r.discard(s, out)
 			removed++
 		}
@@ -306,11 +351,9 @@ func (m *Machine) onMark(now time.Time, p *peer, h head, rd *wire.Reader, out *O
 		r.source = pos
 	}
 	r.last = now
-	r.gaps.settle(low - 1)
+	r.settle(low, pos.upto)
 	m.finish(now, r, out)
-	if r.behind() {
-		m.sendNack(now, p, 0, out)
-	}
+	m.ask(now, p, out)
 	m.sendAck(p, out)
 	return wire.OK
 }
@@ -320,7 +363,7 @@ func (m *Machine) sendAck(p *peer, out *Output) {
 	r := &p.receiver
 	r.unacked, r.ackAt = 0, time.Time{}
 	var flags byte
-	if len(r.gaps.spans) == 0 {
+	if r.whole() {
 		flags |= ackGapless
 	}
 	if r.complete {
@@ -334,7 +377,8 @@ func (m *Machine) sendAck(p *peer, out *Output) {
 	r.stats.Acks++
 }
 
-// sendNack asks for what is missing above a number, and for all of it again later.
+// sendNack asks for what is missing above a number, and sees to it that all of it is
+// asked for again. Later gaps do not put that off.
 func (m *Machine) sendNack(now time.Time, p *peer, above uint64, out *Output) {
 	r := &p.receiver
 	if !r.behind() {
@@ -357,7 +401,9 @@ func (m *Machine) sendNack(now time.Time, p *peer, above uint64, out *Output) {
 	if n == 0 {
 		return // all of it was asked for; the retry is due
 	}
-	r.nackAt = now.Add(nackRetry)
+	if r.nackAt.IsZero() {
+		r.nackAt = now.Add(r.patient)
+	}
 	r.nacked = max(r.nacked, ranges[n-1].to)
 	b := out.Begin(m.header())
 	b = appendHead(b, kindNack, head{p.life, r.generation})

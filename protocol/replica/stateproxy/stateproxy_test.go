@@ -150,18 +150,26 @@ func TestFullResendQueueIsNamedAndResynced(t *testing.T) {
 }
 
 func TestFullExternalCacheIsNeverProven(t *testing.T) {
-	p := newPair(t, nil)
-	p.m[1].cfg.ObjectsMax = 2
-	for i := range 4 {
-		p.put(0, fmt.Sprint(i), "x")
+	p := newPair(t, func(c *Config) { c.KeepFormer, c.ObjectsMax = true, 2 })
+	for life := range 3 { // each leaves two objects; four is the most that is held
+		if life > 0 {
+			p.boot(0)
+		}
+		p.put(0, fmt.Sprint(life, "a"), "x")
+		p.put(0, fmt.Sprint(life, "b"), "x")
+		p.run(3 * time.Second)
 	}
-	p.run(3 * time.Second)
 	if s := p.m[0].Proof(p.now, 2).State; s == Proven {
 		t.Error("proven although the peer refused objects")
 	}
-	if p.count(trace.Diverged) == 0 || p.m[1].Received(1).Refused == 0 {
+	if p.count(trace.Diverged) == 0 || p.count(trace.Overflow) == 0 || p.m[1].Received(1).Refused == 0 {
 		t.Error("the refusal was not noticed")
 	}
+	p.m[1].Release(1, &p.out[1])
+	p.collect(1)
+	p.run(time.Minute)
+	p.holds(1, map[string]string{"2a": "x", "2b": "x"})
+	p.proof(0, Proven)
 }
 
 func TestDamagedCopyIsFoundAndRepaired(t *testing.T) {

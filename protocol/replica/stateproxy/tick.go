@@ -77,7 +77,7 @@ func (m *Machine) tickSender(now time.Time, p *peer, out *Output) {
 func (m *Machine) tickReceiver(now time.Time, p *peer, out *Output) {
 	r := &p.receiver
 	if !r.nackAt.IsZero() && !now.Before(r.nackAt) {
-		m.sendNack(now, p, 0, out)
+		m.askAgain(now, p, out)
 	}
 	if !r.ackAt.IsZero() && !now.Before(r.ackAt) {
 		m.sendAck(p, out)
