@@ -1,0 +1,51 @@
+package sim
+
+import "time"
+
+// Clock is the clock of one node. It never goes backwards and is not quite as fast as it
+// should be: a node knows no other time.
+type Clock struct {
+	start time.Duration // true time at which it shows base
+	base  time.Time
+	drift int64 // parts in a million that it is too fast
+}
+
+// DriftMost is the most that a clock drifts, in parts in a million. A crystal drifts by
+// 50; what a virtual machine shows may be off by more.
+const DriftMost = 500
+
+// NewClock makes a clock that shows base at the true time start, and gains drift
+// millionths.
+func NewClock(start time.Duration, base time.Time, drift int64) Clock {
+	return Clock{start, base, drift}
+}
+
+// Read is what the clock shows at a true time.
+func (c Clock) Read(now time.Duration) time.Time {
+	d := now - c.start
+	return c.base.Add(d + c.gain(d))
+}
+
+// gain is how much the clock gains in d; it is written so that it does not overflow.
+func (c Clock) gain(d time.Duration) time.Duration {
+	return time.Duration(int64(d)/1_000_000*c.drift + int64(d)%1_000_000*c.drift/1_000_000)
+}
+
+// When is the first true time at which the clock shows t or later.
+func (c Clock) When(t time.Time) time.Duration {
+	if !t.After(c.base) {
+		return c.start
+	}
+	shown := t.Sub(c.base)
+	d := shown - c.gain(shown)
+	// The estimate is off by less than the square of the drift; go down, then up.
+	for step := time.Duration(1 << 20); step > 0; step /= 2 {
+		for !c.Read(c.start + d - step).Before(t) {
+			d -= step
+		}
+		for c.Read(c.start + d).Before(t) {
+			d += step
+		}
+	}
+	return c.start + d
+}
