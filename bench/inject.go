@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -35,10 +36,13 @@ type injectPoint struct {
 	// Done: until the addresses are raised, and until `conntrackd -c` has returned.
 	HoldfastDone   *figure.Summary `json:"holdfast_done_ms"`
 	ConntrackdDone *figure.Summary `json:"conntrackd_done_ms"`
+	HoldfastCPU    *figure.Summary `json:"holdfast_cpu_ms"`
+	ConntrackdCPU  *figure.Summary `json:"conntrackd_cpu_ms"`
 }
 
-// injection is one measurement.
-type injection struct{ full, done time.Duration }
+// injection is one measurement. The processor's time is that of the daemon on the
+// standby, from before the order until all is done.
+type injection struct{ full, done, cpu time.Duration }
 
 func (s *session) inject(ctx context.Context) (*injectReport, error) {
 	counts := []int{1000, 2000, 5000, 10_000, injectFlows, 50_000, 100_000, 200_000}
@@ -46,10 +50,10 @@ func (s *session) inject(ctx context.Context) (*injectReport, error) {
 		counts = []int{1000, injectFlows}
 	}
 	report := &injectReport{}
-	table := figure.Table{Head: []string{"flows", "Holdfast, ms", "conntrackd -c, ms", "conntrackd / Holdfast", "Holdfast, flows/s", "addresses raised, ms", "command returned, ms"}}
+	table := figure.Table{Head: []string{"flows", "Holdfast, ms", "conntrackd -c, ms", "conntrackd / Holdfast", "Holdfast, CPU ms", "conntrackd, CPU ms", "addresses raised, ms", "command returned, ms"}}
 	curves := []figure.Curve{{Name: "Holdfast, takeover"}, {Name: "conntrackd -c"}}
 	for _, n := range counts {
-		var full, done [2]figure.Sample
+		var full, done, cpu [2]figure.Sample
 		for r := range s.rounds {
 			for i, measure := range []func(context.Context, int) (injection, error){s.injectHoldfast, s.injectConntrackd} {
 				got, err := measure(ctx, n)
@@ -58,6 +62,7 @@ func (s *session) inject(ctx context.Context) (*injectReport, error) {
 				}
 				full[i].AddTime(got.full)
 				done[i].AddTime(got.done)
+				cpu[i].AddTime(got.cpu)
 			}
 			s.say("inject %d, round %d of %d: Holdfast %s ms, conntrackd %s ms", n, r+1, s.rounds,
 				figure.Short(full[0][r]), figure.Short(full[1][r]))
@@ -66,9 +71,10 @@ func (s *session) inject(ctx context.Context) (*injectReport, error) {
 		report.Points = append(report.Points, injectPoint{
 			Flows: n, Holdfast: full[0].Summary(), Conntrackd: full[1].Summary(), Ratio: ratio,
 			HoldfastDone: done[0].Summary(), ConntrackdDone: done[1].Summary(),
+			HoldfastCPU: cpu[0].Summary(), ConntrackdCPU: cpu[1].Summary(),
 		})
 		table.Add(fmt.Sprint(n), full[0].String(), full[1].String(), figure.Times(ratio),
-			fmt.Sprintf("%.0f", float64(n)/full[0].Median()*1000), done[0].String(), done[1].String())
+			figure.Short(cpu[0].Median()), figure.Short(cpu[1].Median()), done[0].String(), done[1].String())
 		for i := range curves {
 			curves[i].X = append(curves[i].X, float64(n))
 			curves[i].Samples = append(curves[i].Samples, full[i])
@@ -110,6 +116,10 @@ func (s *session) injectHoldfast(ctx context.Context, n int) (got injection, err
 		if err != nil {
 			return err
 		}
+		used, err := h.Use(pair.Standby)
+		if err != nil {
+			return err
+		}
 		if err := h.Kill(pair.Active); err != nil {
 			return err
 		}
@@ -120,12 +130,16 @@ func (s *session) injectHoldfast(ctx context.Context, n int) (got injection, err
 		if err := h.AwaitActive(ctx, pair.Standby); err != nil {
 			return err
 		}
+		now, err := h.Use(pair.Standby)
+		if err != nil {
+			return err
+		}
 		began, err := h.Logged(pair.Standby, "promoting")
 		if err != nil {
 			return err
 		}
 		ended, err := h.Logged(pair.Standby, "activated")
-		got = injection{full.Sub(began), ended.Sub(began)}
+		got = injection{full.Sub(began), ended.Sub(began), now.Since(used).CPU}
 		return err
 	})
 	return got, err
@@ -153,6 +167,10 @@ func (s *session) injectConntrackd(ctx context.Context, n int) (got injection, e
 		if err != nil {
 			return err
 		}
+		used, err := c.Use(pair.Standby)
+		if err != nil {
+			return err
+		}
 		type result struct {
 			took time.Duration
 			err  error
@@ -171,8 +189,9 @@ func (s *session) injectConntrackd(ctx context.Context, n int) (got injection, e
 		if err != nil {
 			return err
 		}
-		got = injection{full.Sub(began), r.took}
-		return r.err
+		now, err := c.Use(pair.Standby)
+		got = injection{full.Sub(began), r.took, now.Since(used).CPU}
+		return errors.Join(r.err, err)
 	})
 	return got, err
 }

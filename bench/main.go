@@ -68,9 +68,11 @@ func run(ctx context.Context, args []string) error {
 	defer os.RemoveAll(s.folder)
 	report := Report{Machine: facts(), Quick: s.quick}
 	fmt.Fprint(s.text, report.Machine.text())
-	s.say("building holdfast")
-	if s.binary, err = pair.Build(ctx, s.folder); err != nil {
-		return err
+	if s.binary == "" {
+		s.say("building holdfast")
+		if s.binary, err = pair.Build(ctx, s.folder); err != nil {
+			return err
+		}
 	}
 	if err := s.measure(ctx, verb, &report); err != nil {
 		return err
@@ -117,6 +119,7 @@ func (s *session) parse(args []string) (verb string, asJSON bool, err error) {
 	flags.BoolVar(&asJSON, "json", false, "write the figures as JSON to the standard output, tables to the standard error")
 	flags.BoolVar(&s.quick, "quick", false, "few and small rounds, in about a minute: to see that it works")
 	flags.IntVar(&s.rounds, "rounds", 0, "rounds of each measurement (default 5; with --quick 1)")
+	flags.StringVar(&s.binary, "holdfast", "", "a `program` to measure instead of the one that this source tree makes")
 	flags.StringVar(&s.plots, "plots", "bench/plots", "folder for plots; not written with --quick")
 	if err := flags.Parse(args); err != nil {
 		return "", false, err
