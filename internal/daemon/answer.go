@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/control"
@@ -57,6 +58,15 @@ func (a answers) Resync(ctx context.Context, name string) error {
 	return err
 }
 
+// named puts members' names in the place of their IDs, which people never chose. A
+// pair has IDs of one digit, so that no ID is the beginning of another.
+func (d *daemon) named(text string) string {
+	for _, m := range d.file.Cluster.Members {
+		text = strings.ReplaceAll(text, m.ID.String(), m.Name)
+	}
+	return text
+}
+
 // peerNamed finds a peer by name, or the only one by "".
 func (d *daemon) peerNamed(name string) (view.ID, error) {
 	peers := d.file.Peers()
@@ -92,7 +102,7 @@ func (a answers) Switch(ctx context.Context, name string) (control.SwitchResult,
 			}
 		}
 		if err := d.stack.Switch(now, to, d.node.Out()); err != nil {
-			return struct{}{}, &control.Refusal{Reason: err.Error()}
+			return struct{}{}, &control.Refusal{Reason: d.named(err.Error())}
 		}
 		flows, began := d.stack.Status(now).Objects, now
 		d.waiting = append(d.waiting, func(now time.Time) bool {
@@ -173,6 +183,7 @@ func (d *daemon) status(now time.Time) control.Status {
 		s.Counters.Resyncs += p.Sent.Resyncs
 		s.Counters.Nacks += p.Received.Nacks
 	}
+	s.Faults = d.faults(entries, limit)
 	d.count(&s, st)
 	return s
 }
@@ -242,6 +253,8 @@ func role(r takeover.Role) control.Role {
 		return control.Active
 	case takeover.Draining:
 		return control.Draining
+	case takeover.Stopped:
+		return control.Stopped
 	}
 	return ""
 }

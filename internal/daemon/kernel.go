@@ -31,6 +31,8 @@ type kernel struct {
 	coalesce  time.Duration
 	eventsAt  time.Time // when to read events; zero: when the descriptor is readable
 	hearing   bool      // changes are heard, and not only ends
+	dumpAt    time.Time // when a dump that was ordered may begin; zero: none was
+	restUntil time.Time // until when no dump goes on
 	dumping   bool
 	holding   bool
 	renewAt   time.Time
@@ -81,19 +83,29 @@ func (k *kernel) Do(now time.Time, c stack.Command) {
 	case stack.Remove:
 		k.gather(ctnetlink.Delete, c.Key, nil)
 	case stack.Commit:
+		k.rest(now)
 		k.Finish(now)
 		k.admit()
 	case stack.Dump:
-		k.Finish(now)
-		if err := k.dump.Start(0); err != nil {
-			k.log.Error("the kernel's table cannot be read", "error", err)
-			k.stack.Dumped(false)
-			return
-		}
-		k.dumping = true
+		k.dumpAt = now
 		k.node.Work(now)
 	}
 }
+
+// beginDump begins a reading of the table.
+func (k *kernel) beginDump(now time.Time) {
+	k.dumpAt = time.Time{}
+	k.Finish(now)
+	if err := k.dump.Start(0); err != nil {
+		k.log.Error("the kernel's table cannot be read", "error", err)
+		k.stack.Dumped(false)
+		return
+	}
+	k.dumping = true
+}
+
+// rest keeps readings of the table away from the moment in which addresses move.
+func (k *kernel) rest(now time.Time) { k.restUntil = now.Add(dumpRest) }
 
 // gather adds an order to the batch. A related flow waits for the others of its batch,
 // among which its master may be.
@@ -192,9 +204,11 @@ func (k *kernel) Address(now time.Time, c stack.Command) error {
 	k.hear() // before the first packet
 	switch c.Verb {
 	case stack.Raise:
+		k.rest(now)
 		k.raising = c.Epoch
 		return k.raise(now)
 	case stack.Lower:
+		k.rest(now)
 		k.holding, k.renewAt, k.raiseAt = false, time.Time{}, time.Time{}
 		if err := k.addresses.Lower(); err != nil {
 			k.log.Error("virtual addresses could not be removed; they expire by themselves", "error", err)

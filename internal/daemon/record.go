@@ -26,6 +26,7 @@ var levels = [trace.KindCount]slog.Level{
 	trace.PeerSilent: slog.LevelWarn, trace.PeerHeard: slog.LevelInfo, trace.Promoting: slog.LevelWarn,
 	trace.Activated: slog.LevelWarn, trace.Yielded: slog.LevelWarn, trace.Contested: slog.LevelError,
 	trace.HandedOver: slog.LevelInfo, trace.HealthFell: slog.LevelWarn, trace.HealthRose: slog.LevelInfo,
+	trace.GaveUp: slog.LevelWarn, trace.Withdrew: slog.LevelInfo,
 	trace.Paused: slog.LevelWarn, trace.Identified: slog.LevelWarn,
 	trace.Dropped: slog.LevelDebug, trace.SyncBegan: slog.LevelDebug, trace.SyncSent: slog.LevelDebug,
 	trace.Nacked: slog.LevelDebug, trace.Resent: slog.LevelDebug, trace.Proven: slog.LevelDebug,

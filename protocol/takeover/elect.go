@@ -214,6 +214,9 @@ func (m *Machine) yield(now time.Time, why Reason, out *Output) {
 
 // stand makes this node a standby that neither holds nor wants anything.
 func (m *Machine) stand(now time.Time, why Reason) {
+	if m.role == Promoting {
+		m.note(now, trace.Withdrew, m.grantor, uint64(m.epoch), uint64(why))
+	}
 	m.epoch, m.committed, m.authorised, m.renewing = 0, false, false, false
 	m.grantor, m.handover = view.Nobody, handover{}
 	m.announceAt = time.Time{}

@@ -157,6 +157,7 @@ func (m *Machine) proven(now time.Time, p *peer) bool {
 
 // keep takes a handover back: this node stays active.
 func (m *Machine) keep(now time.Time, why Reason, out *Output) {
+	m.note(now, trace.GaveUp, m.handover.to.ID, uint64(m.handover.epoch), uint64(why))
 	m.handover = handover{}
 	m.retryAt = now.Add(retryMin)
 	m.setRole(now, Active, why)

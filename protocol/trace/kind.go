@@ -42,6 +42,8 @@ const (
 	HealthRose // all tracked interfaces are up
 	Paused     // this process was not run for a while. A: microseconds
 	Identified // a peer that was refused said who it is
+	GaveUp     // a planned handover was given up. A: the epoch offered. B: the reason
+	Withdrew   // a promotion was taken back before it was done. A: epoch. B: the reason
 	kindCount
 )
 
@@ -82,6 +84,8 @@ var meanings = [KindCount]meaning{
 	HealthRose:   {name: "health rose"},
 	Paused:       {"paused", [3]string{"paused_us"}},
 	Identified:   {name: "identified"},
+	GaveUp:       {"gave up", [3]string{"epoch", "reason"}},
+	Withdrew:     {"withdrew", [3]string{"epoch", "reason"}},
 }
 
 // String gives the kind in words.
