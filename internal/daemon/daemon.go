@@ -66,6 +66,7 @@ func Run(ctx context.Context, f *config.File, version control.Version, log *slog
 	d.log.Info("started", "cluster", f.Cluster.Name, "incarnation", uint64(d.self.Incarnation),
 		"fingerprint", fmt.Sprintf("%08x", f.Fingerprint()), "inject", f.Firewall.Inject,
 		"receive_buffer", d.kernel.events.ReceiveBuffer())
+	defer d.reloadKeys()()
 	err := d.node.Run(ctx, stopMax)
 	d.leave()
 	d.log.Info("stopped")

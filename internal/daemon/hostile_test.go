@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -197,4 +199,49 @@ func TestAPeerWithAnotherKeyOrClusterIsNotBelieved(t *testing.T) {
 	p.eventually(lab.FW1, "dropping what another key sealed", func(s control.Status) bool {
 		return s.Counters.Dropped["forged seal"]+s.Counters.Dropped["unknown key"] > 0 && !s.Peers[0].Alive
 	})
+}
+
+func TestKeysAreRotatedWithoutARestart(t *testing.T) {
+	p := newPair(t)
+	p.up()
+	if _, err := key.Add(p.path("edge.key"), "the next"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(p.path("edge.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := key.Parse("edge.key", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := both.At(1).ID
+	hangUp := func(want string) { // both daemons live in this process, and both hear it
+		t.Helper()
+		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		for _, node := range []string{lab.FW1, lab.FW2} {
+			p.logs[node].await(t, want)
+		}
+	}
+	hangUp("keys=2")
+
+	// Only the new key is left: what is proven now was sealed with it.
+	var only []string
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, fmt.Sprintf("%d ", next)) {
+			only = append(only, line)
+		}
+	}
+	if err := os.WriteFile(p.path("edge.key"), []byte(strings.Join(only, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hangUp(fmt.Sprintf("keys=1 seals_with=%d", next))
+	f := p.connect(3)
+	f.alive()
+	p.eventually(lab.FW1, "proven under the new key", func(s control.Status) bool { return proven(s) && s.Flows.Own >= 3 })
+	if s, _ := p.status(lab.FW2); s.Role != control.Standby {
+		t.Errorf("the standby became %v", s.Role)
+	}
 }

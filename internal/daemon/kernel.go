@@ -242,8 +242,12 @@ func (k *kernel) Work(now time.Time, out *stack.Output) time.Time {
 	if !k.eventsAt.IsZero() && !now.Before(k.eventsAt) {
 		k.read(now)
 	}
-	if k.dumping {
-		k.dumpOn(now)
+	if !now.Before(k.restUntil) {
+		if !k.dumpAt.IsZero() {
+			k.beginDump(now)
+		} else if k.dumping {
+			k.dumpOn(now)
+		}
 	}
 	if !k.raiseAt.IsZero() && !now.Before(k.raiseAt) && k.raise(now) == nil {
 		k.stack.Raised(now, k.raising, out)
@@ -259,11 +263,14 @@ func (k *kernel) Work(now time.Time, out *stack.Output) time.Time {
 
 // next is when Work wants to be called again.
 func (k *kernel) next(now time.Time) time.Time {
-	if k.dumping {
-		return now
+	var dumpAt time.Time
+	if k.dumping || !k.dumpAt.IsZero() {
+		if dumpAt = now; now.Before(k.restUntil) {
+			dumpAt = k.restUntil
+		}
 	}
 	var next time.Time
-	for _, at := range [...]time.Time{k.eventsAt, k.raiseAt, k.renewAt} {
+	for _, at := range [...]time.Time{dumpAt, k.eventsAt, k.raiseAt, k.renewAt} {
 		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}

@@ -30,4 +30,10 @@ const (
 
 	// apiGrace is how long open requests of the admin API may take at the end.
 	apiGrace = 500 * time.Millisecond
+
+	// dumpRest is how long after addresses have moved no table is read. The kernel goes
+	// through its whole hash table with soft interrupts off, 40 ns a bucket, in which the
+	// processor forwards nothing: 10 ms for 262,144 buckets, empty or not. In the moment
+	// in which clients wait that would be as much more silence.
+	dumpRest = 100 * time.Millisecond
 )

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,45 @@ type pair struct {
 	dir   string
 	edit  func(node, text string) string // changes a node's file before it is read
 	stops map[string]func() error
+	logs  map[string]*journalText
+}
+
+// journalText keeps what a daemon logs, and lets a test wait for words in it.
+type journalText struct {
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{}
+	copy io.Writer
+}
+
+func (j *journalText) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.text.Write(b)
+	select {
+	case j.more <- struct{}{}:
+	default:
+	}
+	return j.copy.Write(b)
+}
+
+func (j *journalText) await(t *testing.T, words string) {
+	t.Helper()
+	limit := time.NewTimer(10 * time.Second)
+	defer limit.Stop()
+	for {
+		j.mu.Lock()
+		found := strings.Contains(j.text.String(), words)
+		j.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-j.more:
+		case <-limit.C:
+			t.Fatalf("%q was never logged", words)
+		}
+	}
 }
 
 func newPair(t *testing.T) *pair {
@@ -40,7 +80,7 @@ func newPair(t *testing.T) *pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pair{t: t, lab: l, dir: t.TempDir(), stops: make(map[string]func() error)}
+	p := &pair{t: t, lab: l, dir: t.TempDir(), stops: make(map[string]func() error), logs: make(map[string]*journalText)}
 	t.Cleanup(func() {
 		for node := range p.stops {
 			if err := p.stop(node); err != nil {
@@ -93,10 +133,12 @@ func (p *pair) run(node string) {
 	p.t.Helper()
 	f := p.file(node)
 	ctx, cancel := context.WithCancel(context.Background())
+	log := &journalText{more: make(chan struct{}, 1), copy: p.t.Output()}
+	p.logs[node] = log
 	done := make(chan error, 1)
 	go func() {
 		done <- p.lab.Node(node).Do(func() error {
-			return Run(ctx, f, control.Version{}, slog.New(slog.NewTextHandler(p.t.Output(), nil)))
+			return Run(ctx, f, control.Version{}, slog.New(slog.NewTextHandler(log, nil)))
 		})
 	}()
 	p.stops[node] = func() error { cancel(); return <-done }
