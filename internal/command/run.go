@@ -21,11 +21,11 @@ func (p *Program) run() *cobra.Command {
 
 Changes: while this node is active, the virtual addresses of the configuration are on
 its interfaces; the other node's flows are put into this kernel's connection tracking
-table; the control socket is made. When it stops, addresses and socket are taken away
-again; flows stay, for they belong to connections that go on. Needs root, or the
-capability CAP_NET_ADMIN.
+table; the control socket is made; net.netfilter.nf_conntrack_events is set to 1. When
+it stops, addresses, socket and the flows that it put there are taken away again; flows
+that traffic made stay. Needs root, or the capability CAP_NET_ADMIN.
 
-Logs go to the standard error.`,
+SIGHUP makes it read the key file again. Logs go to the standard error.`,
 		Example: "  holdfast run -c /etc/holdfast/edge.hcl",
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -134,9 +134,7 @@ func (d *daemon) openAddresses() error {
 
 func (d *daemon) openTransport() error {
 	c := udp.Config{Self: d.self, Insecure: d.file.Cluster.Insecure}
-	if d.file.Cluster.Insecure {
-		d.log.Warn("insecure = true: the state of every flow crosses the links in clear text, and anybody there can change it")
-	} else {
+	if !d.file.Cluster.Insecure {
 		ring, err := key.Load(d.file.Cluster.KeyFile)
 		if err != nil {
 			return err

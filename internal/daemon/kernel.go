@@ -83,7 +83,7 @@ func (k *kernel) Do(now time.Time, c stack.Command) {
 	case stack.Remove:
 		k.gather(ctnetlink.Delete, c.Key, nil)
 	case stack.Commit:
-		k.rest(now)
+		k.rest(now, dumpRest)
 		k.Finish(now)
 		k.admit()
 	case stack.Dump:
@@ -105,7 +105,7 @@ func (k *kernel) beginDump(now time.Time) {
 }
 
 // rest keeps readings of the table away from the moment in which addresses move.
-func (k *kernel) rest(now time.Time) { k.restUntil = now.Add(dumpRest) }
+func (k *kernel) rest(now time.Time, length time.Duration) { k.restUntil = now.Add(length) }
 
 // gather adds an order to the batch. A related flow waits for the others of its batch,
 // among which its master may be.
@@ -204,11 +204,11 @@ func (k *kernel) Address(now time.Time, c stack.Command) error {
 	k.hear() // before the first packet
 	switch c.Verb {
 	case stack.Raise:
-		k.rest(now)
+		k.rest(now, dumpRest)
 		k.raising = c.Epoch
 		return k.raise(now)
 	case stack.Lower:
-		k.rest(now)
+		k.rest(now, 2*dumpRest) // the other node goes first
 		k.holding, k.renewAt, k.raiseAt = false, time.Time{}, time.Time{}
 		if err := k.addresses.Lower(); err != nil {
 			k.log.Error("virtual addresses could not be removed; they expire by themselves", "error", err)
