@@ -65,6 +65,14 @@ func (c *Config) complete() error {
 // retransmitDefault is lab's.
 const retransmitDefault = 5 * time.Millisecond
 
+// length is how long a phase lasts at least.
+func (c *Config) length(d time.Duration) time.Duration {
+	if c.Look.Live {
+		return liveFactor * d
+	}
+	return d
+}
+
 func (c *Config) bed() lab.Config { return lab.Config{RetransmitMin: c.RetransmitMin} }
 
 // load is so much traffic that Flows long transfers are among it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/control"
@@ -171,36 +172,59 @@ func pause(ctx context.Context, length time.Duration) error {
 func (d *director) calm(ctx context.Context) error {
 	d.stage.announce("", "nothing happens yet: for comparison")
 	d.sampler.begin(false)
-	if err := pause(ctx, calmLength); err != nil {
+	if err := pause(ctx, d.config.length(calmLength)); err != nil {
 		return err
 	}
 	d.figures.Calm = phaseOf(d.load.Report(time.Now().Add(-freshness)))
+	d.figures.Calm.PausedMS = control.MillisecondsOf(d.sampler.end())
 	return nil
+}
+
+// ready waits for a moment in which one node is active and the other its proven
+// standby, and prepares the sampler for what comes.
+func (d *director) ready(ctx context.Context) (active, standby *node, err error) {
+	d.sampler.closer(true)
+	for range triesMax {
+		if err := d.proven(ctx); err != nil {
+			return nil, nil, err
+		}
+		if err := pause(ctx, 2*plotBefore); err != nil { // for the picture
+			return nil, nil, err
+		}
+		active, standby = d.pair()
+		if active != nil && active.ask(ctx) == control.Active && standby.ask(ctx) == control.Standby {
+			return active, standby, nil
+		}
+		d.stage.say("", false, "the nodes changed places by themselves; waiting for them")
+	}
+	return nil, nil, &OpError{"wait for a quiet moment", fmt.Errorf("the nodes change places again and again, as on a machine that stands still for longer than they wait; %s; %s", d.nodes[0].why(), d.nodes[1].why())}
 }
 
 // strike measures one fault. It is over when every transfer has got something new or
 // is given up, but not before phaseLength.
-func (d *director) strike(ctx context.Context, act string, fault func() error) (p Phase, at time.Time, err error) {
-	d.sampler.closer(true)
+func (d *director) strike(ctx context.Context, from, to *node, fault func() error) (p Phase, err error) {
 	defer d.sampler.closer(false)
-	if err := pause(ctx, 2*plotBefore); err != nil {
-		return p, at, err
-	}
-	at = d.sampler.begin(true)
+	at := d.sampler.begin(true)
 	defer d.sampler.end()
 	if err := fault(); err != nil {
-		return p, at, &OpError{act, err}
+		return p, err
 	}
 	after := time.Now()
 	settling, cancel := context.WithDeadline(ctx, at.Add(settleMax))
 	d.load.Settle(settling, after)
 	cancel()
-	if err := pause(ctx, time.Until(at.Add(phaseLength))); err != nil {
-		return p, at, err
+	if err := pause(ctx, time.Until(at.Add(d.config.length(phaseLength)))); err != nil {
+		return p, err
 	}
 	p = phaseOf(d.load.Report(after))
+	p.From, p.To = from.name(), to.name()
+	p.PausedMS = control.MillisecondsOf(d.sampler.end())
+	p.TakeoverMS = control.MillisecondsOf(to.activeSince(at))
 	d.picture(&p, at)
-	return p, at, nil
+	if p.TakeoverMS == 0 {
+		err = fmt.Errorf("%s did not become active by it; %s", to.name(), to.why())
+	}
+	return p, err
 }
 
 // picture takes the samples around a fault.
@@ -215,53 +239,32 @@ func (d *director) picture(p *Phase, at time.Time) {
 
 // powerCut is the first fault.
 func (d *director) powerCut(ctx context.Context) error {
-	active, other := d.pair()
-	if active == nil {
-		return &OpError{"cut the power", errors.New("no node is active any more: " + d.nodes[0].why() + "; " + d.nodes[1].why())}
+	active, other, err := d.ready(ctx)
+	if err != nil {
+		return err
 	}
-	d.stage.announce("1 of 2", "the active node loses its power: SIGKILL and all cables at once")
+	d.stage.announce("1 of 2", "%s, the active node, loses its power: SIGKILL and all cables at once", active.name())
 	var off error
-	wiped := make(chan struct{})
-	p, at, err := d.strike(ctx, "cut the power of "+active.name(), func() error {
+	var wiping sync.WaitGroup
+	p, err := d.strike(ctx, active, other, func() error {
 		at := time.Now()
 		if err := active.kill(); err != nil {
-			close(wiped)
 			return err
 		}
 		err := d.bed.Cut(active.name())
 		d.stage.power(active.name(), false)
 		d.stage.sayAt(at, "", true, "%s is killed with SIGKILL and all its cables are off", active.name())
-		go func() { // what its kernel knew; nobody waits for that
-			defer close(wiped)
-			off = d.bed.PowerOff(active.name())
-		}()
+		// What its kernel knew. The clients are not to wait for that.
+		wiping.Go(func() { off = d.bed.PowerOff(active.name()) })
 		return err
 	})
-	select {
-	case <-wiped:
-	case <-ctx.Done():
-		<-wiped
-	}
-	if err = errors.Join(err, off); err != nil {
-		return err
-	}
-	p.From, p.To = active.name(), other.name()
-	p.TakeoverMS = since(other, at)
+	wiping.Wait()
 	d.figures.PowerCut = p
+	if err = errors.Join(err, off); err != nil {
+		return &OpError{"cut the power of " + active.name(), err}
+	}
 	d.told("the power cut", &p)
-	if other.role() != control.Active {
-		return &OpError{"cut the power", fmt.Errorf("%s has not taken over; %s", other.name(), other.why())}
-	}
 	return nil
-}
-
-// since is how long after a time a node became active; 0 if it is not.
-func since(n *node, at time.Time) control.Milliseconds {
-	st, ok := n.look()
-	if !ok || st.Role != control.Active {
-		return 0
-	}
-	return control.MillisecondsOf(max(st.Since.Sub(at.Round(0)), 0))
 }
 
 func (d *director) told(what string, p *Phase) {
@@ -271,6 +274,9 @@ func (d *director) told(what string, p *Phase) {
 // bringBack gives the dead node power and a new life.
 func (d *director) bringBack(ctx context.Context) error {
 	active, dead := d.pair()
+	if active == nil {
+		return &OpError{"bring the dead node back", errors.New("no node is active; " + d.nodes[0].why() + "; " + d.nodes[1].why())}
+	}
 	d.stage.announce("1 of 2", "%s has power again, with an empty kernel: it must get everything", dead.name())
 	if err := d.bed.PowerOn(dead.name()); err != nil {
 		return err
@@ -291,31 +297,27 @@ func (d *director) bringBack(ctx context.Context) error {
 		return err
 	}
 	d.figures.PowerCut.ProvenMS = control.MillisecondsOf(time.Since(at))
-	if now, _ := d.pair(); now != active {
-		return &OpError{"bring " + dead.name() + " back", errors.New("the addresses moved, and preempt is off")}
-	}
-	return pause(ctx, phaseLength/3)
+	return pause(ctx, d.config.length(phaseLength/3))
 }
 
 // plannedSwitch is the second.
 func (d *director) plannedSwitch(ctx context.Context) error {
-	active, other := d.pair()
-	if active == nil {
-		return &OpError{"switch", errors.New("no node is active any more: " + d.nodes[0].why() + "; " + d.nodes[1].why())}
+	active, other, err := d.ready(ctx)
+	if err != nil {
+		return err
 	}
 	d.stage.announce("2 of 2", "a planned handover: holdfast switch on %s", active.name())
 	var result control.SwitchResult
-	p, at, err := d.strike(ctx, "switch", func() (err error) {
+	p, err := d.strike(ctx, active, other, func() (err error) {
 		d.stage.say("", true, "holdfast switch on %s", active.name())
 		result, err = active.handOver(ctx)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	p.From, p.To = active.name(), other.name()
-	p.TakeoverMS, p.SwitchMS = since(other, at), result.TookMS
+	p.SwitchMS = result.TookMS
 	d.figures.Switch = p
+	if err != nil {
+		return &OpError{"switch", err}
+	}
 	d.told("the switch", &p)
 	return nil
 }

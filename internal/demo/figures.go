@@ -50,6 +50,8 @@ type Phase struct {
 
 	Requests Requests `json:"requests"`
 
+	PausedMS control.Milliseconds `json:"paused_ms"` // the longest time in which this machine did not run the demonstration itself
+
 	TakeoverMS control.Milliseconds `json:"takeover_ms"` // from the fault until the other node held the addresses
 	SwitchMS   control.Milliseconds `json:"switch_ms"`   // what `holdfast switch` says it took; 0 for a power cut
 	ProvenMS   control.Milliseconds `json:"proven_ms"`   // from the return of the other node until its copy was proven again

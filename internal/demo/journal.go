@@ -28,6 +28,9 @@ type entry struct {
 	Generation uint64    `json:"generation"`
 }
 
+// logActivated is the message of a node that has become active.
+const logActivated = "activated"
+
 // readEntry reads one line; false if it is not one of a log.
 func readEntry(line []byte) (e entry, ok bool) {
 	return e, json.Unmarshal(line, &e) == nil && e.Message != ""
@@ -45,7 +48,7 @@ func (e *entry) words() string {
 		return "hears " + e.Peer
 	case "promoting":
 		return "takes over: " + e.Reason
-	case "activated":
+	case logActivated:
 		return fmt.Sprintf("holds the addresses, epoch %d", e.Epoch)
 	case "yielded":
 		return fmt.Sprintf("has given the addresses up: %s", e.Reason)

@@ -15,6 +15,10 @@ const (
 	// before it counts as lost: TCP of the test bed tries again at least each second.
 	settleMax = 5 * time.Second
 
+	// triesMax is how often a fault waits for a moment in which all is well: on a machine
+	// that stands still now and then, a standby may take over by itself.
+	triesMax = 3
+
 	// totalMax ends everything, whatever it waits for.
 	totalMax = 55 * time.Second
 )
@@ -27,6 +31,9 @@ const (
 	// phaseLength is the least length of a phase with a fault: a request that began in
 	// the silence gets through at its second SYN, a second later.
 	phaseLength = 1500 * time.Millisecond
+
+	// liveFactor stretches the phases where somebody looks: the eye is slower.
+	liveFactor = 2
 
 	// requestTimeout is how long a short request waits before it begins again. Longer
 	// than the second after which the kernel repeats a SYN.

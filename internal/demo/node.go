@@ -26,7 +26,8 @@ type node struct {
 	ended  bool // the life has, by itself or not
 	last   last // of what it wrote, for when it ends by itself
 	status control.Status
-	known  bool // status is of this life
+	known  bool        // status is of this life
+	active []time.Time // when it became active, of all lives
 }
 
 func (n *node) name() string { return n.bed.Name() }
@@ -72,11 +73,14 @@ func (n *node) heard(line []byte) {
 		n.mu.Unlock()
 		return
 	}
+	n.mu.Lock()
 	if e.Level == "ERROR" || e.Level == "WARN" {
-		n.mu.Lock()
 		n.last.add(e.raw())
-		n.mu.Unlock()
 	}
+	if e.Message == logActivated && len(n.active) < eventsMax {
+		n.active = append(n.active, e.At)
+	}
+	n.mu.Unlock()
 	n.told(n, e)
 }
 
@@ -122,6 +126,33 @@ func (n *node) health() error {
 		return fmt.Errorf("%s has ended without a word", n.name())
 	}
 	return fmt.Errorf("%s has ended: %s", n.name(), strings.Join(n.last, "; "))
+}
+
+// activeSince is how long after a time the node became active for the first time; zero
+// if it has not.
+func (n *node) activeSince(at time.Time) time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, t := range n.active {
+		if after := t.Sub(at.Round(0)); after > 0 { // log lines have no monotonic time
+			return after
+		}
+	}
+	return 0
+}
+
+// ask asks the node for its role now.
+func (n *node) ask(ctx context.Context) control.Role {
+	client, err := control.Dial(n.socket)
+	if err != nil {
+		return ""
+	}
+	defer client.Close()
+	st, err := client.Status(ctx)
+	if err != nil {
+		return ""
+	}
+	return st.Role
 }
 
 // role is what the node says it is; "" if it says nothing.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/holdfast-ha/holdfast/internal/control"
 )
@@ -19,14 +20,19 @@ const (
 func resultText(k *ink, f *Figures) string {
 	var b strings.Builder
 	line := func(text string) { b.WriteString(strings.TrimRight(text, " ") + "\n") }
-	verdict := k.paint(inkGood, "no established flow was lost")
-	if !f.OK {
-		verdict = k.paint(inkBad, control.Count(f.Lost, "ESTABLISHED FLOW")+" LOST")
+	words, paint := "no established flow was lost", inkGood
+	switch {
+	case f.Lost > 0:
+		words, paint = control.Count(f.Lost, "established flow")+" LOST", inkBad
+	case !f.OK:
+		words, paint = "not played to its end", inkBad
 	}
-	line(fmt.Sprintf(" %s: %s. %.1f s, %s", k.paint(inkLoud, "Holdfast demo"), verdict, f.TookMS.Duration().Seconds(), settings(f)))
+	verdict := k.paint(paint, words)
+	took := fmt.Sprintf("%.1f s", f.TookMS.Duration().Seconds())
+	line(fmt.Sprintf(" %s: %s%s", k.paint(inkLoud, "Holdfast demo"), verdict, right(took, screenCols-16-utf8.RuneCountInString(words))))
 	line("")
 	phases := []*Phase{&f.Calm, &f.PowerCut, &f.Switch}
-	heading := " " + fit("", nameCols)
+	heading := " " + fit(settings(f), nameCols)
 	for _, name := range []string{"calm", "power cut", "switch"} {
 		heading += right(name, valueCols)
 	}
@@ -50,6 +56,7 @@ func resultText(k *ink, f *Figures) string {
 	row("requests ok / again / failed", func(p *Phase) string {
 		return fmt.Sprintf("%d / %d / %d", p.Requests.OK, p.Requests.Again, p.Requests.Failed)
 	})
+	row("  slowest", func(p *Phase) string { return milliseconds(p.Requests.SlowestMS) })
 	phases[0] = nil
 	dash := func(value func(p *Phase) string) func(p *Phase) string {
 		return func(p *Phase) string {
@@ -63,6 +70,9 @@ func resultText(k *ink, f *Figures) string {
 		return fmt.Sprintf("%d / %d", p.Requests.Caught, p.Requests.CaughtAgain+p.Requests.CaughtFailed)
 	}))
 	row("until the other node was active", dash(func(p *Phase) string { return milliseconds(p.TakeoverMS) }))
+	row("until its copy was proven again", dash(func(p *Phase) string { return milliseconds(p.ProvenMS) }))
+	phases[0] = &f.Calm
+	row("this machine stood still for", func(p *Phase) string { return milliseconds(p.PausedMS) })
 	line("")
 	pictures(k, f, line)
 	for _, p := range []*Phase{&f.PowerCut, &f.Switch} {
@@ -88,15 +98,14 @@ func pictures(k *ink, f *Figures, line func(string)) {
 	}
 	line(" " + fit("", 11) + scale(plotBefore, plotEvery, plotCols, scaleStep))
 	if f.PowerCut.Requests.CaughtAgain+f.PowerCut.Requests.CaughtFailed > 0 {
-		line(" Requests caught in the making: replication is asynchronous, so what changed in the")
-		line(" last 2 ms is lost with a node by design. An established flow is at least 50 ms old.")
+		line(" Caught in the making: the changes of the last 2 ms are lost with a node, by design.")
 	}
 }
 
 const scaleStep = 80 * time.Millisecond
 
 func settings(f *Figures) string {
-	return fmt.Sprintf("inject %s, TCP's timers from %s", f.Inject, control.Age(f.RTOMin.Duration()))
+	return fmt.Sprintf("inject %s, least RTO %d ms", f.Inject, f.RTOMin.Duration().Milliseconds())
 }
 
 // milliseconds gives a time with two figures, in a form that can be compared by eye.

@@ -32,6 +32,7 @@ type sampler struct {
 	report  traffic.Report // the latest
 	base    int            // probes answered before the phase
 	quiet   time.Duration  // when the latest answer was seen
+	paused  time.Duration  // the longest time in this phase by which a sample was late
 	bits    float64        // a second, towards the client
 	bytes   uint64
 	bytesAt time.Time
@@ -68,12 +69,16 @@ func (s *sampler) close() {
 func (s *sampler) take() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	wait := sampleCoarse
+	if s.fine {
+		wait = sampleFine
+	}
+	if n := len(s.samples); n > 0 {
+		s.paused = max(s.paused, time.Since(s.start)-s.samples[n-1].at-wait)
+	}
 	s.look()
 	s.measure()
-	if s.fine {
-		return sampleFine
-	}
-	return sampleCoarse
+	return wait
 }
 
 // freshness is how long ago a transfer must have been sent what it has got to count as
@@ -128,7 +133,7 @@ func (s *sampler) closer(fine bool) {
 func (s *sampler) begin(fault bool) (at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fault = time.Time{}
+	s.fault, s.paused = time.Time{}, 0
 	s.look()
 	s.base = s.samples[len(s.samples)-1].answered
 	s.load.Mark()
@@ -139,11 +144,13 @@ func (s *sampler) begin(fault bool) (at time.Time) {
 	return at
 }
 
-// end ends it.
-func (s *sampler) end() {
+// end ends it. late is the longest time by which a sample was late: for so long this
+// machine did not run the demonstration, and perhaps nobody.
+func (s *sampler) end() (late time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = time.Time{}
+	return s.paused
 }
 
 // seen gives the samples between two times since the start, and one before.

@@ -11,7 +11,7 @@ import (
 )
 
 // timelineRows is how many events the screen shows.
-const timelineRows = 5
+const timelineRows = 4
 
 // boxCols is the inner width of a firewall's box.
 const boxCols = 36
@@ -116,9 +116,9 @@ func numbers(k *ink, sc *scene) []string {
 	if sc.fault {
 		state = "have heard from the server since the fault"
 	}
-	silence := fmt.Sprintf("now %s   longest %s (UDP probe), %s (TCP transfer)", control.Age(sc.now), control.Age(sc.probe), control.Age(sc.tcp))
+	silence := fmt.Sprintf("longest %s (UDP probe), %s (TCP transfer)", control.Age(sc.probe), control.Age(sc.tcp))
 	if sc.now > silenceLoud {
-		silence = k.paint(inkBad, silence)
+		silence += k.paint(inkBad, "   now "+control.Age(sc.now))
 	}
 	return []string{
 		fmt.Sprintf(" flows      %s of %s %s", control.Thousands(sc.heard), control.Thousands(sc.flows), state),
@@ -129,8 +129,9 @@ func numbers(k *ink, sc *scene) []string {
 	}
 }
 
-// silenceLoud is a silence that a person shall notice.
-const silenceLoud = 20 * time.Millisecond
+// silenceLoud is a silence that is told while it lasts; shorter ones cannot be told from
+// the time between two samples.
+const silenceLoud = 2 * sampleCoarse
 
 // eventLine draws a line of the timeline.
 func eventLine(k *ink, e *event) string {
@@ -160,10 +161,10 @@ func (l *live) run(st *stage, stop <-chan struct{}) {
 	defer ticker.Stop()
 	l.write([]byte("\x1b[?25l")) // no cursor
 	for {
+		sc := st.scene()
+		l.draw(screen(&l.ink, &sc))
 		select {
 		case <-ticker.C:
-			sc := st.scene()
-			l.draw(screen(&l.ink, &sc))
 		case <-stop:
 			l.draw(nil)
 			l.write([]byte("\x1b[?25h"))

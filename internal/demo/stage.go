@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -75,7 +76,12 @@ func (s *stage) sayAt(at time.Time, who string, loud bool, format string, values
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.events) < eventsMax {
-		s.events = append(s.events, e)
+		// What a node logs arrives a little later than it happened.
+		i := len(s.events)
+		for i > 0 && s.events[i-1].at > e.at {
+			i--
+		}
+		s.events = slices.Insert(s.events, i, e)
 	}
 	if s.told != nil {
 		s.told(e)
@@ -92,7 +98,7 @@ func (s *stage) log(n *node, e entry) {
 		s.mu.Unlock()
 	}
 	if words := e.words(); words != "" {
-		s.sayAt(e.At, n.name(), e.Message == "activated" || e.Level == "ERROR", "%s", words)
+		s.sayAt(e.At, n.name(), e.Message == logActivated || e.Level == "ERROR", "%s", words)
 	}
 }
 
@@ -198,7 +204,7 @@ func (s *sampler) fill(sc *scene) {
 	sc.bits = s.bits
 	// A whole number of columns since the start, so that the strip moves and its bars
 	// do not change.
-	to := sc.at / stripEvery * stripEvery
+	to := s.samples[len(s.samples)-1].at / stripEvery * stripEvery
 	from := to - stripCols*stripEvery
 	i := len(s.samples)
 	for i > 0 && s.samples[i-1].at >= from {
