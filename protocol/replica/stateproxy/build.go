@@ -135,9 +135,10 @@ func (b *builder) tell(at slot, full bool) {
 		b.m.release(at)
 		return
 	}
-	// Only now may the older number be given up: from here the new one stands for it.
-	b.space(numberSizeMax + int(o.key) + int(o.state))
+	// From here the new number stands for the older one: a frame that begins with this
+	// message need not keep the peer waiting for that.
 	s.dequeue(at)
+	b.space(numberSizeMax + int(o.key) + int(o.state))
 	k.flags &^= inUrgent | inLazy
 	if fresh {
 		k.sent = 0 // of an earlier generation

@@ -42,13 +42,10 @@ func (m *Machine) confirm(s *sender, upto uint64) {
 	}
 	for s.inflight.head != 0 {
 		at := s.inflight.head
-		k := s.mark(at)
-		if k.number > upto {
+		if s.mark(at).number > upto {
 			break
 		}
-		s.dequeue(at)
-		k.flags &^= inResend
-		m.release(at)
+		m.settled(s, at)
 	}
 	s.probe = probeAfter
 	if !s.outstanding() {
@@ -124,38 +121,39 @@ func (m *Machine) settleProof(now time.Time, s *sender) {
 	}
 }
 
-// onNack marks what the peer misses to be told again, as it is now.
+// onNack marks what the peer misses to be told again, as it is now. What lies between
+// two ranges has been received: without that every gap would hold up those after it for
+// the way there and back.
 func (m *Machine) onNack(now time.Time, p *peer, h head, r *wire.Reader, out *Output) wire.Reason {
 	s := &p.sender
-	n := r.Uvarint()
-	if r.Failed() || n == 0 || n > nackRanges {
+	var buffer [nackRanges]span
+	missing, ok := readSpans(r, buffer[:0])
+	if !ok {
 		return wire.Malformed
 	}
 	if h.generation != s.generation || !s.live {
 		return wire.Stale
 	}
-	at, last := s.inflight.head, uint64(0)
-	for range n {
-		from := last + 1 + r.Uvarint()
-		to := from + r.Uvarint()
-		if r.Failed() || to >= s.next || from > to {
-			return wire.Malformed
-		}
-		last = to
-		if e := s.inflight.end; e != 0 && e >= from && e <= to {
+	if missing[len(missing)-1].to >= s.next {
+		return wire.Malformed
+	}
+	s.stats.NacksReceived++
+	at := s.inflight.head
+	for i, gap := range missing {
+		if e := s.inflight.end; e >= gap.from && e <= gap.to {
 			s.endOwed = true
 		}
-		for ; at != 0 && s.mark(at).number <= to; at = s.mark(at).next {
-			k := s.mark(at)
-			if k.number >= from && k.flags&inResend == 0 && canary != DeafToNack {
+		for at != 0 && s.mark(at).number <= gap.to {
+			k, next := s.mark(at), s.mark(at).next
+			switch {
+			case k.number < gap.from && i > 0:
+				m.settled(s, at)
+			case k.number >= gap.from && k.flags&inResend == 0 && canary != DeafToNack:
 				k.flags |= inResend
 				s.resend.push(at)
 			}
+			at = next
 		}
-	}
-	s.stats.NacksReceived++
-	if !r.Done() {
-		return wire.Malformed
 	}
 	if s.resend.n == 0 && !s.endOwed {
 		// Nothing was missing any more; the new low number says so. With a resend a Mark
@@ -164,4 +162,11 @@ func (m *Machine) onNack(now time.Time, p *peer, h head, r *wire.Reader, out *Ou
 	}
 	m.pump(now, s, out)
 	return wire.OK
+}
+
+// settled takes a message that the peer has received out of the resend queue.
+func (m *Machine) settled(s *sender, at slot) {
+	s.dequeue(at)
+	s.mark(at).flags &^= inResend
+	m.release(at)
 }

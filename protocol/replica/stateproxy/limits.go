@@ -32,6 +32,10 @@ const (
 	// Past it a frame is not taken; it will be asked for again.
 	gapsMax = 512
 
+	// numberMax is the highest number of a message that is believed: a million a second
+	// would take two thousand years to reach it.
+	numberMax = 1 << 56
+
 	// nackRanges is how many ranges one Nack names; it fits one frame.
 	nackRanges = 64
 

@@ -128,3 +128,23 @@ func appendSpans(dst []byte, spans []span) []byte {
 	}
 	return dst
 }
+
+// readSpans reads what appendSpans wrote, to the end of the message; ok is false if it
+// breaks a limit. There is one range at least.
+func readSpans(r *wire.Reader, dst []span) (spans []span, ok bool) {
+	n := r.Uvarint()
+	if n == 0 || n > nackRanges {
+		return nil, false
+	}
+	last := uint64(0)
+	for range n {
+		from := last + 1 + r.Uvarint()
+		to := from + r.Uvarint()
+		if from <= last || to < from || to > numberMax {
+			return nil, false
+		}
+		dst = append(dst, span{from, to})
+		last = to
+	}
+	return dst, r.Done()
+}

@@ -91,41 +91,52 @@ func (r *receiver) follow(generation uint32) wire.Reason {
 // come; a gap is asked for at once.
 func (m *Machine) onData(now time.Time, p *peer, h head, rd *wire.Reader, out *Output) wire.Reason {
 	r := &p.receiver
+	low := rd.Uvarint()
+	first := low + rd.Uvarint()
+	if rd.Failed() || low == 0 || first < low || first > numberMax {
+		return wire.Malformed
+	}
+	count, ok := m.wellFormed(*rd)
+	if !ok {
+		return wire.Malformed // and nothing of it is taken
+	}
 	if why := r.follow(h.generation); why != wire.OK {
 		return why
 	}
-	low := rd.Uvarint()
-	first := low + rd.Uvarint()
-	if rd.Failed() || low == 0 || first < low {
-		return wire.Malformed
-	}
-	if first > r.gaps.upto+1 && len(r.gaps.spans) >= gapsMax && first > r.gaps.highest()+1 {
+	last := first + count - 1
+	r.last = now
+	// First what is settled: it may make the room that the messages need.
+	r.settle(low, last)
+	if r.full() && first > r.gaps.highest()+1 {
+		// Not asked for at once: the answer would come under numbers that are higher still.
 		m.overflow(now, p.id, Gaps, uint64(len(r.gaps.spans)))
+		m.afterData(now, p, out)
 		return wire.Stale
 	}
-	last := m.takeAll(now, p, first, rd, out)
-	malformed := rd.Failed()
-	r.settle(low, last)
-	r.last = now
+	r.source.upto = max(r.source.upto, last)
+	m.takeAll(now, p, first, rd, out)
 	m.afterData(now, p, out)
-	if malformed {
-		return wire.Malformed
-	}
 	return wire.OK
 }
 
+// wellFormed counts the messages of a frame; ok is false if one of them breaks a limit.
+func (m *Machine) wellFormed(rd wire.Reader) (count uint64, ok bool) {
+	for ; rd.Len() > 0; count++ {
+		if msg := readMessage(&rd); int(msg.slot) > m.heldMax() {
+			return 0, false
+		}
+	}
+	return count, !rd.Failed()
+}
+
 // takeAll applies the messages of a frame, numbered from first on, and notes which of
-// them are settled. It returns the number of the last message that the frame has.
-func (m *Machine) takeAll(now time.Time, p *peer, first uint64, rd *wire.Reader, out *Output) uint64 {
+// them are settled.
+func (m *Machine) takeAll(now time.Time, p *peer, first uint64, rd *wire.Reader, out *Output) {
 	r := &p.receiver
 	run := span{from: first, to: first - 1}
 	n := first
 	for ; rd.Len() > 0; n++ {
 		msg := readMessage(rd)
-		if rd.Failed() || int(msg.slot) > m.heldMax() {
-			rd.Fail()
-			break
-		}
 		r.stats.Messages++
 		r.unacked++
 		if r.gaps.settled(n) {
@@ -143,8 +154,6 @@ func (m *Machine) takeAll(now time.Time, p *peer, first uint64, rd *wire.Reader,
 	if run.to >= run.from {
 		r.gaps.add(run)
 	}
-	r.source.upto = max(r.source.upto, n-1)
-	return n - 1
 }
 
 // settle takes every number below low as settled: what was not received of them has
@@ -182,10 +191,16 @@ func (m *Machine) ask(now time.Time, p *peer, out *Output) {
 	switch {
 	case !r.behind():
 		r.nackAt, r.patient = time.Time{}, nackRetry
-	case r.source.upto > r.nacked:
+	case r.source.upto > r.nacked && !r.full():
 		m.sendNack(now, p, r.nacked, out)
+	case r.nackAt.IsZero():
+		r.nackAt = now.Add(r.patient)
 	}
 }
+
+// full says whether no further run of numbers can be remembered. What lies beyond the
+// highest is then not asked for: it could not be taken.
+func (r *receiver) full() bool { return len(r.gaps.spans) >= gapsMax }
 
 // askAgain asks for all that is missing, and is more patient each time that nothing came.
 func (m *Machine) askAgain(now time.Time, p *peer, out *Output) {
@@ -341,7 +356,7 @@ func (m *Machine) Release(id view.ID, out *Output) {
 func (m *Machine) onMark(now time.Time, p *peer, h head, rd *wire.Reader, out *Output) wire.Reason {
 	r := &p.receiver
 	low, pos := rd.Uvarint(), readPosition(rd)
-	if !rd.Done() || low == 0 || pos.upto+1 < low {
+	if !rd.Done() || low == 0 || pos.upto > numberMax || pos.upto+1 < low {
 		return wire.Malformed
 	}
 	if why := r.follow(h.generation); why != wire.OK {
@@ -394,7 +409,7 @@ func (m *Machine) sendNack(now time.Time, p *peer, above uint64, out *Output) {
 		}
 		return n < nackRanges
 	})
-	if top := r.gaps.highest(); n < nackRanges && r.source.upto > top && r.source.upto > above {
+	if top := r.gaps.highest(); n < nackRanges && !r.full() && r.source.upto > top && r.source.upto > above {
 		ranges[n] = span{max(top, above) + 1, r.source.upto}
 		n++
 	}

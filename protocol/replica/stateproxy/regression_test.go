@@ -177,3 +177,50 @@ func TestResyncDoesNotReviveAnAbsentPeer(t *testing.T) {
 	p.run(time.Second)
 	p.proof(0, Proven)
 }
+
+// A stream with as many gaps as are remembered must heal as fast as the resends come:
+// what they declare settled is what makes room for them.
+func TestBrokenStreamHeals(t *testing.T) {
+	p := newPair(t, func(c *Config) { c.Coalesce, c.AckWindow = 0, 1000 })
+	p.run(time.Second)
+	n := 0
+	p.lose = func(to int, frame []byte) bool {
+		n++
+		return to == 0 || n%2 == 0 // and no Nack arrives
+	}
+	want := map[string]string{}
+	for i := range 2 * (gapsMax + 200) {
+		k := fmt.Sprint("key-", i)
+		p.put(0, k, "x")
+		want[k] = "x"
+		p.m[0].Tick(p.now, &p.out[0])
+		p.collect(0)
+	}
+	p.exchange()
+	if p.count(trace.Overflow) == 0 {
+		t.Fatal("the stream is not as broken as it should be")
+	}
+	p.lose = nil
+	p.run(time.Second)
+	p.holds(1, want)
+	p.proof(0, Proven)
+}
+
+// A frame of which one message breaks a limit is not taken at all.
+func TestMalformedFrameChangesNothing(t *testing.T) {
+	p := newPair(t, nil)
+	p.put(0, "a", "1")
+	p.run(time.Second)
+	r := &p.m[1].peers[0].receiver
+	payload := appendHead(nil, kindData, head{life: 1, generation: r.generation + 1})
+	payload = append(payload, 1, 0)
+	payload = appendOp(payload, opNew, 1)
+	payload = append(wire.AppendBlock(wire.AppendBlock(payload, []byte("b")), nil), 0xff)
+	before := r.generation
+	p.m[1].Receive(p.now, view.Member{ID: 1, Incarnation: 1}, payload, &p.out[1])
+	p.collect(1)
+	p.holds(1, map[string]string{"a": "1"})
+	if p.m[1].Drops()[wire.Malformed] != 1 || r.generation != before {
+		t.Error("a malformed frame was taken in part")
+	}
+}
