@@ -16,6 +16,10 @@
 //	delivery     the deliveries, replayed, are exactly the copy
 //	retention    a copy does not lose what its source keeps
 //	bounds       everything stays within its limit, and what is refused is named
+//	address      one holder an epoch, state before address, and old epochs lose
+//	survival     what was proven when the active died is in its successor's table
+//	handover     a planned handover loses no flow
+//	agreement    after calm one node is active, and all agree on it
 //
 // Judges are exact, with one exception: a source cannot know at once that a peer has
 // died. How long it may go on showing the peer as proven is the judge's setting.
@@ -61,6 +65,26 @@ const (
 	Used
 	// Traced: the node recorded Event.
 	Traced
+	// Asked: the node's machine asked its service to do Name (commit, raise, lower) in the
+	// epoch Value.
+	Asked
+	// Answered: the machine was told that it was done.
+	Answered
+	// Addressed: the node's host has the addresses from now on, if Value is 1, or not.
+	Addressed
+	// Opened: a flow Key went through the node, which has it in its table as State now.
+	Opened
+	// Closed: the flow Key ended, or its end points gave it up.
+	Closed
+	// Pledged: the node gives the addresses up, willingly or by dying (Name says which),
+	// and Peer ought to have Objects when it holds them.
+	Pledged
+	// Took: the node holds the addresses instead, and has Objects in its table. Name is
+	// that of the pledge.
+	Took
+	// Stood: at the end the node has the role Name, takes Peer as active, and Value is 1
+	// if it holds the addresses.
+	Stood
 	// Calmed: the network does no more harm and everybody lives; nothing changes.
 	Calmed
 	// Ended: this is all. Value is 1 if every node says that all its peers are proven.

@@ -67,7 +67,7 @@ func draw(r *rand.Rand) options {
 	}
 	if r.IntN(40) == 0 {
 		// Enough for a resync of several windows and steps.
-		o.keys, o.burst, o.every = 6000, 0.3, 20*time.Millisecond
+		o.keys, o.burst, o.every, o.phase = 6000, 0.3, 150*time.Millisecond, 4*time.Second
 	}
 	// A run has up to changesMax changes, whether in a second or in a minute.
 	o.phase = min(o.phase, max(time.Second, o.every*changesMax/time.Duration(o.nodes)))
