@@ -103,7 +103,7 @@ func (d *director) startLoad(ctx context.Context) error {
 	d.sampler = newSampler(ctx, d.stage.start, d.bed, d.load)
 	d.stage.loaded(d.sampler, d.config.Flows)
 	d.stage.say("", false, "%s, a probe each ms, %d requests/s", control.Count(d.config.Flows, "transfer"), c.Requests.Rate)
-	return d.proven(ctx)
+	return d.sayProven(ctx)
 }
 
 // roomMin is how many connections the tracker must have room for besides the long
@@ -121,15 +121,23 @@ func (d *director) room() error {
 
 // proven waits until the standby has proven that it holds all flows.
 func (d *director) proven(ctx context.Context) error {
-	err := d.until(ctx, protectedMax, "wait for the standby to prove its copy", func() bool {
+	return d.until(ctx, protectedMax, "wait for the standby to prove its copy", func() bool {
 		active, standby := d.pair()
 		return active != nil && active.protected(d.config.Flows) && standby.role() == control.Standby
 	})
-	if active, standby := d.pair(); err == nil && active != nil {
+}
+
+// sayProven waits for that and says so.
+func (d *director) sayProven(ctx context.Context) error {
+	if err := d.proven(ctx); err != nil {
+		return err
+	}
+	if active, standby := d.pair(); active != nil {
 		st, _ := active.look()
+		d.figures.Version = st.Version
 		d.stage.say(active.name(), false, "%s has proven a copy of %s", standby.name(), control.Count(st.Flows.Own, "flow"))
 	}
-	return err
+	return nil
 }
 
 // until waits for something that the nodes' statuses show.
@@ -234,7 +242,7 @@ func (d *director) picture(p *Phase, at time.Time) {
 	samples := d.sampler.seen(from, fault+plotAfter)
 	p.EveryMS = control.MillisecondsOf(plotEvery)
 	p.Answers = answers(samples, from, plotEvery, plotCols)
-	p.HeardNow = heard(samples, fault, from, plotEvery, plotCols, p.FlowsBefore)
+	p.Heard = heard(samples, fault, from, plotEvery, plotCols, p.FlowsBefore)
 }
 
 // powerCut is the first fault.
@@ -291,7 +299,7 @@ func (d *director) bringBack(ctx context.Context) error {
 		return dead.role() == control.Standby
 	})
 	if err == nil {
-		err = d.proven(ctx)
+		err = d.sayProven(ctx)
 	}
 	if err != nil {
 		return err

@@ -52,13 +52,13 @@ type Phase struct {
 
 	PausedMS control.Milliseconds `json:"paused_ms"` // the longest time in which this machine did not run the demonstration itself
 
-	TakeoverMS control.Milliseconds `json:"takeover_ms"` // from the fault until the other node held the addresses
-	SwitchMS   control.Milliseconds `json:"switch_ms"`   // what `holdfast switch` says it took; 0 for a power cut
-	ProvenMS   control.Milliseconds `json:"proven_ms"`   // from the return of the other node until its copy was proven again
+	TakeoverMS control.Milliseconds `json:"takeover_ms,omitempty"` // from the fault until the other node held the addresses
+	SwitchMS   control.Milliseconds `json:"switch_ms,omitempty"`   // what `holdfast switch` says it took; 0 for a power cut
+	ProvenMS   control.Milliseconds `json:"proven_ms,omitempty"`   // from the return of the other node until its copy was proven again
 
-	EveryMS  control.Milliseconds `json:"every_ms"` // the width of a column of the following
-	Answers  []float64            `json:"answers"`  // probes answered, share of those sent, from 80 ms before the fault on
-	HeardNow []float64            `json:"heard"`    // share of the flows that had got something sent after the fault
+	EveryMS control.Milliseconds `json:"every_ms,omitempty"` // the width of a column of the following
+	Answers []float64            `json:"answers,omitempty"`  // probes answered, share of those sent, from 80 ms before the fault on
+	Heard   []float64            `json:"heard,omitempty"`    // share of the flows that had got something sent after the fault
 }
 
 // Requests is what became of short requests.

@@ -165,10 +165,10 @@ func (n *node) role() control.Role {
 }
 
 // protected says whether the node serves, and another one would take over with a
-// proven copy of at least so many flows.
+// proven copy of at least so many flows. The verdict does not say that: it minds more.
 func (n *node) protected(flows int) bool {
 	st, ok := n.look()
-	if !ok || st.Role != control.Active || st.Verdict != control.Protected || st.Flows.Own < flows {
+	if !ok || st.Role != control.Active || st.Survives == 0 || st.Flows.Own < flows {
 		return false
 	}
 	for _, p := range st.Peers {

@@ -94,7 +94,7 @@ func pictures(k *ink, f *Figures, line func(string)) {
 		phase *Phase
 	}{{"power cut", &f.PowerCut}, {"switch", &f.Switch}} {
 		line(" " + fit(p.name, 11) + k.strip(p.phase.Answers))
-		line(" " + fit("", 11) + k.strip(p.phase.HeardNow))
+		line(" " + fit("", 11) + k.strip(p.phase.Heard))
 	}
 	line(" " + fit("", 11) + scale(plotBefore, plotEvery, plotCols, scaleStep))
 	if f.PowerCut.Requests.CaughtAgain+f.PowerCut.Requests.CaughtFailed > 0 {
@@ -105,7 +105,7 @@ func pictures(k *ink, f *Figures, line func(string)) {
 const scaleStep = 80 * time.Millisecond
 
 func settings(f *Figures) string {
-	return fmt.Sprintf("inject %s, least RTO %d ms", f.Inject, f.RTOMin.Duration().Milliseconds())
+	return fmt.Sprintf("inject %s, RTO from %d ms", f.Inject, f.RTOMin.Duration().Milliseconds())
 }
 
 // milliseconds gives a time with two figures, in a form that can be compared by eye.
