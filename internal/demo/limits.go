@@ -38,9 +38,6 @@ const (
 	// requestTimeout is how long a short request waits before it begins again. Longer
 	// than the second after which the kernel repeats a SYN.
 	requestTimeout = 2 * time.Second
-
-	// oldEnough is how long a flow must have stood to count as established.
-	oldEnough = 50 * time.Millisecond
 )
 
 // The samples for the pictures.

@@ -88,7 +88,7 @@ func resultText(k *ink, f *Figures) string {
 
 // pictures draws both faults over time.
 func pictures(k *ink, f *Figures, line func(string)) {
-	line(fmt.Sprintf(" Probes answered, %v a column; under it the flows that have heard since", plotEvery))
+	line(fmt.Sprintf(" Probes answered, %d ms a column; under it the flows that have heard since", plotEvery.Milliseconds()))
 	for _, p := range []struct {
 		name  string
 		phase *Phase
@@ -98,7 +98,7 @@ func pictures(k *ink, f *Figures, line func(string)) {
 	}
 	line(" " + fit("", 11) + scale(plotBefore, plotEvery, plotCols, scaleStep))
 	if f.PowerCut.Requests.CaughtAgain+f.PowerCut.Requests.CaughtFailed > 0 {
-		line(" Caught in the making: the changes of the last 2 ms are lost with a node, by design.")
+		line(" Caught in the making: changes of the last 2 ms die with a node, by design.")
 	}
 }
 
