@@ -124,10 +124,15 @@ func (l *Loop) runCalls(now time.Time) {
 }
 
 // Run serves until ctx is done or done reports true. After each wake-up it calls step;
-// deadline says when step wants to be called at the latest, zero meaning never.
+// deadline says when step wants to be called at the latest, zero meaning never. The
+// loop keeps one of the processors of the Go scheduler for itself, see epollWait; Run
+// makes sure that there is another.
 func (l *Loop) Run(ctx context.Context, deadline func() time.Time, step func(now time.Time) (done bool)) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	if runtime.GOMAXPROCS(0) < 2 {
+		runtime.GOMAXPROCS(2)
+	}
 	stop := context.AfterFunc(ctx, func() { l.Do(func(time.Time) {}) })
 	defer stop()
 	for ctx.Err() == nil {
@@ -170,12 +175,17 @@ func (l *Loop) wait(deadline time.Time) (int, error) {
 
 // epollWait prefers epoll_pwait2 (Linux 5.11), whose timeout is exact; epoll_wait
 // counts milliseconds.
+//
+// The call is raw: the scheduler does not learn that the thread waits. If it did it would
+// look every 20 microseconds whether to lend the thread's processor to others, which
+// costs an idle node more than its heartbeats. When the world has to stop, for the
+// garbage collector say, the signal that the scheduler sends for that ends the wait.
 func (l *Loop) epollWait(wait time.Duration) (int, error) {
 	if !l.exact {
 		return unix.EpollWait(l.epoll, l.ready[:], int((wait+time.Millisecond-1)/time.Millisecond))
 	}
 	ts := unix.NsecToTimespec(int64(wait))
-	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(l.epoll),
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(l.epoll),
 		uintptr(unsafe.Pointer(&l.ready[0])), eventsMax, uintptr(unsafe.Pointer(&ts)), 0, 0)
 	if errno != 0 {
 		return 0, errno

@@ -1,25 +1,67 @@
 package driver
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// realTimePriority is just above ordinary work: heartbeats must not wait for it, and
-// nothing else in the system should wait for us.
-const realTimePriority = 1
+// The real-time priorities: just above ordinary work, since heartbeats must not wait for
+// it, and nothing else in the system should wait for us. The loop goes before the rest
+// of the process.
+const (
+	restPriority = 1
+	loopPriority = 2
+)
 
-// Urgent gives the calling goroutine's thread the round-robin real-time class, so that
-// heartbeats are not late because a machine is busy: a late heartbeat looks like a
-// failure. It needs CAP_SYS_NICE or an rlimit; without, the loop runs as any other. The
-// goroutine stays on its thread.
+// passesMax bounds the looks at the list of threads; a thread may start another one
+// while it is read.
+const passesMax = 8
+
+// Urgent gives the process the round-robin real-time class, so that heartbeats are not
+// late because a machine is busy: a late heartbeat looks like a failure. The calling
+// goroutine stays on its thread, which goes before the others. These have the class too,
+// and threads to come inherit it: now and then the Go scheduler takes the turn from the
+// loop, and another thread must run to give it back. It needs CAP_SYS_NICE or an rlimit;
+// without, the loop runs as any other.
 func Urgent() error {
 	runtime.LockOSThread()
-	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: realTimePriority}
-	if err := unix.SchedSetAttr(0, &attr, 0); err != nil {
-		return &OpError{fmt.Sprintf("take real-time priority %d", realTimePriority), err}
+	self := unix.Gettid()
+	if err := setPriority(self, loopPriority); err != nil {
+		return err
+	}
+	done := map[int]bool{self: true}
+	for range passesMax {
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return &OpError{"list the threads", err}
+		}
+		more := false
+		for _, t := range tasks {
+			id, err := strconv.Atoi(t.Name())
+			if err != nil || done[id] {
+				continue
+			}
+			if err := setPriority(id, restPriority); err != nil && !errors.Is(err, unix.ESRCH) {
+				return err
+			}
+			done[id], more = true, true
+		}
+		if !more {
+			break
+		}
+	}
+	return nil
+}
+
+func setPriority(thread, priority int) error {
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: uint32(priority)}
+	if err := unix.SchedSetAttr(thread, &attr, 0); err != nil {
+		return &OpError{fmt.Sprintf("take real-time priority %d", priority), err}
 	}
 	return nil
 }

@@ -227,7 +227,7 @@ func (e *Events) receive() (int, unix.Errno) {
 		// The kernel overwrites them.
 		e.headers[i].header.Namelen = unix.SizeofSockaddrNetlink
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(e.sock.fd), uintptr(unsafe.Pointer(&e.headers[0])),
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(e.sock.fd), uintptr(unsafe.Pointer(&e.headers[0])),
 		eventBatch, unix.MSG_DONTWAIT, 0, 0)
 	return int(n), errno
 }

@@ -68,11 +68,17 @@ func (s *socket) resize(force, plain, size int) (int, error) {
 }
 
 // send gives the kernel a buffer of messages; it has done them all when send returns.
+// Like the other calls here it works and never sleeps for long, so the Go scheduler does
+// not hear of it.
 func (s *socket) send(b []byte) error {
 	for {
-		_, err := unix.Write(s.fd, b)
-		if err != unix.EINTR {
-			return err
+		_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(s.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		switch errno {
+		case 0:
+			return nil
+		case unix.EINTR:
+		default:
+			return errno
 		}
 	}
 }
@@ -81,7 +87,7 @@ func (s *socket) send(b []byte) error {
 // -1: it did not come from the kernel and is to be passed over.
 func (s *socket) receive(b []byte) (size int, errno unix.Errno) {
 	length := uint32(unix.SizeofSockaddrNetlink)
-	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
 		unix.MSG_DONTWAIT|unix.MSG_TRUNC, uintptr(unsafe.Pointer(&s.from)), uintptr(unsafe.Pointer(&length)))
 	if errno != 0 {
 		return 0, errno

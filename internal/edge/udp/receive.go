@@ -39,7 +39,7 @@ func (b *inbox) take(fd, most int) (int, unix.Errno) {
 	for i := range most {
 		b.messages[i].header.Namelen = unix.SizeofSockaddrInet6
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages[0])),
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages[0])),
 		uintptr(most), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno

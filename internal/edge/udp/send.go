@@ -108,7 +108,8 @@ func (t *Transport) Flush() {
 func (l *link) flush() {
 	o := &l.out
 	for next := 0; next < o.queued; {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(l.fd),
+		// It does not block, so the Go scheduler need not hear of it; nor of recvmmsg.
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(l.fd),
 			uintptr(unsafe.Pointer(&o.messages[next])), uintptr(o.queued-next), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 		switch {
 		case errno == 0 && n > 0:
