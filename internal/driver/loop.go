@@ -126,13 +126,12 @@ func (l *Loop) runCalls(now time.Time) {
 // Run serves until ctx is done or done reports true. After each wake-up it calls step;
 // deadline says when step wants to be called at the latest, zero meaning never. The
 // loop keeps one of the processors of the Go scheduler for itself, see epollWait; Run
-// makes sure that there is another.
+// gives the scheduler one more for as long as it runs.
 func (l *Loop) Run(ctx context.Context, deadline func() time.Time, step func(now time.Time) (done bool)) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if runtime.GOMAXPROCS(0) < 2 {
-		runtime.GOMAXPROCS(2)
-	}
+	moreProcessors(1)
+	defer moreProcessors(-1)
 	stop := context.AfterFunc(ctx, func() { l.Do(func(time.Time) {}) })
 	defer stop()
 	for ctx.Err() == nil {
@@ -149,6 +148,16 @@ func (l *Loop) Run(ctx context.Context, deadline func() time.Time, step func(now
 		}
 	}
 	return ctx.Err()
+}
+
+// processors guards the number of the Go scheduler's processors against loops that
+// begin and end at once.
+var processors sync.Mutex
+
+func moreProcessors(n int) {
+	processors.Lock()
+	defer processors.Unlock()
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n)
 }
 
 // wait blocks until a descriptor is ready or the deadline has come.
