@@ -54,7 +54,7 @@ docs/guides/demo.md.`,
 			options.Live = roomy(p.Output)
 			options.Colours = coloured(p.Output)
 			options.ASCII = options.ASCII || plainCharacters()
-			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGPIPE)
 			defer stop()
 			err := p.Demo(ctx, options, p.Output)
 			var exit *exitError

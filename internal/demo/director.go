@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/control"
@@ -252,8 +251,6 @@ func (d *director) powerCut(ctx context.Context) error {
 		return err
 	}
 	d.stage.announce("1 of 2", "%s, the active node, loses its power: SIGKILL and all cables at once", active.name())
-	var off error
-	var wiping sync.WaitGroup
 	p, err := d.strike(ctx, active, other, func() error {
 		at := time.Now()
 		if err := active.kill(); err != nil {
@@ -262,13 +259,12 @@ func (d *director) powerCut(ctx context.Context) error {
 		err := d.bed.Cut(active.name())
 		d.stage.power(active.name(), false)
 		d.stage.sayAt(at, "", true, "%s is killed with SIGKILL and all its cables are off", active.name())
-		// What its kernel knew. The clients are not to wait for that.
-		wiping.Go(func() { off = d.bed.PowerOff(active.name()) })
 		return err
 	})
-	wiping.Wait()
 	d.figures.PowerCut = p
-	if err = errors.Join(err, off); err != nil {
+	// What its kernel knew goes later than the power: on this machine emptying one kernel
+	// keeps the other from taking the addresses, for they are the same.
+	if err = errors.Join(err, d.bed.PowerOff(active.name())); err != nil {
 		return &OpError{"cut the power of " + active.name(), err}
 	}
 	d.told("the power cut", &p)

@@ -28,7 +28,7 @@ func scenes() map[string]scene {
 		"cut": {
 			at: 2600 * time.Millisecond, act: "1 of 2", title: "the active node loses its power",
 			nodes: [2]nodeScene{
-				{name: "fw1", off: true, role: "NO POWER", words: "killed, cables off, kernel empty"},
+				{name: "fw1", off: true, role: "NO POWER", words: "killed, all cables off"},
 				{name: "fw2", active: true, role: "ACTIVE, epoch 4", words: "1,229 flows, no standby"},
 			},
 			load: true, fault: true, flows: 1000, heard: 640, now: 48 * time.Millisecond,

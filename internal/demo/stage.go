@@ -152,7 +152,7 @@ func (ns *nodeScene) describe(n *node) {
 	st, ok := n.look()
 	switch {
 	case ns.off:
-		ns.role, ns.words = "NO POWER", "killed, cables off, kernel empty"
+		ns.role, ns.words = "NO POWER", "killed, all cables off"
 		return
 	case !ok:
 		ns.role, ns.words = "starting", ""
@@ -182,6 +182,9 @@ func proofWords(p *control.Peer) string {
 		return "no standby"
 	case p.Proof.State == control.Proven:
 		return "proven on " + p.Name
+	case p.Proof.State == control.Behind && p.Proof.LastProvenMSAgo != nil:
+		// Under traffic some changes are always on their way.
+		return fmt.Sprintf("proven on %s %s ago", p.Name, control.Age(p.Proof.LastProvenMSAgo.Duration()))
 	case p.Proof.State == control.Behind:
 		return fmt.Sprintf("%s behind on %s", control.Thousands(p.Proof.ObjectsBehind), p.Name)
 	}
