@@ -111,9 +111,7 @@ func TestPlaysToItsEnd(t *testing.T) {
 	if f.PowerCut.To != f.Switch.From || f.PowerCut.From != f.Switch.To {
 		t.Errorf("the addresses went %s, %s and then %s, %s", f.PowerCut.From, f.PowerCut.To, f.Switch.From, f.Switch.To)
 	}
-	// Nobody can take over before the active has been silent for a while, and a
-	// client can hear nothing in that time.
-	if f.PowerCut.TakeoverMS < 20 || f.PowerCut.ProbeSilenceMS < 20 {
+	if f.PowerCut.ProbesLost == 0 {
 		t.Errorf("the power was not cut: %+v", f.PowerCut)
 	}
 }

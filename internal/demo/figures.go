@@ -43,6 +43,7 @@ type Phase struct {
 	ProbeSilenceMS control.Milliseconds `json:"probe_silence_ms"` // longest time without an answer to a UDP probe
 	ProbesSent     int                  `json:"probes_sent"`      // one each millisecond
 	ProbesLost     int                  `json:"probes_lost"`
+	ProbesInRow    int                  `json:"probes_lost_in_row"` // the longest run of lost ones; a probe that this machine was too busy to send is not among them
 
 	TCPSilenceMS     control.Milliseconds `json:"tcp_silence_ms"`      // longest time in which a transfer of a chunk each 5 ms got nothing
 	TCPDelayMS       control.Milliseconds `json:"tcp_delay_ms"`        // longest time a byte of any transfer was under way
@@ -81,7 +82,7 @@ func phaseOf(r traffic.Report) Phase {
 	p := Phase{
 		FlowsBefore: r.Before(), FlowsWentOn: r.WentOn(), FlowsLost: r.Lost(),
 		LostReasons:    slices.Concat(r.Fast.Reasons, r.Slow.Reasons),
-		ProbeSilenceMS: control.MillisecondsOf(r.Probes.Silence), ProbesSent: r.Probes.Sent, ProbesLost: r.Probes.Lost,
+		ProbeSilenceMS: control.MillisecondsOf(r.Probes.Silence), ProbesSent: r.Probes.Sent, ProbesLost: r.Probes.Lost, ProbesInRow: r.Probes.LostInRow,
 		TCPSilenceMS:     control.MillisecondsOf(r.Fast.Silence.Max),
 		TCPDelayMS:       control.MillisecondsOf(max(r.Fast.Delay.Max, r.Slow.Delay.Max)),
 		TCPDelayMedianMS: control.MillisecondsOf(r.Slow.Delay.Median),

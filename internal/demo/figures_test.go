@@ -30,7 +30,7 @@ func TestPhaseOf(t *testing.T) {
 	})
 	want := Phase{
 		FlowsBefore: 100, FlowsWentOn: 97, FlowsLost: 3, LostReasons: []string{"flow 1", "flow 5"},
-		ProbeSilenceMS: 48.5, ProbesSent: 1500, ProbesLost: 46, TCPSilenceMS: 55, TCPDelayMS: 61, TCPDelayMedianMS: 2,
+		ProbeSilenceMS: 48.5, ProbesSent: 1500, ProbesLost: 46, ProbesInRow: 46, TCPSilenceMS: 55, TCPDelayMS: 61, TCPDelayMedianMS: 2,
 		Requests: Requests{OK: 148, Again: 2, Failed: 1, SlowestMS: 1029, Caught: 3, CaughtAgain: 1, CaughtFailed: 1},
 	}
 	if diff := cmp.Diff(want, p); diff != "" {

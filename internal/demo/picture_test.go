@@ -49,12 +49,12 @@ func results() map[string]Figures {
 		},
 		PowerCut: Phase{
 			FlowsBefore: 1000, FlowsWentOn: 1000, ProbeSilenceMS: 48, TCPSilenceMS: 55, TCPDelayMS: 61,
-			Requests: Requests{OK: 300, Again: 1, SlowestMS: 1029, Caught: 2, CaughtAgain: 1}, PausedMS: 3, TakeoverMS: 46, ProvenMS: 122,
+			ProbesInRow: 46, Requests: Requests{OK: 300, Again: 1, SlowestMS: 1029, Caught: 2, CaughtAgain: 1}, PausedMS: 3, TakeoverMS: 46, ProvenMS: 122,
 			Answers: half, Heard: half,
 		},
 		Switch: Phase{
 			FlowsBefore: 1000, FlowsWentOn: 1000, ProbeSilenceMS: 4.8, TCPSilenceMS: 9.5, TCPDelayMS: 4,
-			Requests: Requests{OK: 300, SlowestMS: 6.6}, PausedMS: 6.5, TakeoverMS: 1.4, Answers: half, Heard: half,
+			ProbesInRow: 3, Requests: Requests{OK: 300, SlowestMS: 6.6}, PausedMS: 6.5, TakeoverMS: 1.4, Answers: half, Heard: half,
 		},
 	}
 	good.conclude()

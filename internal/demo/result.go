@@ -30,7 +30,6 @@ func resultText(k *ink, f *Figures) string {
 	verdict := k.paint(paint, words)
 	took := fmt.Sprintf("%.1f s", f.TookMS.Duration().Seconds())
 	line(fmt.Sprintf(" %s: %s%s", k.paint(inkLoud, "Holdfast demo"), verdict, right(took, screenCols-16-utf8.RuneCountInString(words))))
-	line("")
 	phases := []*Phase{&f.Calm, &f.PowerCut, &f.Switch}
 	heading := " " + fit(settings(f), nameCols)
 	for _, name := range []string{"calm", "power cut", "switch"} {
@@ -51,6 +50,7 @@ func resultText(k *ink, f *Figures) string {
 	row("  that went on", number(func(p *Phase) int { return p.FlowsWentOn }))
 	row("  that were lost", number(func(p *Phase) int { return p.FlowsLost }))
 	row("longest silence, UDP probe each ms", func(p *Phase) string { return milliseconds(p.ProbeSilenceMS) })
+	row("  probes lost in a row", number(func(p *Phase) int { return p.ProbesInRow }))
 	row("  TCP transfer, a chunk each 5 ms", func(p *Phase) string { return milliseconds(p.TCPSilenceMS) })
 	row("  latest byte of all transfers", func(p *Phase) string { return milliseconds(p.TCPDelayMS) })
 	row("requests ok / again / failed", func(p *Phase) string {
