@@ -134,10 +134,21 @@ func (s *Stack) Changed(now time.Time, key, state []byte) {
 	if !s.owning {
 		return
 	}
-	if m := &s.mirror; m.missing != nil {
-		delete(m.missing, xxhash.Sum64(key))
-	}
+	s.mirror.witness(key)
 	s.proxy.Put(now, key, state)
+}
+
+// witness notes that the table has an object although no reading has shown it: it came
+// while its place had been read already, and the next reading may miss it.
+func (m *mirror) witness(key []byte) {
+	if m.missing == nil && m.seen == nil {
+		return
+	}
+	h := xxhash.Sum64(key)
+	delete(m.missing, h)
+	if m.seen != nil {
+		m.seen[h] = struct{}{}
+	}
 }
 
 // Gone says that an object has left the table. A standby puts back what the active
@@ -166,6 +177,9 @@ func (s *Stack) Found(now time.Time, key, state []byte, out *Output) {
 		s.proxy.Put(now, key, state)
 		return
 	}
+	if !s.mayCompare() {
+		return // the active is gone, or what is here is being put here: see Dumped
+	}
 	held, ok := s.proxy.HeldState(s.active.ID, key)
 	if !ok || s.cfg.Inject == AtTakeover {
 		out.object(Remove, key, nil)
@@ -184,7 +198,7 @@ func (s *Stack) Dumped(complete bool) {
 		return
 	}
 	m.reading = false
-	if !complete || m.owner != s.owning {
+	if !complete || m.owner != s.owning || !s.mayCompare() {
 		m.wanted = true
 		return
 	}

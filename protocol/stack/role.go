@@ -147,6 +147,7 @@ func (s *Stack) take(now time.Time, out *Output) {
 		case s.owning:
 			if d.Verb != stateproxy.Delete && d.From == s.predecessor.ID && now.Before(s.graceUntil) {
 				if _, known := s.proxy.State(d.Key); !known {
+					s.mirror.witness(d.Key)
 					s.proxy.Put(now, d.Key, d.State)
 					out.object(Create, d.Key, d.State)
 				}
@@ -168,6 +169,8 @@ func (s *Stack) quiet(now time.Time) {
 	for i := range s.peers {
 		if p := &s.peers[i]; p.silent {
 			s.proxy.Away(now, p.id)
+		} else {
+			s.proxy.Near(p.id)
 		}
 	}
 }

@@ -23,8 +23,9 @@ type Machine struct {
 
 // peer is everything about one peer: what we tell it and what it told us.
 type peer struct {
-	id   view.ID
-	life view.Incarnation
+	id     view.ID
+	life   view.Incarnation
+	silent bool // somebody who knows better says so
 	sender
 	receiver receiver
 }
@@ -143,11 +144,21 @@ func (m *Machine) Resync(now time.Time, id view.ID) {
 	}
 }
 
-// Away says that a peer is known to be silent: nothing is queued for it until it is
-// heard again, and then it is told everything.
+// Away says that a peer is known to be silent: nothing is queued for it until [Machine.Near],
+// not even if something of it still comes. What it tells is taken all the same.
 func (m *Machine) Away(now time.Time, id view.ID) {
-	if p := m.peer(id); p != nil && p.live {
-		m.away(now, p)
+	if p := m.peer(id); p != nil {
+		p.silent = true
+		if p.live {
+			m.away(now, p)
+		}
+	}
+}
+
+// Near takes that back: when the peer is heard again it is told everything.
+func (m *Machine) Near(id view.ID) {
+	if p := m.peer(id); p != nil {
+		p.silent = false
 	}
 }
 

@@ -88,10 +88,11 @@ func (m *Machine) meet(now time.Time, p *peer, life view.Incarnation) {
 	m.record(now, trace.PeerJoined, p.id, uint64(life), 0, 0)
 }
 
-// heardFrom notes that the peer lives; one that was away is told everything.
+// heardFrom notes that the peer lives; one that was away is told everything, unless it
+// counts as silent: two that hold each other for silent would begin again at every frame.
 func (p *peer) heardFrom(now time.Time, m *Machine) {
 	p.heard = now
-	if !p.live {
+	if !p.live && !p.silent {
 		p.resync(now, m)
 	}
 }

@@ -174,7 +174,30 @@ func TestResyncDoesNotReviveAnAbsentPeer(t *testing.T) {
 	p.m[0].Away(p.now, 2)
 	p.m[0].Resync(p.now, 2)
 	p.proof(0, Away)
+	p.m[0].Near(2)
 	p.run(time.Second)
+	p.proof(0, Proven)
+}
+
+// Two that each hold the other for silent, and still hear it, must not begin again at
+// every frame: that went on at the speed of the network.
+func TestSilentPeersDoNotBeginAgain(t *testing.T) {
+	p := newPair(t, nil)
+	p.run(time.Second)
+	before := p.count(trace.SyncBegan)
+	for i := range p.m {
+		p.m[i].Away(p.now, view.ID(2-i))
+	}
+	p.put(0, "a", "1")
+	p.run(time.Second)
+	if n := p.count(trace.SyncBegan) - before; n != 0 {
+		t.Errorf("%d resyncs of silent peers", n)
+	}
+	for i := range p.m {
+		p.m[i].Near(view.ID(2 - i))
+	}
+	p.run(time.Second)
+	p.holds(1, map[string]string{"a": "1"})
 	p.proof(0, Proven)
 }
 

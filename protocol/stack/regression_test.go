@@ -1,0 +1,65 @@
+package stack
+
+import (
+	"testing"
+	"time"
+)
+
+// Each test here is a mistake that the simulator found (internal/sim/pair), as small as
+// it can be told.
+
+// A standby that reads its table when the active dies must not take the flows that it
+// finds for leftovers: nobody's state is not "no state".
+func TestAReadingDoesNotEmptyTheTableOfASuccessor(t *testing.T) {
+	for _, inject := range []Inject{Continuously, AtTakeover} {
+		c := newCluster(t, inject)
+		c.run(time.Second)
+		c.flow(0, "f", "1")
+		c.run(time.Second)
+		n := c.nodes[1]
+		n.stack.Lost()
+		n.stack.Tick(c.now, &n.out) // asks for the reading, which takes its time
+		n.out.Reset()
+		if !n.stack.mirror.reading {
+			t.Fatal("the standby does not read its table")
+		}
+		c.kill(0)
+		for range 100 {
+			c.now = c.now.Add(time.Millisecond)
+			n.stack.Tick(c.now, &n.out)
+			if !n.stack.Active().Known() {
+				n.stack.Found(c.now, []byte("f"), []byte("1"), &n.out)
+			}
+		}
+		committing := false
+		for _, command := range n.out.Do {
+			committing = committing || command.Verb == Commit
+			if command.Verb == Remove {
+				t.Fatalf("inject %d: the successor is asked to remove %q", inject, command.Key)
+			}
+		}
+		if !committing {
+			t.Fatal("nobody takes over")
+		}
+	}
+}
+
+// What came into the table while it was being read, at a place that had been read
+// already, is not missing from it.
+func TestAFlowThatBeginsDuringAReadingIsNotForgotten(t *testing.T) {
+	c := newCluster(t, Continuously)
+	c.run(time.Second)
+	n := c.nodes[0]
+	for range 2 { // two readings in a row that do not show it
+		n.stack.Lost()
+		n.stack.Tick(c.now, &n.out)
+		n.out.Reset()
+		n.stack.Changed(c.now, []byte("f"), []byte("1"))
+		n.stack.Dumped(true)
+		n.stack.Tick(c.now, &n.out)
+		n.out.Reset()
+	}
+	if _, ok := n.stack.State([]byte("f")); !ok {
+		t.Error("a flow was forgotten because two readings had passed its place before it began")
+	}
+}
