@@ -213,6 +213,8 @@ func (d *director) strike(ctx context.Context, from, to *node, fault func() erro
 	defer d.sampler.closer(false)
 	at := d.sampler.begin(true)
 	defer d.sampler.end()
+	// A flow that an earlier fault has silenced is not there any more.
+	dead := min(d.load.Report(at.Add(-freshness)).Lost(), d.figures.PowerCut.FlowsLost)
 	if err := fault(); err != nil {
 		return p, err
 	}
@@ -224,6 +226,7 @@ func (d *director) strike(ctx context.Context, from, to *node, fault func() erro
 		return p, err
 	}
 	p = phaseOf(d.load.Report(after))
+	p.FlowsBefore, p.FlowsLost = p.FlowsBefore-dead, max(p.FlowsLost-dead, 0)
 	p.From, p.To = from.name(), to.name()
 	p.PausedMS = control.MillisecondsOf(d.sampler.end())
 	p.TakeoverMS = control.MillisecondsOf(to.activeSince(at))

@@ -82,7 +82,7 @@ func phaseOf(r traffic.Report) Phase {
 	p := Phase{
 		FlowsBefore: r.Before(), FlowsWentOn: r.WentOn(), FlowsLost: r.Lost(),
 		LostReasons:    slices.Concat(r.Fast.Reasons, r.Slow.Reasons),
-		ProbeSilenceMS: control.MillisecondsOf(r.Probes.Silence), ProbesSent: r.Probes.Sent, ProbesLost: r.Probes.Lost, ProbesInRow: r.Probes.LostInRow,
+		ProbeSilenceMS: control.MillisecondsOf(r.Probes.Silence), ProbesSent: r.Probes.Sent, ProbesLost: r.Probes.Lost, ProbesInRow: min(max(r.Probes.LostInRow, 0), r.Probes.Lost),
 		TCPSilenceMS:     control.MillisecondsOf(r.Fast.Silence.Max),
 		TCPDelayMS:       control.MillisecondsOf(max(r.Fast.Delay.Max, r.Slow.Delay.Max)),
 		TCPDelayMedianMS: control.MillisecondsOf(r.Slow.Delay.Median),

@@ -76,7 +76,7 @@ func resultText(k *ink, f *Figures) string {
 	line("")
 	pictures(k, f, line)
 	for _, p := range []*Phase{&f.PowerCut, &f.Switch} {
-		for _, reason := range p.LostReasons {
+		for _, reason := range p.LostReasons[:min(len(p.LostReasons), reasonsMax, p.FlowsLost)] {
 			line(" lost: " + reason)
 		}
 	}
@@ -101,6 +101,9 @@ func pictures(k *ink, f *Figures, line func(string)) {
 		line(" Caught in the making: changes of the last 2 ms die with a node, by design.")
 	}
 }
+
+// reasonsMax is how many lost flows of a fault are told one by one.
+const reasonsMax = 4
 
 const scaleStep = 80 * time.Millisecond
 
