@@ -13,4 +13,7 @@ const (
 	// calm is how long the standby must have been told nothing new before it is taken
 	// to know everything. Both programs acknowledge within a second.
 	calm = 1500 * time.Millisecond
+
+	// idleTime is how long an idle pair is looked at: some hundred heartbeats.
+	idleTime = 4 * time.Second
 )

@@ -166,18 +166,26 @@ func (d *Conntrackd) Held(ctx context.Context) (int, error) {
 	return d.statistic(ctx, Standby, "cache external", "current active connections")
 }
 
-// Told counts the messages that FW1 has sent.
+// Told counts what the standby was told: states created, changed and destroyed. It is
+// not known without an external cache.
 func (d *Conntrackd) Told(ctx context.Context) (int, error) {
-	return d.statistic(ctx, Active, "message tracking", "Msgs sent")
+	if d.config.Direct {
+		return 0, nil
+	}
+	told := 0
+	for _, name := range []string{"connections created", "connections updated", "connections destroyed"} {
+		n, err := d.statistic(ctx, Standby, "cache external", name)
+		if err != nil {
+			return 0, err
+		}
+		told += n
+	}
+	return told, nil
 }
 
 // statistic reads one figure of `conntrackd -s`.
 func (d *Conntrackd) statistic(ctx context.Context, node, section, name string) (int, error) {
-	kind := []string{"-s"}
-	if section == "message tracking" {
-		kind = append(kind, "network")
-	}
-	out, err := d.Ask(ctx, node, kind...)
+	out, err := d.Ask(ctx, node, "-s")
 	if err != nil {
 		return 0, &OpError{"ask conntrackd on " + node, fmt.Errorf("%w: %s", err, strings.TrimSpace(out))}
 	}
@@ -188,8 +196,8 @@ func (d *Conntrackd) statistic(ctx context.Context, node, section, name string) 
 	return value, nil
 }
 
-// figureIn finds a figure in the statistics: a line "name: value" or "value name" below
-// a line that begins with the section.
+// figureIn finds a figure in the statistics: the first number of the line with the name,
+// below the line that begins with the section.
 func figureIn(text, section, name string) (int, bool) {
 	inside := false
 	for line := range strings.Lines(text) {
@@ -197,14 +205,16 @@ func figureIn(text, section, name string) (int, bool) {
 			inside = true
 			continue
 		}
-		if !inside || !strings.Contains(line, name) {
+		_, rest, found := strings.Cut(line, name+":")
+		if !inside || !found {
 			continue
 		}
-		for _, field := range strings.Fields(strings.ReplaceAll(line, ":", " ")) {
-			if n, err := strconv.Atoi(field); err == nil {
-				return n, true
-			}
+		fields := strings.Fields(rest)
+		if len(fields) == 0 {
+			return 0, false
 		}
+		n, err := strconv.Atoi(fields[0])
+		return n, err == nil
 	}
 	return 0, false
 }
@@ -222,8 +232,11 @@ func (d *Conntrackd) Bulk(ctx context.Context) error {
 // Use is what the process on a node has used.
 func (d *Conntrackd) Use(node string) (Use, error) { return use(d.runs[node].command.Process.Pid) }
 
-// PID is the process on a node.
-func (d *Conntrackd) PID(node string) int { return d.runs[node].command.Process.Pid }
+// Kill ends the process on a node by SIGKILL.
+func (d *Conntrackd) Kill(node string) error {
+	d.runs[node].KillTree()
+	return nil
+}
 
 // Fault is nothing that the program tells by itself.
 func (d *Conntrackd) Fault(context.Context) string { return "" }

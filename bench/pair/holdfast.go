@@ -188,8 +188,11 @@ func (h *Holdfast) Held(ctx context.Context) (int, error) {
 	return st.Flows.Held, err
 }
 
-// Told is not counted by the program.
-func (h *Holdfast) Told(context.Context) (int, error) { return 0, nil }
+// Told counts what the standby was told, as far as it put that into its kernel.
+func (h *Holdfast) Told(ctx context.Context) (int, error) {
+	st, err := h.Status(ctx, Standby)
+	return int(st.Counters.Injections), err
+}
 
 // Use is what the process on a node has used.
 func (h *Holdfast) Use(node string) (Use, error) { return use(h.runs[node].command.Process.Pid) }

@@ -33,11 +33,13 @@ type Pair interface {
 	Name() string
 	// Held is how many states of FW1 the daemon on FW2 holds, or has put into its kernel.
 	Held(ctx context.Context) (int, error)
-	// Told is how many messages about states FW1 has sent to FW2, or 0 where the program
-	// does not count them.
+	// Told is how many times FW2 was told of a new, changed or ended state, or 0 where the
+	// program does not count that.
 	Told(ctx context.Context) (int, error)
 	// Use is what the processes of one firewall have used until now.
 	Use(node string) (Use, error)
+	// Kill ends every process of one firewall by SIGKILL, those that daemons started too.
+	Kill(node string) error
 	// Fault is what went wrong that nobody waited for: "" for nothing.
 	Fault(ctx context.Context) string
 	// Close ends everything that was started.

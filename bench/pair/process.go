@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/lab"
@@ -71,32 +72,41 @@ func (p *process) lastLines(count int) string {
 	return strings.Join(lines[max(0, len(lines)-count):], "\n")
 }
 
+// tree is a process and those that it started and that still run.
+func tree(pid int) []int {
+	all := []int{pid}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil { // it has ended, or the kernel does not list children
+		return all
+	}
+	for _, field := range strings.Fields(string(text)) {
+		if child, err := strconv.Atoi(field); err == nil {
+			all = append(all, tree(child)...)
+		}
+	}
+	return all
+}
+
+// KillTree ends it and what it started at once, and waits for itself.
+func (p *process) KillTree() {
+	for _, pid := range tree(p.command.Process.Pid) {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // one that has ended is fine
+	}
+	p.Kill()
+}
+
 // use reads what the process and its children have used. A process that has ended has
 // used nothing.
 func use(pid int) (Use, error) {
-	u, err := useOf(pid)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return Use{}, nil
-		}
-		return Use{}, err
-	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil { // a kernel that does not list children
-		return u, nil
-	}
-	for _, field := range strings.Fields(string(text)) {
-		child, err := strconv.Atoi(field)
-		if err != nil {
-			continue
-		}
-		v, err := use(child)
-		if err != nil {
+	var sum Use
+	for _, pid := range tree(pid) {
+		u, err := useOf(pid)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return Use{}, err
 		}
-		u = u.plus(v)
+		sum = sum.plus(u)
 	}
-	return u, nil
+	return sum, nil
 }
 
 func useOf(pid int) (Use, error) {
