@@ -63,3 +63,19 @@ func TestAFlowThatBeginsDuringAReadingIsNotForgotten(t *testing.T) {
 		t.Error("a flow was forgotten because two readings had passed its place before it began")
 	}
 }
+
+// A node that is told to raise and loses the contest in the same step has seen the other
+// active before it became a source itself. It must give that up all the same.
+func TestALoserOfAContestIsNoSource(t *testing.T) {
+	c := newCluster(t, Continuously)
+	c.run(time.Second)
+	c.flow(0, "f", "1")
+	c.nodes[1].stack.own(c.now)
+	c.run(time.Second)
+	if c.nodes[1].stack.Owning() {
+		t.Error("a standby that follows an active is still a source")
+	}
+	c.flow(0, "f", "2")
+	c.run(time.Second)
+	c.wantTable(1, map[string]string{"f": "2"})
+}

@@ -29,6 +29,10 @@ func (s *Stack) follow(now time.Time) {
 		s.mirror.want()
 	}
 	active := s.takeover.Active()
+	if s.owning && s.disownAt.IsZero() && active.Known() && s.takeover.Role() == takeover.Standby {
+		// Told to raise and beaten to it in one step: the other was seen before we owned.
+		s.disownAt = now.Add(linger)
+	}
 	if active == s.active {
 		return
 	}
