@@ -54,8 +54,12 @@ docs/guides/demo.md.`,
 			options.Live = roomy(p.Output)
 			options.Colours = coloured(p.Output)
 			options.ASCII = options.ASCII || plainCharacters()
-			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGPIPE)
+			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 			defer stop()
+			// A reader that goes shall not kill us on the spot: something is to be cleaned up.
+			broken := make(chan os.Signal, 1)
+			signal.Notify(broken, unix.SIGPIPE)
+			defer signal.Stop(broken)
 			err := p.Demo(ctx, options, p.Output)
 			var exit *exitError
 			if ctx.Err() != nil && !errors.As(err, &exit) {

@@ -22,6 +22,9 @@ func Run(ctx context.Context, c Config) (f Figures, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, totalMax)
 	defer cancel()
+	ctx, quit := context.WithCancelCause(ctx)
+	defer quit(nil)
+	c.Output = &output{to: c.Output, quit: quit}
 	show := newShow(&c)
 	d := &director{config: c, stage: &stage{start: time.Now(), off: map[string]bool{}}}
 	show.begin(d.stage)
@@ -36,10 +39,30 @@ func Run(ctx context.Context, c Config) (f Figures, err error) {
 	if err == nil && !f.OK {
 		err = &LostError{f.PowerCut.FlowsLost, f.Switch.FlowsLost}
 	}
+	var unseen *OpError
+	if errors.As(context.Cause(ctx), &unseen) {
+		err = unseen
+	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = &OpError{"play", fmt.Errorf("it was not over within %v: this machine is too busy, or something hangs: %w", totalMax, ctx.Err())}
 	}
 	return f, err
+}
+
+// output ends the demonstration when nobody can see it any more.
+type output struct {
+	to   io.Writer
+	quit context.CancelCauseFunc
+}
+
+// Write writes, or ends the demonstration.
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.to.Write(b)
+	if err != nil {
+		err = &OpError{"write what happens", err}
+		o.quit(err)
+	}
+	return n, err
 }
 
 // conclude completes the figures.

@@ -256,13 +256,16 @@ func (d *director) powerCut(ctx context.Context) error {
 	d.stage.announce("1 of 2", "%s, the active node, loses its power: SIGKILL and all cables at once", active.name())
 	p, err := d.strike(ctx, active, other, func() error {
 		at := time.Now()
-		if err := active.kill(); err != nil {
+		cut := make(chan error, 1)
+		go func() { cut <- d.bed.Cut(active.name()) }()
+		// The end of a process occupies the kernel's network configuration for a while,
+		// in which its machine would forward on: the cables come first.
+		if err := errors.Join(pause(ctx, cutLead), active.kill(), <-cut); err != nil {
 			return err
 		}
-		err := d.bed.Cut(active.name())
 		d.stage.power(active.name(), false)
 		d.stage.sayAt(at, "", true, "%s is killed with SIGKILL and all its cables are off", active.name())
-		return err
+		return nil
 	})
 	d.figures.PowerCut = p
 	// What its kernel knew goes later than the power: on this machine emptying one kernel

@@ -35,6 +35,9 @@ const (
 	// liveFactor stretches the phases where somebody looks: the eye is slower.
 	liveFactor = 2
 
+	// cutLead is how long before the SIGKILL of a power cut the cables go.
+	cutLead = time.Millisecond
+
 	// requestTimeout is how long a short request waits before it begins again. Longer
 	// than the second after which the kernel repeats a SYN.
 	requestTimeout = 2 * time.Second

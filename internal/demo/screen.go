@@ -188,5 +188,5 @@ func (l *live) draw(rows []string) {
 	l.write(b.Bytes())
 }
 
-// write writes to a terminal, whose end is noticed elsewhere.
+// write writes to a terminal. Its end ends the demonstration, see output.
 func (l *live) write(b []byte) { _, _ = l.out.Write(b) }
