@@ -11,6 +11,10 @@ import (
 // is beyond its limit is dropped, established or not.
 const fullPercent = 90
 
+// bufferLeast is the receive buffer of events below which a burst may overrun it: it
+// holds about a thousand events.
+const bufferLeast = 1 << 20
+
 // faults names the conditions that threaten the service and that no counter explains.
 func (d *daemon) faults(entries, limit uint32) []control.Fault {
 	var all []control.Fault
@@ -26,7 +30,7 @@ func (d *daemon) faults(entries, limit uint32) []control.Fault {
 			Action: fmt.Sprintf("set max_flows = %d in the configuration of both nodes", limit),
 		})
 	}
-	if size := d.kernel.events.ReceiveBuffer(); size < ctnetlink.ReceiveBufferDefault {
+	if size := d.kernel.events.ReceiveBuffer(); size < bufferLeast {
 		all = append(all, control.Fault{
 			What:   fmt.Sprintf("the kernel gave the events' socket %d bytes of %d; a burst of connections may overrun it", size, ctnetlink.ReceiveBufferDefault),
 			Action: fmt.Sprintf("sysctl -w net.core.rmem_max=%d", ctnetlink.ReceiveBufferDefault),

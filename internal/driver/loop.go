@@ -152,7 +152,7 @@ func (l *Loop) Run(ctx context.Context, deadline func() time.Time, step func(now
 
 // processors guards the number of the Go scheduler's processors against loops that
 // begin and end at once.
-var processors sync.Mutex
+var processors = new(sync.Mutex)
 
 func moreProcessors(n int) {
 	processors.Lock()

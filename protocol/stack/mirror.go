@@ -37,7 +37,7 @@ func (s *Stack) Lost() { s.mirror.want() }
 // mayCompare says whether the cache to compare with is what it should be.
 func (s *Stack) mayCompare() bool {
 	if s.owning {
-		return s.takeover.Role() != takeover.Stopped
+		return s.disownAt.IsZero() && s.takeover.Role() != takeover.Stopped
 	}
 	return s.active.Known() && s.synced && s.commit.epoch == 0
 }
