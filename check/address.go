@@ -6,8 +6,8 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
-// address: in each epoch one life at most is told to raise the addresses, and only after
-// it was told that all state is in its table; what a life is asked never goes back to an
+// address: in each epoch one member at most is told to raise the addresses, and only after
+// that life of it was told that all state is in its table; what a life is asked never goes back to an
 // earlier epoch. Two hosts may hold the addresses at once only while they cannot know of
 // each other, so not after calm.
 type address struct {
@@ -66,7 +66,7 @@ func (j *address) asked(f *Fact) error {
 	if n.committed != f.Value {
 		return fmt.Errorf("%v is asked to raise in epoch %d; its last commit that is done was in epoch %d", f.Node, f.Value, n.committed)
 	}
-	if other, ok := j.raised[f.Value]; ok && other != f.Node {
+	if other, ok := j.raised[f.Value]; ok && other.ID != f.Node.ID {
 		return fmt.Errorf("%v is asked to raise in epoch %d, and %v was in the same", f.Node, f.Value, other)
 	}
 	j.raised[f.Value] = f.Node

@@ -14,6 +14,7 @@
 //	proof        what is shown as proven is so at that moment
 //	divergence   equal copies are never called diverged
 //	delivery     the deliveries, replayed, are exactly the copy
+//	order        a copy never goes back to an earlier state of an object
 //	retention    a copy does not lose what its source keeps
 //	bounds       everything stays within its limit, and what is refused is named
 //	address      one holder an epoch, state before address, and old epochs lose

@@ -42,6 +42,7 @@ func (c Class) ExitCode() int { return [...]int{0, 2, 3, 4}[c] }
 // Limits bounds one run; zero means as drawn from the seed.
 type Limits struct {
 	Steps uint64 // steps of machines in the first phase
+	Raw   bool   // let a panic of a machine through: its stack is what is wanted
 }
 
 // Report is what became of one run.
@@ -58,9 +59,15 @@ type Report struct {
 	Steps   uint64        // of machines
 	Virtual time.Duration // time that passed in the world
 	Calm    time.Duration // how long it took to converge
+	Repairs uint64        // what did not converge by itself and may not; see package pair
 	Network simnet.Counts
 	Kinds   [trace.KindCount]uint64 // trace events
 	Bounds  [8]uint64               // trace.Overflow, by bound
+}
+
+// Panicked notes that a machine panicked with p. The run is over.
+func (r *Report) Panicked(p any) {
+	r.Class, r.Text = Crash, fmt.Sprintf("a machine panicked: %v", p)
 }
 
 // Close fills in what the log knows.
@@ -91,9 +98,43 @@ func (r *Report) String() string {
 
 // Command is the command line that replays the run.
 func (r *Report) Command() string {
-	s := fmt.Sprintf("go test ./internal/sim -count=1 -run '^TestSeeds$/^%s$' -args -world=%s -seeds=1 -from=%d", r.World, r.World, r.Seed)
+	s := fmt.Sprintf("go test ./internal/sim -count=1 -v -run '^TestSeeds$/^%s$' -args -world=%s -seeds=1 -from=%d", r.World, r.World, r.Seed)
 	if r.Limits.Steps != 0 {
 		s += fmt.Sprintf(" -steps=%d", r.Limits.Steps)
 	}
+	if r.Class == Crash {
+		s += " -raw"
+	}
 	return s
+}
+
+// Total sums up reports.
+type Total struct {
+	Seeds, Steps uint64
+	Virtual      time.Duration
+	CalmMost     time.Duration // the longest that a run took to converge
+	Repairs      uint64
+	Kinds        [trace.KindCount]uint64
+	Bounds       [8]uint64
+}
+
+// Add takes a report in.
+func (t *Total) Add(r *Report) {
+	t.Seeds++
+	t.Steps += r.Steps
+	t.Virtual += r.Virtual
+	t.Repairs += r.Repairs
+	t.CalmMost = max(t.CalmMost, r.Calm)
+	for i, n := range r.Kinds {
+		t.Kinds[i] += n
+	}
+	for i, n := range r.Bounds {
+		t.Bounds[i] += n
+	}
+}
+
+// String gives the sums on one line.
+func (t *Total) String() string {
+	return fmt.Sprintf("%d schedules, %.1f virtual hours, %d steps; the slowest convergence took %v",
+		t.Seeds, t.Virtual.Hours(), t.Steps, t.CalmMost.Round(time.Millisecond))
 }

@@ -3,9 +3,9 @@ package sim_test
 import (
 	"flag"
 	"testing"
-	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/sim"
+	"github.com/holdfast-ha/holdfast/internal/sim/pair"
 	"github.com/holdfast-ha/holdfast/internal/sim/proxies"
 )
 
@@ -17,25 +17,23 @@ var (
 )
 
 func TestSeeds(t *testing.T) {
-	t.Run(proxies.Name, func(t *testing.T) {
-		var virtual time.Duration
-		var kinds [64]uint64
-		var bounds [8]uint64
-		n := 0
-		for seed := *from; seed < *from+uint64(*seeds); seed++ {
-			r := proxies.Run(seed, sim.Limits{Steps: *steps})
-			virtual += r.Virtual
-			n++
-			for i, k := range r.Kinds {
-				kinds[i] += k
-			}
-			for i, k := range r.Bounds {
-				bounds[i] += k
-			}
-			if r.Failed() {
-				t.Fatal("\n" + r.String())
-			}
+	for _, w := range []struct {
+		name string
+		run  func(uint64, sim.Limits) *sim.Report
+	}{{proxies.Name, proxies.Run}, {pair.Name, pair.Run}} {
+		if *only != "" && *only != w.name {
+			continue
 		}
-		t.Logf("%d seeds, %v virtual, %v, %v", n, virtual, kinds, bounds)
-	})
+		t.Run(w.name, func(t *testing.T) {
+			var total sim.Total
+			for seed := *from; seed < *from+uint64(*seeds); seed++ {
+				r := w.run(seed, sim.Limits{Steps: *steps})
+				total.Add(r)
+				if r.Failed() {
+					t.Fatal("\n" + r.String())
+				}
+			}
+			t.Log(total.String())
+		})
+	}
 }

@@ -29,6 +29,7 @@ func (w *world) plan() {
 				w.did("takes as away:", n.self, other.self)
 				n.m.Away(n.clock.Read(w.now), other.self.ID)
 				w.after(n, n.self)
+				w.actions.Push(w.now+w.upTo(w.opt.cutMost), func() { w.near(n, other) })
 			}
 		}},
 		{w.opt.resync, func() {
@@ -77,6 +78,12 @@ func (w *world) two() (a, b *node) {
 func (w *world) upTo(most time.Duration) time.Duration {
 	f := w.rng.Float64()
 	return time.Duration(f * f * float64(most))
+}
+
+func (w *world) near(n, other *node) {
+	if n.m != nil {
+		n.m.Near(other.self.ID)
+	}
 }
 
 func (w *world) crashOne() {

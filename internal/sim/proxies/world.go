@@ -54,8 +54,7 @@ type world struct {
 	keyBuf  []byte
 }
 
-// Run runs one seed. If a machine panics the panic goes on after what is known of the
-// run was put into the report: whoever wants a report recovers.
+// Run runs one seed. A panic of a machine becomes a report, unless it is wanted raw.
 func Run(seed uint64, limits sim.Limits) *sim.Report {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 1)), log: sim.NewLog()}
 	w.opt = draw(w.rng)
@@ -66,6 +65,7 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 		check.Proof(w.ledger, staleness, !w.opt.keepFormer),
 		check.Divergence(w.opt.nodes, uint64(stateproxy.HeldObjects)),
 		check.Delivery(w.ledger),
+		check.Order(w.opt.nodes),
 		check.Retention(w.ledger, w.opt.late()),
 		check.Bounds(w.opt.nodes),
 		check.Convergence(w.ledger))
@@ -73,10 +73,22 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 	for i := range w.nodes {
 		w.nodes[i].self.ID, w.nodes[i].at = view.ID(i+1), never
 	}
-	w.run(limits)
+	w.guard(limits)
 	w.report.Virtual, w.report.Network = w.now, w.net.Counts()
 	w.report.Close(w.log)
 	return &w.report
+}
+
+// guard runs the world and notes a panic.
+func (w *world) guard(limits sim.Limits) {
+	if !limits.Raw {
+		defer func() {
+			if p := recover(); p != nil {
+				w.report.Panicked(p)
+			}
+		}()
+	}
+	w.run(limits)
 }
 
 func (w *world) node(id view.ID) *node { return &w.nodes[id-1] }
@@ -176,6 +188,9 @@ func (w *world) settle() {
 			w.boot(n)
 		}
 		w.resume(n)
+		for k := range w.nodes {
+			w.near(n, &w.nodes[k])
+		}
 	}
 	w.hear(&check.Fact{Kind: check.Calmed})
 }
@@ -196,7 +211,7 @@ func (w *world) converge() {
 	}
 	w.report.Calm = w.now - began
 	w.judge()
-	w.until(w.now + idleFor + 2*w.opt.network.Late) // what is still on its way
+	w.until(w.now + w.opt.late()) // what is still on its way
 	before, from := w.net.Counts().Sent, w.now
 	w.until(w.now + idleFor)
 	if !w.over() && w.now-from >= idleFor {
