@@ -117,8 +117,10 @@ func (p *probes) take(number uint64, sent int64) {
 		p.silence = max(p.silence, now-p.seen)
 	}
 	p.seen = now
+	if next := max(p.last+1, p.from); number > next { // a late answer may be from before the mark
+		p.lostInRow = max(p.lostInRow, number-next)
+	}
 	if number > p.last {
-		p.lostInRow = max(p.lostInRow, number-max(p.last+1, p.from))
 		p.last, p.sent = number, sent
 	}
 	if number >= p.from {
