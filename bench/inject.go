@@ -120,7 +120,7 @@ func (s *session) injectHoldfast(ctx context.Context, n int) (got injection, err
 		if err != nil {
 			return err
 		}
-		if err := h.Kill(pair.Active); err != nil {
+		if err := errors.Join(h.Undisturbed(), h.Kill(pair.Active)); err != nil {
 			return err
 		}
 		full, err := pair.AwaitTracked(ctx, bed.Node(pair.Standby), before+n)

@@ -10,6 +10,9 @@ const (
 	// on two busy cores.
 	roundTime = 2 * time.Minute
 
+	// triesMax is how often a round is tried that the machine disturbed.
+	triesMax = 5
+
 	// calm is how long the standby must have been told nothing new before it is taken
 	// to know everything. Both programs acknowledge within a second.
 	calm = 1500 * time.Millisecond

@@ -28,15 +28,18 @@ type session struct {
 	progress io.Writer
 	started  time.Time
 	made     int // folders below folder
+	// disturbed counts rounds that were made again.
+	disturbed int
 }
 
 // Report is everything that was measured, for --json. What was not run is absent.
 type Report struct {
-	Machine  machine         `json:"machine"`
-	Quick    bool            `json:"quick"` // few and small rounds: no figures to quote
-	Inject   *injectReport   `json:"inject,omitempty"`
-	Cost     *costReport     `json:"cost,omitempty"`
-	Takeover *takeoverReport `json:"takeover,omitempty"`
+	Machine   machine         `json:"machine"`
+	Disturbed int             `json:"disturbed_rounds"` // made again, see the method round
+	Quick     bool            `json:"quick"`            // few and small rounds: no figures to quote
+	Inject    *injectReport   `json:"inject,omitempty"`
+	Cost      *costReport     `json:"cost,omitempty"`
+	Takeover  *takeoverReport `json:"takeover,omitempty"`
 }
 
 var verbs = []string{"takeover", "inject", "cost", "all"}
@@ -77,6 +80,8 @@ func run(ctx context.Context, args []string) error {
 	if err := s.measure(ctx, verb, &report); err != nil {
 		return err
 	}
+	report.Disturbed = s.disturbed
+	s.print("\nrounds made again because the standby took over before the fault: %d\n", s.disturbed)
 	if asJSON {
 		encoder := json.NewEncoder(os.Stdout)
 		encoder.SetIndent("", "  ")

@@ -133,6 +133,11 @@ func (s *session) takeoverRound(ctx context.Context, c *takeoverSample) error {
 		if err := sleep(ctx, calm); err != nil { // acknowledgements of the other program take a second
 			return err
 		}
+		if h, ok := p.(*pair.Holdfast); ok {
+			if err := h.Undisturbed(); err != nil {
+				return err
+			}
+		}
 		load.Mark()
 		if err := c.harm(ctx, bed, p); err != nil {
 			return err
