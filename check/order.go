@@ -7,8 +7,8 @@ import (
 )
 
 // versionsMax is how many states of an object are remembered. A copy that is further
-// behind is not judged.
-const versionsMax = 256
+// behind is not judged, and the object no more.
+const versionsMax = 1024
 
 // order: a copy never goes back to an earlier state of an object, within a life of its
 // source.
@@ -76,15 +76,15 @@ func (j *order) copied(f *Fact) error {
 		return fmt.Errorf("%v has %q in its copy of %v, which never had it", f.Node, f.Key, f.Peer)
 	}
 	seen := j.seen[from*j.nodes+int(f.Node.ID)-1]
-	at := max(seen[string(f.Key)], v.first)
+	at := max(seen[string(f.Key)], 1)
+	if at < v.first {
+		return nil // further behind than is remembered, and states repeat
+	}
 	for n := at; n < v.first+uint64(len(v.states)); n++ {
 		if v.states[n-v.first] == string(f.State) {
 			seen[string(f.Key)] = n
 			return nil
 		}
-	}
-	if at == v.first && at > 1 {
-		return nil // further behind than is remembered
 	}
 	return fmt.Errorf("%v has %q as %q in its copy of %v after it had a later state of it", f.Node, f.Key, f.State, f.Peer)
 }

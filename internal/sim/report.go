@@ -135,6 +135,6 @@ func (t *Total) Add(r *Report) {
 
 // String gives the sums on one line.
 func (t *Total) String() string {
-	return fmt.Sprintf("%d schedules, %.1f virtual hours, %d steps; the slowest convergence took %v",
-		t.Seeds, t.Virtual.Hours(), t.Steps, t.CalmMost.Round(time.Millisecond))
+	return fmt.Sprintf("%d schedules, %.1f virtual hours, %d steps; the slowest convergence took %v; %d needed a second reading",
+		t.Seeds, t.Virtual.Hours(), t.Steps, t.CalmMost.Round(time.Millisecond), t.Repairs)
 }

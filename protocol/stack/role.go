@@ -106,7 +106,7 @@ func (s *Stack) beginCommit(epoch view.Epoch, out *Output) {
 	switch lingering := s.owning && !s.disownAt.IsZero(); {
 	case lingering:
 		s.commit.own = true
-	case s.owning || s.cfg.Inject == Continuously:
+	case s.owning || s.cfg.Inject == Continuously || canary == HollowCommit:
 		s.markCommit(out)
 	}
 }
@@ -149,7 +149,7 @@ func (s *Stack) take(now time.Time, out *Output) {
 				s.mirror.want()
 			}
 		case s.owning:
-			if d.Verb != stateproxy.Delete && d.From == s.predecessor.ID && now.Before(s.graceUntil) {
+			if d.Verb != stateproxy.Delete && d.From == s.predecessor.ID && now.Before(s.graceUntil) && canary != NoGrace {
 				if _, known := s.proxy.State(d.Key); !known {
 					s.mirror.witness(d.Key)
 					s.proxy.Put(now, d.Key, d.State)

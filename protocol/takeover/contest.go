@@ -47,6 +47,7 @@ func (m *Machine) meet(now time.Time, p *peer, out *Output) {
 		m.note(now, trace.Contested, p.id, uint64(m.epoch), uint64(p.said.epoch))
 	}
 	switch {
+	case canary == Stubborn:
 	case m.loses(p):
 		m.yield(now, Contest, out)
 	case !p.deafSince.IsZero() && now.Sub(p.deafSince) >= m.patience():

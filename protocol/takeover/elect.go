@@ -34,6 +34,9 @@ func (m *Machine) place(id view.ID) view.Epoch {
 // round (docs/rfc/0005-takeover.md, Epochs).
 func (m *Machine) next(id view.ID) view.Epoch {
 	n := view.Epoch(len(m.cfg.Members))
+	if canary == SharedEpochs {
+		return (m.highest/n + 1) * n
+	}
 	return (m.highest/n+1)*n + m.place(id)
 }
 
@@ -168,6 +171,9 @@ func (m *Machine) begin(now time.Time, e view.Epoch, grantor view.ID, why Reason
 
 // Committed confirms Commit: all replicated state is in the kernel.
 func (m *Machine) Committed(now time.Time, e view.Epoch, out *Output) {
+	if canary == AnyAnswer {
+		e = m.epoch
+	}
 	if !m.running() || e != m.epoch || m.committed || m.role != Promoting && !m.renewing {
 		return
 	}

@@ -262,9 +262,21 @@ func (w *world) ask() *node {
 func (w *world) powerCut() {
 	former := w.active()
 	w.still, w.dead = true, former
+	if w.rng.IntN(2) == 0 {
+		// The others read their tables all the time, so also when it happens.
+		w.repeat(w.opt.suspectAfter/4, func() {
+			for i := range w.nodes {
+				if n := &w.nodes[i]; n.runs() && n != former {
+					n.stack.Lost()
+					w.after(n)
+				}
+			}
+		})
+	}
 	before := w.now
 	w.off(former)
 	bound := w.opt.suspectAfter + 4*w.opt.heartbeat + 4*effortCalm + 10*time.Millisecond
+	bound += 2 * time.Duration(w.opt.flows/chunk+1) * min(w.opt.dump, effortCalm) // readings before it
 	if w.opt.inject == stack.AtTakeover {
 		bound += time.Duration(w.opt.flows) * w.opt.table
 	}

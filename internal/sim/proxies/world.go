@@ -26,8 +26,8 @@ const (
 	// of the largest cache that is drawn needs three.
 	busyMax = 100
 
-	// stepsMax ends a run that is a storm: no draw needs a tenth of it.
-	stepsMax = 1_000_000
+	// stepsMax ends a run that is a storm: no draw needs half of it.
+	stepsMax = 500_000
 
 	// staleness is how long a source may go on showing a peer as proven that it does not
 	// hear: three confirmations of 200 ms, by a clock that may be slow.

@@ -61,7 +61,7 @@ func (m *Machine) Put(now time.Time, key, state []byte) bool {
 	}
 	s := m.own.find(key)
 	keep := 0
-	if (s == 0 || m.own.at(s).dead) && m.own.live >= m.cfg.ObjectsMax {
+	if (s == 0 || m.own.at(s).dead && canary != NoRoom) && m.own.live >= m.cfg.ObjectsMax {
 		m.full++
 		m.overflow(now, view.Nobody, OwnObjects, uint64(m.own.live))
 		return false

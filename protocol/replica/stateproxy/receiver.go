@@ -159,7 +159,7 @@ func (m *Machine) takeAll(now time.Time, p *peer, first uint64, rd *wire.Reader,
 // settle takes every number below low as settled: what was not received of them has
 // been replaced, under numbers up to last.
 func (r *receiver) settle(low, last uint64) {
-	if low-1 > r.gaps.upto {
+	if low-1 > r.gaps.upto && canary != EarlyWhole {
 		r.replaced = max(r.replaced, last)
 	}
 	r.gaps.settle(low - 1)
@@ -233,7 +233,7 @@ func (m *Machine) take(now time.Time, r *receiver, n uint64, msg message, out *O
 		r.bindings = grown
 	}
 	b := &r.bindings[msg.slot]
-	if n < b.number {
+	if n < b.number && canary != OldWins {
 		return true // replaced by what came before it
 	}
 	switch msg.op {
@@ -303,7 +303,9 @@ func (r *receiver) discard(s slot, out *Output) {
 		r.count--
 		r.bindings[k.remote].local = 0
 	}
-	out.deliver(r.peer, Delete, r.cache.keyOf(s), nil)
+	if canary != Silent {
+		out.deliver(r.peer, Delete, r.cache.keyOf(s), nil)
+	}
 	r.cache.remove(s)
 }
 
@@ -328,6 +330,9 @@ func (r *receiver) sweep(out *Output) int {
 	least := uint32(0)
 	if r.keep {
 		least = r.born // what this life had and has not any more goes all the same
+	}
+	if r.keep && canary == OwnKept {
+		return 0
 	}
 	removed := 0
 	for s := slot(1); s <= r.cache.top; s++ {
@@ -368,6 +373,10 @@ func (m *Machine) onMark(now time.Time, p *peer, h head, rd *wire.Reader, out *O
 	r.last = now
 	r.settle(low, pos.upto)
 	m.finish(now, r, out)
+	if canary == Storm {
+		r.nackAt = time.Time{}
+		m.sendNack(now, p, 0, out)
+	}
 	m.ask(now, p, out)
 	m.sendAck(p, out)
 	return wire.OK

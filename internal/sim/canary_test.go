@@ -1,0 +1,95 @@
+//go:build canary
+
+package sim_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-ha/holdfast/internal/sim"
+	"github.com/holdfast-ha/holdfast/protocol/replica/stateproxy"
+	"github.com/holdfast-ha/holdfast/protocol/stack"
+	"github.com/holdfast-ha/holdfast/protocol/takeover"
+)
+
+// canarySeeds is within how many seeds a planted bug must be found: as many as CI runs.
+const canarySeeds = 300
+
+// plant plants one bug and gives a function that takes it back.
+type plant struct {
+	world string
+	bug   string
+	plant func()
+	want  string // in the report: the promise, or what else is said
+}
+
+func plants() []plant {
+	proxy := func(b stateproxy.Bug, name, want string) plant {
+		return plant{"proxies", name, func() { stateproxy.Plant(b) }, want}
+	}
+	whole := func(b stack.Bug, name, want string) plant {
+		return plant{"pair", name, func() { stack.Plant(b) }, want}
+	}
+	taking := func(b takeover.Bug, name, want string) plant {
+		return plant{"pair", name, func() { takeover.Plant(b) }, want}
+	}
+	return []plant{
+		proxy(stateproxy.DeafToNack, "DeafToNack", "convergence"),
+		proxy(stateproxy.EarlyLow, "EarlyLow", ""),
+		proxy(stateproxy.NoSweep, "NoSweep", ""),
+		proxy(stateproxy.BlindProof, "BlindProof", "proof"),
+		proxy(stateproxy.EarlyWhole, "EarlyWhole", "divergence"),
+		proxy(stateproxy.NoRoom, "NoRoom", "bounds"),
+		proxy(stateproxy.Silent, "Silent", ""),
+		proxy(stateproxy.OldWins, "OldWins", ""),
+		proxy(stateproxy.OwnKept, "OwnKept", "proof"),
+		proxy(stateproxy.Storm, "Storm", ""),
+		whole(stack.HollowCommit, "HollowCommit", ""),
+		whole(stack.HastyReading, "HastyReading", ""),
+		whole(stack.NoGrace, "NoGrace", "handover"),
+		taking(takeover.AnyAnswer, "AnyAnswer", "address"),
+		taking(takeover.SharedEpochs, "SharedEpochs", "address"),
+		taking(takeover.Stubborn, "Stubborn", ""),
+		taking(takeover.Impatient, "Impatient", "address"),
+	}
+}
+
+// TestCanary proves that every planted bug is found, and by whom.
+func TestCanary(t *testing.T) {
+	for _, p := range plants() {
+		t.Run(p.bug, func(t *testing.T) {
+			p.plant()
+			defer func() {
+				stateproxy.Plant(stateproxy.NoBug)
+				stack.Plant(stack.NoBug)
+				takeover.Plant(takeover.NoBug)
+			}()
+			for seed := range uint64(canarySeeds) {
+				r := worldNamed(p.world).run(seed, sim.Limits{})
+				if !r.Failed() {
+					continue
+				}
+				if !strings.Contains(r.Text, p.want) {
+					t.Errorf("found, but not by the judge of %s:\n%s", p.want, r)
+				}
+				t.Logf("found in seed %d: %s: %s", seed, r.Class, short(r.Text))
+				return
+			}
+			t.Errorf("not found in %d seeds", canarySeeds)
+		})
+	}
+}
+
+// TestCanaryNoBug proves that the canary build finds nothing where nothing is.
+func TestCanaryNoBug(t *testing.T) {
+	for _, w := range worlds() {
+		for seed := range uint64(20) {
+			if r := w.run(seed, sim.Limits{}); r.Failed() {
+				t.Fatal("\n" + r.String())
+			}
+		}
+	}
+}
+
+func short(text string) string { return fmt.Sprintf("%.120s", text) }
