@@ -39,8 +39,6 @@ type head struct {
 	generation uint32           // of the source's numbering for this receiver
 }
 
-const headSize = 1 + 8 + 4
-
 func appendHead(dst []byte, k kind, h head) []byte {
 	dst = append(dst, byte(k))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(h.life))

@@ -19,14 +19,9 @@ func (q *queue) push(s slot) {
 	q.n++
 }
 
-// front is the oldest slot; the queue must not be empty.
-func (q *queue) front() slot { return q.ring[q.head] }
-
 func (q *queue) pop() slot {
 	s := q.ring[q.head]
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.n--
 	return s
 }
-
-func (q *queue) reset() { q.head, q.n = 0, 0 }
