@@ -124,6 +124,9 @@ func (l *Lab) finish() error {
 			return &OpError{Op: "set " + name + "'s connection tracker", Err: err}
 		}
 	}
+	if err := l.awaitCarrier(); err != nil {
+		return &OpError{Op: "plug the cables in", Err: err}
+	}
 	return nil
 }
 
