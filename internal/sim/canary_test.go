@@ -93,3 +93,12 @@ func TestCanaryNoBug(t *testing.T) {
 }
 
 func short(text string) string { return fmt.Sprintf("%.120s", text) }
+
+func worldNamed(name string) world {
+	for _, w := range worlds() {
+		if w.name == name {
+			return w
+		}
+	}
+	panic("no world " + name)
+}

@@ -30,15 +30,6 @@ func worlds() []world {
 	return []world{{proxies.Name, proxies.Run}, {pair.Name, pair.Run}}
 }
 
-func worldNamed(name string) world {
-	for _, w := range worlds() {
-		if w.name == name {
-			return w
-		}
-	}
-	panic("no world " + name)
-}
-
 // first is the first seed. CI sets HOLDFAST_SIM_SEED to the commit, so every commit runs
 // schedules that none before it has run, and which are known from its hash.
 func first() uint64 {

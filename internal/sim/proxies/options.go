@@ -71,11 +71,23 @@ func draw(r *rand.Rand) options {
 	}
 	// A run has up to changesMax changes, whether in a second or in a minute.
 	o.phase = min(o.phase, max(time.Second, o.every*changesMax/time.Duration(o.nodes)))
+	switch r.IntN(40) {
+	case 0: // far away, and half is lost: more gaps than can be remembered
+		o.network = simnet.Faults{Delay: 400 * time.Millisecond, Loss: 0.5}
+		o.nodes, o.coalesce, o.every, o.burst, o.keys, o.uneven = 2, 0, 300*time.Microsecond, 0, 1000, false
+		o.phase = 3 * time.Second
+	case 1: // short lives in a small cache: more tombstones than there may be
+		o.destroyDelay, o.coalesce, o.every = time.Second, 0, 300*time.Microsecond
+		o.removals, o.hot, o.keys = 0.5, 0, 1000
+	}
 	if r.IntN(4) == 0 {
 		o.objectsMax = max(1, o.keys/4+r.IntN(o.keys))
 	}
 	if r.IntN(4) == 0 {
 		o.resendMax = 8 + r.IntN(200)
+	}
+	if o.destroyDelay == time.Second && o.keys == 1000 {
+		o.objectsMax = 20 + r.IntN(30)
 	}
 	o.drawEvents(r)
 	return o
