@@ -223,9 +223,12 @@ func proof(now time.Time, p stack.PeerStatus) control.Proof {
 		Confirmed: max(0, int(p.Proof.Count)-p.Proof.Objects), DigestOurs: fmt.Sprintf("%016x", p.Proof.Digest),
 		LastProvenMSAgo: since(now, p.Proof.LastTime),
 	}
+	if !p.Proof.At.IsZero() {
+		c.DigestTheirs = fmt.Sprintf("%016x", p.Proof.Theirs)
+	}
 	switch p.Proof.State {
 	case stateproxy.Proven:
-		c.State, c.DigestTheirs = control.Proven, c.DigestOurs
+		c.State = control.Proven
 		c.LastProvenMSAgo = since(now, p.Proof.At)
 	case stateproxy.Behind:
 		c.State = control.Behind

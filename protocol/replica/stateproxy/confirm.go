@@ -59,6 +59,7 @@ func (m *Machine) compare(now time.Time, s *sender, theirs position) {
 	if canary == BlindProof {
 		ours = theirs
 	}
+	s.theirs = theirs.digest
 	switch {
 	case !ok:
 		return // too long ago to know

@@ -48,6 +48,7 @@ type sender struct {
 	helloAt    time.Time
 
 	proof       Proof
+	theirs      uint64 // the digest that the peer said last
 	provenUpto  uint64
 	provenAt    time.Time // when the state now proven was sent
 	repairAt    time.Time // not before: the next resync for divergence

@@ -32,6 +32,7 @@ type Proof struct {
 	Objects  int           // objects it may not have as they are now
 	Lag      time.Duration // age of the oldest change it has not confirmed
 	Digest   uint64        // of our internal cache as sent
+	Theirs   uint64        // what the peer last said of its copy, as it was then
 	Count    uint64        // objects sent and not destroyed
 	LastTime time.Time     // the peer had everything that was sent until then
 }
@@ -46,6 +47,7 @@ func (m *Machine) Proof(now time.Time, id view.ID) Proof {
 	s := &p.sender
 	proof := s.proof
 	proof.Digest, proof.Count, proof.LastTime = s.sent.digest, s.sent.count, s.provenAt
+	proof.Theirs = s.theirs
 	if !s.live {
 		proof.Objects = m.own.live
 		return proof
