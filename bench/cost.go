@@ -39,7 +39,8 @@ type costMode struct {
 	ActiveIdle  *figure.Summary `json:"active_idle_cpu_ms"` // in as much time without connections
 	StandbyIdle *figure.Summary `json:"standby_idle_cpu_ms"`
 	Bytes       *figure.Summary `json:"bytes"`
-	BytesIdle   *figure.Summary `json:"bytes_idle"` // in as much time without connections
+	BytesIdle   *figure.Summary `json:"bytes_idle"`     // in as much time without connections
+	Tracked     *figure.Summary `json:"states_tracked"` // by the kernel of the active, when those were counted:
 	Held        *figure.Summary `json:"states_held"`
 	Told        *figure.Summary `json:"told"`
 	Packets     *figure.Summary `json:"packets"` // on the link, both directions, in all
@@ -50,8 +51,8 @@ type costSample struct {
 	program, mode string
 	start         func(ctx context.Context, bed *lab.Lab, folder string) (pair.Pair, error)
 
-	active, standby, activeIdle, standbyIdle figure.Sample
-	bytes, bytesIdle, packets, held, told    figure.Sample
+	active, standby, activeIdle, standbyIdle       figure.Sample
+	bytes, bytesIdle, packets, tracked, held, told figure.Sample
 }
 
 // costModes are in pairs of like with like: the standby's kernel has every flow at once,
@@ -157,6 +158,10 @@ func (s *session) costRound(ctx context.Context, m *costSample, connections int)
 		if err != nil {
 			return err
 		}
+		tracked, err := pair.Tracked(bed.Node(pair.Active))
+		if err != nil {
+			return err
+		}
 		told, err := p.Told(ctx)
 		if err != nil {
 			return err
@@ -165,6 +170,7 @@ func (s *session) costRound(ctx context.Context, m *costSample, connections int)
 			s.say("note: %s: %s", m.program, fault)
 		}
 		m.add(first, before, after, connections)
+		m.tracked.Add(float64(tracked))
 		m.held.Add(float64(held))
 		m.told.Add(float64(told))
 		return nil
@@ -208,16 +214,17 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 func (s *session) printCost(report *costReport, modes []*costSample) {
-	table := figure.Table{Head: []string{"program: states go", "active, CPU ms", "standby, CPU ms", "idle, CPU ms", "bytes/connection", "of these idle", "packets", "states held", "told"}}
+	table := figure.Table{Head: []string{"program: states go", "active, CPU ms", "standby, CPU ms", "idle, CPU ms", "bytes/connection", "of these idle", "packets", "states tracked", "held", "told"}}
 	for _, m := range modes {
 		table.Add(m.program+": "+m.mode, m.active.String(), m.standby.String(),
 			figure.Short(m.activeIdle.Median())+" + "+figure.Short(m.standbyIdle.Median()),
-			m.bytes.String(), figure.Short(m.bytesIdle.Median()), figure.Short(m.packets.Median()), m.held.String(), figure.Short(m.told.Median()))
+			m.bytes.String(), figure.Short(m.bytesIdle.Median()), figure.Short(m.packets.Median()),
+			figure.Short(m.tracked.Median()), figure.Short(m.held.Median()), figure.Short(m.told.Median()))
 		report.Modes = append(report.Modes, costMode{
 			Program: m.program, Mode: m.mode, ActiveCPU: m.active.Summary(), StandbyCPU: m.standby.Summary(),
 			ActiveIdle: m.activeIdle.Summary(), StandbyIdle: m.standbyIdle.Summary(),
 			Bytes: m.bytes.Summary(), BytesIdle: m.bytesIdle.Summary(),
-			Held: m.held.Summary(), Told: m.told.Summary(), Packets: m.packets.Summary(),
+			Tracked: m.tracked.Summary(), Held: m.held.Summary(), Told: m.told.Summary(), Packets: m.packets.Summary(),
 		})
 	}
 	s.print("\ncost: per %d short HTTP connections at %d a second; bytes with all headers, both directions (median, least–greatest of %d)\n\n%s\n",

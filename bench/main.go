@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -29,13 +30,13 @@ type session struct {
 	started  time.Time
 	made     int // folders below folder
 	// disturbed counts rounds that were made again.
-	disturbed int
+	disturbed map[string]int // by program
 }
 
 // Report is everything that was measured, for --json. What was not run is absent.
 type Report struct {
 	Machine   machine         `json:"machine"`
-	Disturbed int             `json:"disturbed_rounds"` // made again, see the method round
+	Disturbed map[string]int  `json:"disturbed_rounds"` // made again, see the method round
 	Quick     bool            `json:"quick"`            // few and small rounds: no figures to quote
 	Inject    *injectReport   `json:"inject,omitempty"`
 	Cost      *costReport     `json:"cost,omitempty"`
@@ -54,7 +55,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	s := &session{text: os.Stdout, progress: os.Stderr, started: time.Now()}
+	s := &session{text: os.Stdout, progress: os.Stderr, started: time.Now(), disturbed: map[string]int{}}
 	verb, asJSON, err := s.parse(args)
 	if err != nil {
 		return err
@@ -81,7 +82,9 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	report.Disturbed = s.disturbed
-	s.print("\nrounds made again because the standby took over before the fault: %d\n", s.disturbed)
+	for _, program := range slices.Sorted(maps.Keys(s.disturbed)) {
+		s.print("%s: %d rounds made again, because the standby took over before the fault\n", program, s.disturbed[program])
+	}
 	if asJSON {
 		encoder := json.NewEncoder(os.Stdout)
 		encoder.SetIndent("", "  ")

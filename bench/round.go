@@ -12,16 +12,17 @@ import (
 )
 
 // round runs fn on a new test bed with an empty folder, and takes both away again. A
-// round in which Holdfast's standby did not wait for the fault is told and made again: on
-// a machine that stands still for longer than suspect_after a node that is alive looks
+// round in which the standby did not wait for the fault is told and made again: on a
+// machine that stands still for longer than a detector waits, a node that is alive looks
 // dead, and there is nothing left to measure. How often that was is part of the report.
 func (s *session) round(ctx context.Context, fn func(ctx context.Context, bed *lab.Lab, folder string) error) error {
 	for try := 1; ; try++ {
 		err := s.roundOnce(ctx, fn)
-		if !errors.Is(err, pair.ErrDisturbed) || try == triesMax {
+		var disturbance *pair.Disturbance
+		if !errors.As(err, &disturbance) || try == triesMax {
 			return err
 		}
-		s.disturbed++
+		s.disturbed[disturbance.Program]++
 		s.say("round made again: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -118,8 +119,8 @@ func (s *session) takeoverRound(ctx context.Context, c *takeoverSample) error {
 		}
 		defer p.Close()
 		load, err := traffic.Start(ctx, bed, traffic.Default())
-		if err != nil {
-			return err
+		if err != nil { // as it is when the addresses are on both nodes
+			return errors.Join(err, p.Undisturbed())
 		}
 		defer load.Close()
 		if err := pair.AwaitHeld(ctx, p, takeoverFlows); err != nil {
@@ -133,10 +134,8 @@ func (s *session) takeoverRound(ctx context.Context, c *takeoverSample) error {
 		if err := sleep(ctx, calm); err != nil { // acknowledgements of the other program take a second
 			return err
 		}
-		if h, ok := p.(*pair.Holdfast); ok {
-			if err := h.Undisturbed(); err != nil {
-				return err
-			}
+		if err := p.Undisturbed(); err != nil {
+			return err
 		}
 		load.Mark()
 		if err := c.harm(ctx, bed, p); err != nil {

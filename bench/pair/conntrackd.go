@@ -238,6 +238,9 @@ func (d *Conntrackd) Kill(node string) error {
 	return nil
 }
 
+// Undisturbed is always nil: conntrackd alone takes nothing over.
+func (d *Conntrackd) Undisturbed() error { return nil }
+
 // Fault is nothing that the program tells by itself.
 func (d *Conntrackd) Fault(context.Context) string { return "" }
 

@@ -230,14 +230,10 @@ func (h *Holdfast) Fault(ctx context.Context) string {
 	return strings.Join(faults, "; ")
 }
 
-// ErrDisturbed is a standby that has taken over, or tried to, before anybody harmed the
-// active.
-var ErrDisturbed = errors.New("the standby thought the active dead before it was harmed: the machine stood still")
-
-// Undisturbed says whether FW2 has been standby all the time.
+// Undisturbed looks for a promotion in the log of FW2.
 func (h *Holdfast) Undisturbed() error {
 	if at, err := h.Logged(Standby, "promoting"); err == nil {
-		return fmt.Errorf("%w, at %s", ErrDisturbed, at.Format("15:04:05.000"))
+		return &Disturbance{h.Name(), "promoting, at " + at.Format("15:04:05.000")}
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ type KeepalivedConfig struct {
 	Fast bool
 }
 
+// logLines is more than keepalived writes in a round.
+const logLines = 100_000
+
 // script is where Debian's package puts the script.
 const script = "/usr/share/doc/conntrackd/examples/sync/primary-backup.sh"
 
@@ -69,7 +72,7 @@ func (k *Keepalived) start(ctx context.Context) error {
 	}
 	// Until the standby has heard the active, and the scripts are done.
 	return await(ctx, "keepalived on fw2 is the backup", func() (bool, string) {
-		text := k.runs[Standby].lastLines(1000)
+		text := k.runs[Standby].lastLines(logLines)
 		return strings.Contains(text, "Entering BACKUP STATE"), k.runs[Standby].lastLines(2)
 	})
 }
@@ -185,6 +188,16 @@ func (k *Keepalived) Switch(context.Context) (time.Duration, error) {
 	began := time.Now()
 	err := k.runs[Active].command.Process.Signal(syscall.SIGTERM)
 	return time.Since(began), err
+}
+
+// Undisturbed looks for a promotion in the log of FW2.
+func (k *Keepalived) Undisturbed() error {
+	for line := range strings.Lines(k.runs[Standby].lastLines(logLines)) {
+		if strings.Contains(line, "Entering MASTER STATE") {
+			return &Disturbance{k.Name(), strings.TrimSpace(line)}
+		}
+	}
+	return nil
 }
 
 // Kill ends both programs and all that they started on a node by SIGKILL.

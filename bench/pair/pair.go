@@ -27,6 +27,18 @@ func (e *OpError) Error() string { return e.Op + ": " + e.Err.Error() }
 // Unwrap gives the cause.
 func (e *OpError) Unwrap() error { return e.Err }
 
+// Disturbance is a standby that has taken over, or tried to, before anybody harmed the
+// active: to it, a machine that stands still looks dead.
+type Disturbance struct {
+	Program string
+	What    string // as its log tells it
+}
+
+// Error tells both.
+func (d *Disturbance) Error() string {
+	return d.Program + ": the standby took over before the fault: " + d.What
+}
+
 // Pair is a program that runs on both firewalls of a test bed, FW1 being active.
 type Pair interface {
 	// Name is the program's name.
@@ -38,6 +50,8 @@ type Pair interface {
 	Told(ctx context.Context) (int, error)
 	// Use is what the processes of one firewall have used until now.
 	Use(node string) (Use, error)
+	// Undisturbed is nil if FW2 has been standby all the time, or else a [*Disturbance].
+	Undisturbed() error
 	// Kill ends every process of one firewall by SIGKILL, those that daemons started too.
 	Kill(node string) error
 	// Fault is what went wrong that nobody waited for: "" for nothing.
