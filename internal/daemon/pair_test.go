@@ -112,7 +112,9 @@ func (p *pair) file(node string) *config.File {
 		fmt.Fprintf(&members, "  member %q {\n    priority = %d\n    link \"lan\" { address = %q }\n    link \"sync\" { address = %q }\n  }\n",
 			name, 150-50*i, p.address(name, lab.LAN), p.address(name, lab.Sync))
 	}
-	text := fmt.Sprintf("node = %q\ncluster \"edge\" {\n  key_file = %q\n%s}\nfirewall {\n  address %q { interface = %q }\n  address %q { interface = %q }\n}\ncontrol { socket = %q }\n",
+	// Both daemons share this process with the tests: timing is not what is tested here,
+	// and a stall of all three must not look like a death.
+	text := fmt.Sprintf("node = %q\ncluster \"edge\" {\n  heartbeat = \"20ms\"\n  suspect_after = \"500ms\"\n  key_file = %q\n%s}\nfirewall {\n  address %q { interface = %q }\n  address %q { interface = %q }\n}\ncontrol { socket = %q }\n",
 		node, p.path("edge.key"), &members, lab.VirtualLAN4, lab.LAN, lab.VirtualWAN4, lab.WAN, p.path(node+".sock"))
 	if p.edit != nil {
 		text = p.edit(node, text)
