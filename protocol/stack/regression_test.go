@@ -1,8 +1,12 @@
 package stack
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 // Each test here is a mistake that the simulator found (internal/sim/pair), as small as
@@ -78,4 +82,27 @@ func TestALoserOfAContestIsNoSource(t *testing.T) {
 	c.flow(0, "f", "2")
 	c.run(time.Second)
 	c.wantTable(1, map[string]string{"f": "2"})
+}
+
+// What a former active of former times told must not overwrite what the last one told.
+func TestTheLastActiveHasTheLastWord(t *testing.T) {
+	s, err := New(Config{
+		Self: view.Member{ID: 2, Incarnation: 1}, Cluster: "test", Links: 1, Inject: AtTakeover,
+		Members:   []Member{{1, "a", 150}, {2, "b", 100}, {3, "c", 50}, {4, "d", 50}},
+		Heartbeat: 10 * time.Millisecond, SuspectAfter: 50 * time.Millisecond,
+	}, Recovered{}, rand.New(rand.NewPCG(1, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for last, want := range [][]view.ID{view.Nobody: {1, 3, 4}, 1: {3, 4, 1}, 3: {1, 4, 3}, 4: {1, 3, 4}} {
+		var got []view.ID
+		for n := range s.peers {
+			if last != 2 {
+				got = append(got, s.inTurn(n, view.ID(last)).id)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("after %v the order is %v, want %v", view.ID(last), got, want)
+		}
+	}
 }

@@ -102,7 +102,7 @@ func (s *Stack) inject(now time.Time, out *Output) {
 // table that it tracked itself, and that have moved on elsewhere since: each is told to
 // the table again, first as it was known here, then as the other knew it.
 func (s *Stack) beginCommit(epoch view.Epoch, out *Output) {
-	s.commit = commit{epoch: epoch}
+	s.commit = commit{epoch: epoch, last: s.predecessor.ID}
 	switch lingering := s.owning && !s.disownAt.IsZero(); {
 	case lingering:
 		s.commit.own = true
@@ -121,13 +121,28 @@ func (s *Stack) commitOn(out *Output) {
 	case c.peer == len(s.peers):
 		s.markCommit(out)
 	default:
-		c.cursor = s.proxy.Held(s.peers[c.peer].id, c.cursor, chunk, func(key, state []byte) {
+		c.cursor = s.proxy.Held(s.inTurn(c.peer, c.last).id, c.cursor, chunk, func(key, state []byte) {
 			out.object(Put, key, state)
 		})
 		if c.cursor == 0 {
 			c.peer++
 		}
 	}
+}
+
+// inTurn gives the peers in the order in which what they told is put into the table. What
+// the last active told comes last: others told theirs before it.
+func (s *Stack) inTurn(n int, last view.ID) *peer {
+	for i := range s.peers {
+		if s.peers[i].id == last {
+			continue
+		}
+		if n == 0 {
+			return &s.peers[i]
+		}
+		n--
+	}
+	return s.peer(last)
 }
 
 func (s *Stack) markCommit(out *Output) {

@@ -47,7 +47,8 @@ type peer struct {
 type commit struct {
 	epoch  view.Epoch // 0: none
 	own    bool       // our own cache is being gone through
-	peer   int        // whose cache is being gone through
+	last   view.ID    // who was active before, and whose cache comes last
+	peer   int        // whose turn it is
 	cursor uint32
 	marked bool // everything was asked for; the service was asked to say when it is done
 }
