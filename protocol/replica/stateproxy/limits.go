@@ -14,10 +14,10 @@ const (
 	StateMax = 512
 
 	// ObjectsMax bounds the setting of the same name: slots are 32-bit numbers and an
-	// object costs about 150 bytes here and 130 at each peer.
+	// object costs about 150 bytes here and as much at each peer.
 	ObjectsMax = 1 << 24
 
-	// PeersMax bounds the peers of one proxy: each costs 40 bytes per object.
+	// PeersMax bounds the peers of one proxy: each costs 32 bytes per object.
 	PeersMax = 16
 
 	// syncWindow is how many messages of a resync may be unconfirmed. It keeps the

@@ -57,7 +57,7 @@ type sender struct {
 	stats Sent
 }
 
-// mark is what a sender knows of one object. 40 bytes.
+// mark is what a sender knows of one object. 32 bytes.
 type mark struct {
 	number     uint64 // of the message that carried it last; 0: none in this generation
 	sent       uint64 // its term as sent; 0: the peer does not have it

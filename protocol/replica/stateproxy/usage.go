@@ -33,7 +33,7 @@ const (
 	objectBytes     = 96
 	entryBytes      = 8
 	slotBytes       = 4
-	markBytes       = 40
+	markBytes       = 32
 	heldBytes       = 8
 	bindingBytes    = 24
 	checkpointBytes = 48
