@@ -97,6 +97,9 @@ func (l *Log) Did(at time.Duration, what string, from, to view.Member) {
 	l.keep(line{at: at, what: what, from: from, to: to})
 }
 
+// Count is how many events of a kind there were.
+func (l *Log) Count(k trace.Kind) uint64 { return l.kinds[k] }
+
 // Hash sums up all that was taken in.
 func (l *Log) Hash() uint64 { return l.hash }
 

@@ -104,10 +104,12 @@ func (w *world) arrive(n *node, d simnet.Datagram) {
 	switch {
 	case n.m == nil:
 	case n.paused:
-		if len(n.inbox) < inboxMax {
-			d.Frame = append([]byte(nil), d.Frame...)
-			n.inbox = append(n.inbox, d)
+		if len(n.inbox) >= inboxMax {
+			w.dropped++
+			return
 		}
+		d.Frame = append([]byte(nil), d.Frame...)
+		n.inbox = append(n.inbox, d)
 	default:
 		w.receive(n, d)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/sim"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/protocol/replica/stateproxy"
+	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
@@ -52,6 +53,7 @@ type world struct {
 	calm    bool
 	refused bool // a copy had no room for an object
 	keyBuf  []byte
+	dropped uint64 // datagrams for which a paused node had no room
 }
 
 // Run runs one seed. A panic of a machine becomes a report, unless it is wanted raw.
@@ -219,10 +221,28 @@ func (w *world) converge() {
 			Kind: check.Used, Node: w.nodes[0].self, Name: "datagrams in two idle seconds",
 			Value: w.net.Counts().Sent - before, Limit: w.opt.idle(),
 		})
+		w.nacks()
 		w.judge()
 	}
 	w.over()
 }
+
+// nacks judges how often the proxies have asked for what was missing. The network makes
+// the gaps; on the average one is asked for less than once, because one datagram has many
+// messages and one Nack has many gaps. Twice is the beginning of a storm.
+func (w *world) nacks() {
+	c := w.net.Counts()
+	gaps := c.Lost + c.Damaged + c.Cut + c.Reordered + c.Overrun + w.dropped
+	pairs := uint64(w.opt.nodes * (w.opt.nodes - 1))
+	w.hear(&check.Fact{
+		Kind: check.Used, Node: w.nodes[0].self, Name: "Nacks in the world",
+		Value: w.log.Count(trace.Nacked), Limit: 2*gaps + pairs*nacksFree,
+	})
+}
+
+// nacksFree is how often each pair may ask without a gap that the network made: for what
+// merely takes its time far away.
+const nacksFree = 50
 
 // until lets time pass.
 func (w *world) until(t time.Duration) {

@@ -16,5 +16,5 @@ const (
 	Silent         // what a resync removes is not delivered
 	OldWins        // a message is taken although a later one about its object was
 	OwnKept        // what the present life gave up is kept with what a former life left
-	Storm          // a Mark is answered by asking for everything that is missing
+	Storm          // a Mark is answered by a Nack of everything, and a Nack by a Mark
 )

@@ -156,7 +156,7 @@ func (m *Machine) onNack(now time.Time, p *peer, h head, r *wire.Reader, out *Ou
 			at = next
 		}
 	}
-	if s.resend.n == 0 && !s.endOwed {
+	if s.resend.n == 0 && !s.endOwed || canary == Storm {
 		// Nothing was missing any more; the new low number says so. With a resend a Mark
 		// would only make the peer ask again for what is on the way.
 		m.sendMark(now, s, out)
