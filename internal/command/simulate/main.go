@@ -1,11 +1,11 @@
 // Command simulate runs the simulator until it fails or is told to stop:
 //
-//	go run ./internal/command/simulate -forever
+//	go build -o bin/simulate ./internal/command/simulate && bin/simulate -forever
 //
 // Each seed is a schedule of faults (package internal/sim). It prints how far it is every
 // few seconds. What fails is printed with its seed, its options, its last events and the
 // command that replays it; the exit code is 2 if a machine panicked, 3 if a promise was
-// broken, 4 if something promised did not come about in time.
+// broken, 4 if something promised did not come about in time. ("go run" makes 1 of each.)
 package main
 
 import (
