@@ -35,6 +35,7 @@ type takeoverCase struct {
 	Fault   string          `json:"fault"`
 	Silence *figure.Summary `json:"silence_ms"`     // of a UDP probe a millisecond
 	TCP     *figure.Summary `json:"tcp_silence_ms"` // of the TCP flow that waited longest, chunks every 5 ms
+	Stall   *figure.Summary `json:"stall_ms"`       // the longest time in which client and server were not run
 	Flows   int             `json:"flows"`          // established, in all rounds together
 	Lost    int             `json:"lost"`           // of these
 	Failed  int             `json:"requests_failed"`
@@ -47,7 +48,7 @@ type takeoverSample struct {
 	start          func(ctx context.Context, bed *lab.Lab, folder string) (pair.Pair, error)
 	harm           func(ctx context.Context, bed *lab.Lab, p pair.Pair) error
 
-	silence, tcp        figure.Sample
+	silence, tcp, stall figure.Sample
 	flows, lost, failed int
 	reasons             []string
 }
@@ -104,8 +105,8 @@ func (s *session) takeover(ctx context.Context) (*takeoverReport, error) {
 			if err := s.takeoverRound(ctx, c); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", c.program, c.fault, err)
 			}
-			s.say("takeover, round %d of %d: %s, %s: silence %s ms, TCP %s ms, lost %d of %d so far", r+1, s.rounds,
-				c.program, c.fault, figure.Short(c.silence[r]), figure.Short(c.tcp[r]), c.lost, c.flows)
+			s.say("takeover, round %d of %d: %s, %s: silence %s ms, TCP %s ms, client not run for %s ms, lost %d of %d so far", r+1, s.rounds,
+				c.program, c.fault, figure.Short(c.silence[r]), figure.Short(c.tcp[r]), figure.Short(c.stall[r]), c.lost, c.flows)
 		}
 	}
 	return s.printTakeover(cases), nil
@@ -137,14 +138,17 @@ func (s *session) takeoverRound(ctx context.Context, c *takeoverSample) error {
 		if err := p.Undisturbed(); err != nil {
 			return err
 		}
+		stop := watchStalls()
 		load.Mark()
 		if err := c.harm(ctx, bed, p); err != nil {
+			stop()
 			return err
 		}
 		done := time.Now()
 		settling, cancel := context.WithTimeout(ctx, settleMost)
 		defer cancel()
 		report := load.Settle(settling, done)
+		c.stall.AddTime(stop())
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -160,7 +164,7 @@ func (s *session) takeoverRound(ctx context.Context, c *takeoverSample) error {
 
 func (s *session) printTakeover(cases []*takeoverSample) *takeoverReport {
 	report := &takeoverReport{Met: true}
-	table := figure.Table{Head: []string{"fault: program", "silence, ms", "over Holdfast's", "TCP silence, ms", "flows", "lost", "requests failed"}}
+	table := figure.Table{Head: []string{"fault: program", "silence, ms", "over Holdfast's", "TCP silence, ms", "client not run, ms", "flows", "lost", "requests failed"}}
 	ours := map[string]figure.Sample{}
 	for _, c := range cases {
 		if c.target > 0 {
@@ -169,9 +173,9 @@ func (s *session) printTakeover(cases []*takeoverSample) *takeoverReport {
 	}
 	for _, c := range cases {
 		table.Add(c.fault+": "+c.program, c.silence.String(), figure.Times(figure.Ratio(c.silence, ours[c.fault])),
-			c.tcp.String(), fmt.Sprint(c.flows), fmt.Sprint(c.lost), fmt.Sprint(c.failed))
+			c.tcp.String(), c.stall.String(), fmt.Sprint(c.flows), fmt.Sprint(c.lost), fmt.Sprint(c.failed))
 		report.Cases = append(report.Cases, takeoverCase{
-			c.program, c.fault, c.silence.Summary(), c.tcp.Summary(), c.flows, c.lost, c.failed,
+			c.program, c.fault, c.silence.Summary(), c.tcp.Summary(), c.stall.Summary(), c.flows, c.lost, c.failed,
 		})
 	}
 	s.print("\ntakeover: longest silence of a client that asks every millisecond over UDP, with %d TCP flows going on (median, least–greatest of %d)\n\n%s\n",
