@@ -54,8 +54,9 @@ lint: ## gofmt, vet, staticcheck, module sums, known vulnerabilities
 	$(GO) mod verify
 	@scripts/vulnerabilities
 
-sim: build ## the simulator: SEEDS=500 seeds, and the planted bugs that it must find
-	$(call say,simulation)
+sim: build ## the simulator: SEEDS=500 seeds of this commit, and the planted bugs that it must find
+	$(call say,simulation; internal/command/simulate -forever goes on until stopped)
+	HOLDFAST_SIM_SEED=$$(git rev-parse HEAD 2>/dev/null || true) \
 	$(GO) test -json -count=1 ./internal/sim -args -seeds=$(SEEDS) | $(VERDICT)
 	$(call say,planted bugs: each must be found)
 	$(GO) test -json -tags canary -run Canary ./internal/sim/... | $(VERDICT)
