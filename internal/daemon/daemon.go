@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/config"
@@ -38,6 +39,7 @@ type daemon struct {
 	watch     *address.Watch
 	waiting   []func(now time.Time) (done bool) // see answer.go
 	closers   []func()
+	ran       bool // everything was opened
 }
 
 // Run is the daemon: it opens everything, serves until ctx is done, then leaves
@@ -66,6 +68,7 @@ func Run(ctx context.Context, f *config.File, version control.Version, log *slog
 	d.log.Info("started", "cluster", f.Cluster.Name, "incarnation", uint64(d.self.Incarnation),
 		"fingerprint", fmt.Sprintf("%08x", f.Fingerprint()), "inject", f.Firewall.Inject,
 		"receive_buffer", d.kernel.events.ReceiveBuffer())
+	d.ran = true
 	defer d.reloadKeys()()
 	err := d.node.Run(ctx, stopMax)
 	d.leave()
@@ -82,7 +85,18 @@ func (d *daemon) close() {
 	}
 }
 
+// eventsSetting says whether entries of the connection tracker tell what happens to
+// them. ctnetlink.Check sets it; where the daemon then cannot start it is put back.
+const eventsSetting = "/proc/sys/net/netfilter/nf_conntrack_events"
+
 func (d *daemon) openKernel() error {
+	if before, err := os.ReadFile(eventsSetting); err == nil {
+		d.opened(func() {
+			if !d.ran {
+				_ = os.WriteFile(eventsSetting, before, 0) // as it was, or as it is: no harm
+			}
+		})
+	}
 	warnings, err := ctnetlink.Check()
 	if err != nil {
 		return err

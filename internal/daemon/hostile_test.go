@@ -70,11 +70,28 @@ func (p *pair) holds(node string) (held []string) {
 	return held
 }
 
+// setting gives a node's nf_conntrack_events and sets it.
+func (p *pair) setting(node, to string) (was string) {
+	p.t.Helper()
+	if err := p.lab.Node(node).Do(func() error {
+		b, err := os.ReadFile(eventsSetting)
+		if err != nil {
+			return err
+		}
+		was = strings.TrimSpace(string(b))
+		return os.WriteFile(eventsSetting, []byte(to), 0)
+	}); err != nil {
+		p.t.Fatal(err)
+	}
+	return was
+}
+
 // refused runs a node that must not start, and checks that it changed nothing.
 func (p *pair) refused(node string, want ...string) {
 	p.t.Helper()
 	f := p.file(node)
 	before := p.holds(node)
+	p.setting(node, "2")
 	err := p.lab.Node(node).Do(func() error {
 		ctx, cancel := context.WithTimeout(p.t.Context(), 5*time.Second)
 		defer cancel()
@@ -90,6 +107,9 @@ func (p *pair) refused(node string, want ...string) {
 		if !strings.Contains(err.Error(), w) {
 			p.t.Errorf("the error %q does not name %q", err, w)
 		}
+	}
+	if v := p.setting(node, "1"); v != "2" {
+		p.t.Errorf("nf_conntrack_events was 2 and is %s", v)
 	}
 	if after := p.holds(node); !slices.Equal(before, after) {
 		p.t.Errorf("addresses before %v, after %v", before, after)
