@@ -195,20 +195,17 @@ func lag(p *control.Peer) string {
 }
 
 func renderLinks(w io.Writer, s *control.Status) {
-	fmt.Fprintln(w, "LINK\tTO\tADDRESS\tSTATE\tROUND TRIP")
+	fmt.Fprintln(w, "LINK\tTO\tADDRESS\tSTATE")
 	for _, p := range s.Peers {
 		for _, l := range p.Links {
-			state, trip := "never heard", "-"
+			state := "never heard"
 			switch {
 			case l.Heard:
 				state = "heard"
 			case l.SilentMS != nil:
 				state = "silent for " + control.Age(l.SilentMS.Duration())
 			}
-			if l.RTTMS != nil {
-				trip = control.Age(l.RTTMS.Duration())
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.Label, p.Name, l.Remote, state, trip)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Label, p.Name, l.Remote, state)
 		}
 	}
 }

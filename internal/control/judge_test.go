@@ -17,8 +17,8 @@ func pair() Status {
 		Peers: []Peer{{
 			Name: "fw2", Priority: 100, Role: Standby, Epoch: 7, Incarnation: 5, Alive: true, Ready: true,
 			Links: []Link{
-				{"lan", "192.0.2.3", true, new(Milliseconds(3)), new(Milliseconds(0.2))},
-				{"sync", "198.51.100.2", true, new(Milliseconds(3)), nil},
+				{"lan", "192.0.2.3", true, new(Milliseconds(3))},
+				{"sync", "198.51.100.2", true, new(Milliseconds(3))},
 			},
 			Proof: Proof{State: Proven, Confirmed: 1000, DigestOurs: "00000000000000aa", DigestTheirs: "00000000000000aa",
 				LastProvenMSAgo: new(Milliseconds(4))},

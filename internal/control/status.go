@@ -133,7 +133,6 @@ type Link struct {
 	Remote   string        `json:"remote"`    // the peer's address there
 	Heard    bool          `json:"heard"`     // within suspect_after
 	SilentMS *Milliseconds `json:"silent_ms"` // since the last datagram; null: never heard
-	RTTMS    *Milliseconds `json:"rtt_ms"`    // there and back; null: not measured
 }
 
 // Proof is what a peer has confirmed of its copy of this node's states.

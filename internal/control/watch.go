@@ -86,7 +86,7 @@ func withoutClock(s *Status) Status {
 		p.Proof.LagMS, p.Proof.LastProvenMSAgo = 0, nil
 		p.Links = slices.Clone(p.Links)
 		for j := range p.Links {
-			p.Links[j].SilentMS, p.Links[j].RTTMS = nil, nil
+			p.Links[j].SilentMS = nil
 		}
 	}
 	return c
