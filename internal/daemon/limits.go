@@ -22,11 +22,11 @@ const (
 	raiseRetry = 100 * time.Millisecond
 
 	// stopMax is how long a clean stop may take, a handover included.
-	stopMax = 4 * time.Second
+	stopMax = 12 * time.Second
 
 	// switchMax is how long a planned handover is waited for; the takeover gives one up
-	// after two seconds.
-	switchMax = 5 * time.Second
+	// after ten seconds.
+	switchMax = 15 * time.Second
 
 	// apiGrace is how long open requests of the admin API may take at the end.
 	apiGrace = 500 * time.Millisecond

@@ -87,7 +87,7 @@ func (m *Machine) best(synced bool) *peer {
 
 // drain begins a handover: the successor sees itself named and prepares.
 func (m *Machine) drain(now time.Time, p *peer, why Reason) {
-	m.handover = handover{to: p.member(), epoch: m.next(p.id), why: why, began: now, until: now.Add(handoverMax)}
+	m.handover = handover{to: p.member(), epoch: m.next(p.id), why: why, began: now, until: now.Add(readyMax)}
 	m.highest = max(m.highest, m.handover.epoch)
 	m.setRole(now, Draining, why)
 }

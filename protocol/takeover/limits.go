@@ -32,9 +32,13 @@ const (
 	// by, it promotes itself); the rest is for the next beat.
 	settleMax = 4
 
-	// handoverMax is how long a successor has for becoming ready, and after the
-	// grant for becoming active. A table of a million flows that is not yet in the
-	// kernel takes longer than this and is then not handed over but refused.
+	// readyMax is how long a successor has for becoming ready. The active serves
+	// meanwhile, so this costs nobody anything; putting a million flows into the
+	// kernel takes about five seconds.
+	readyMax = 10 * time.Second
+
+	// handoverMax is how long a successor has for becoming active after the grant, and
+	// how long an active that is not healthy waits for a synced successor.
 	handoverMax = 2 * time.Second
 
 	// lowerMax is how long the service has for lowering the addresses: one kernel
