@@ -18,6 +18,9 @@ CONCURRENT = $(shell $(GO) list ./internal/... | grep -v -e /internal/sim -e /in
 # when a test is skipped in CI.
 VERDICT = bin/verdict -tally bin/tally
 
+# Packages are tested one after the other (-p 1): those that make network namespaces hold
+# locks of the kernel for so long that nodes in another's seem dead.
+
 say = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help build test race lint sim fuzz bench demo clean
@@ -32,14 +35,14 @@ build: ## bin/holdfast
 
 test: clean lint build ## everything that CI runs
 	$(call say,tests of every package: house rules and a short simulation are among them)
-	$(GO) test -json ./... | $(VERDICT)
+	$(GO) test -p 1 -json ./... | $(VERDICT)
 	@$(MAKE) --no-print-directory sim race fuzz demo
 	$(call say,all of it)
 	@bin/verdict -total bin/tally
 
 race: build ## tests under the race detector, where there is more than one goroutine
 	$(call say,race detector: the packages that may start goroutines)
-	@if command -v $${CC:-gcc} >/dev/null; then $(GO) test -race -json $(CONCURRENT) | $(VERDICT); \
+	@if command -v $${CC:-gcc} >/dev/null; then $(GO) test -p 1 -race -json $(CONCURRENT) | $(VERDICT); \
 	else echo "skipped: the race detector needs a C compiler, see scripts/packages.txt"; [ "$${CI:-}" != true ]; fi
 
 lint: ## gofmt, vet, staticcheck, module sums, known vulnerabilities

@@ -239,6 +239,7 @@ func (k *kernel) raise(now time.Time) error {
 
 // Work reads events and dumps, renews addresses, tries again what failed.
 func (k *kernel) Work(now time.Time, out *stack.Output) time.Time {
+	k.hear()
 	if !k.eventsAt.IsZero() && !now.Before(k.eventsAt) {
 		k.read(now)
 	}

@@ -111,9 +111,6 @@ func TestPlaysToItsEnd(t *testing.T) {
 	if f.PowerCut.To != f.Switch.From || f.PowerCut.From != f.Switch.To {
 		t.Errorf("the addresses went %s, %s and then %s, %s", f.PowerCut.From, f.PowerCut.To, f.Switch.From, f.Switch.To)
 	}
-	if f.PowerCut.ProbesLost == 0 {
-		t.Errorf("the power was not cut: %+v", f.PowerCut)
-	}
 }
 
 // An interrupted demonstration leaves nothing behind, wherever it was.
