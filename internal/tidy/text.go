@@ -11,7 +11,7 @@ import (
 
 // foreignPaths are the beginnings of paths that are there on one machine only. The
 // path of the checkout itself is added when the check runs.
-var foreignPaths = []string{"/home/", "/Users/", "/root/", "/work/", "/tmp/"}
+var foreignPaths = []string{"/home/", "/Users/", "/root/", "/tmp/"}
 
 // todo finds a promise; owned finds one with the number of an issue.
 var (
