@@ -44,6 +44,36 @@ const (
 	Identified // a peer that was refused said who it is
 	GaveUp     // a planned handover was given up. A: the epoch offered. B: the reason
 	Withdrew   // a promotion was taken back before it was done. A: epoch. B: the reason
+	// The failure detector (protocol/detect).
+	Suspected // a peer is taken for failed. A: level in thousandths. B: microseconds of silence
+	Trusted   // it was not. A: microseconds for which it was suspected
+	Flapping  // a peer was wrongly suspected again. A: how often of late
+
+	// The group (protocol/group).
+	Asked         // this member asks to be let in. A: the epoch it was in before, or 0
+	FlushBegan    // a view change began. A: epoch of the old view. B: round
+	FlushWaited   // it waits for the peer. A: what for, see group.Stage. B: microseconds
+	ViewInstalled // a new view. A: epoch. B: members. C: microseconds since the change began
+	Blocked       // not enough votes. A: votes that answer. B: votes needed
+	Unblocked     // there are enough again
+	Expelled      // this member is out of the group. A: epoch of the view without it
+	Departed      // this member left, as it wanted. A: epoch of its last view
+	JoinRefused   // the peer was not let in. A: the reason, see group.Refusal
+
+	// The streams of a view (protocol/cast).
+	SlowMember // the peer holds this member's stream up. A: packets behind. B: microseconds
+	Gap        // packets of the peer's stream are missing. A: from. B: to
+	Repeated   // packets were sent again. A: packets
+
+	// The orders (protocol/order).
+	SequencerMoved // the peer numbers messages from now on. A: position
+	Discarded      // a message came with its view's end and never whole. A: packets
+
+	// State transfer (protocol/transfer).
+	StateBegan  // state is fetched from the peer. A: epoch of the cut
+	StateDone   // it is complete. A: epoch. B: bytes
+	StateFailed // it has to begin anew, at a later cut. A: epoch. B: bytes received
+
 	kindCount
 )
 
@@ -86,6 +116,27 @@ var meanings = [KindCount]meaning{
 	Identified:   {name: "identified"},
 	GaveUp:       {"gave up", [3]string{"epoch", "reason"}},
 	Withdrew:     {"withdrew", [3]string{"epoch", "reason"}},
+
+	Suspected:      {"suspected", [3]string{"level_thousandths", "silent_us"}},
+	Trusted:        {"trusted", [3]string{"suspected_us"}},
+	Flapping:       {"flapping", [3]string{"times"}},
+	Asked:          {"asked", [3]string{"former_epoch"}},
+	FlushBegan:     {"flush began", [3]string{"epoch", "round"}},
+	FlushWaited:    {"flush waited", [3]string{"stage", "waited_us"}},
+	ViewInstalled:  {"view installed", [3]string{"epoch", "members", "change_us"}},
+	Blocked:        {"blocked", [3]string{"votes", "needed"}},
+	Unblocked:      {name: "unblocked"},
+	Expelled:       {"expelled", [3]string{"epoch"}},
+	Departed:       {"departed", [3]string{"epoch"}},
+	JoinRefused:    {"join refused", [3]string{"reason"}},
+	SlowMember:     {"slow member", [3]string{"packets", "lag_us"}},
+	Gap:            {"gap", [3]string{"from", "to"}},
+	Repeated:       {"repeated", [3]string{"packets"}},
+	SequencerMoved: {"sequencer moved", [3]string{"position"}},
+	Discarded:      {"discarded", [3]string{"packets"}},
+	StateBegan:     {"state began", [3]string{"epoch"}},
+	StateDone:      {"state done", [3]string{"epoch", "bytes"}},
+	StateFailed:    {"state failed", [3]string{"epoch", "bytes"}},
 }
 
 // String gives the kind in words.

@@ -23,8 +23,14 @@ type ID uint16
 // Nobody is the ID of no member.
 const Nobody ID = 0
 
-// String gives "m3", or "nobody".
+// Everyone is no member's ID: it addresses a frame to several.
+const Everyone ID = 1<<16 - 1
+
+// String gives "m3", "nobody" or "everyone".
 func (id ID) String() string {
+	if id == Everyone {
+		return "everyone"
+	}
 	if id == Nobody {
 		return "nobody"
 	}

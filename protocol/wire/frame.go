@@ -48,6 +48,10 @@ const (
 	Takeover   Channel = 1 // protocol/takeover
 	StateProxy Channel = 2 // protocol/replica/stateproxy
 	Identify   Channel = 3 // protocol/stack: names, so that a refusal can be by name
+	Detect     Channel = 4 // protocol/detect
+	Group      Channel = 5 // protocol/group
+	Cast       Channel = 6 // protocol/cast
+	Transfer   Channel = 7 // protocol/transfer
 )
 
 // Header is what a frame says about itself.

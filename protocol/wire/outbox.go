@@ -7,11 +7,13 @@ import (
 // AllLinks asks for an envelope to go over every link to its receiver.
 const AllLinks = 0
 
-// Envelope is one frame for one member. It may be lost, duplicated and reordered.
+// Envelope is one frame for one member, or for several. It may be lost, duplicated and
+// reordered, for each of them apart.
 type Envelope struct {
-	To    view.ID
-	Link  uint8 // the link to use, counted from 1; AllLinks for every one
-	Frame []byte
+	To      view.ID   // view.Everyone: see Members
+	Link    uint8     // the link to use, counted from 1; AllLinks for every one
+	Members []view.ID // with view.Everyone, who must get it; a transport that sends once for all may give it to others too
+	Frame   []byte
 }
 
 // Outbox collects the envelopes of one step of a machine. Frames live in one buffer
@@ -48,6 +50,13 @@ func (o *Outbox) End(to view.ID, link uint8, b []byte) {
 	Finish(frame)
 	o.buf = b
 	o.Send = append(o.Send, Envelope{To: to, Link: link, Frame: frame})
+}
+
+// EndAll is End for several members: they get the same frame. members must stay as it is
+// until [Outbox.Reset].
+func (o *Outbox) EndAll(members []view.ID, b []byte) {
+	o.End(view.Everyone, AllLinks, b)
+	o.Send[len(o.Send)-1].Members = members
 }
 
 // Room is how many more bytes may be appended to b, which Begin returned.

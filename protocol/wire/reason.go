@@ -24,6 +24,9 @@ const (
 	Malformed               // the message ends early, goes on too long, or breaks a limit
 	WrongDestination        // meant for another life of this member
 	Stale                   // overtaken by what was received before
+	ForeignGroup            // for a group that this member is not in
+	OtherView               // of another view than the present one
+	Twin                    // a second process under the name of one that lives
 	reasonCount
 )
 
@@ -34,7 +37,7 @@ var reasonNames = [ReasonCount]string{
 	"ok", "short", "long", "wrong version", "unknown key", "forged seal", "unsealed",
 	"replayed", "duplicate", "unknown sender", "old incarnation", "bad checksum",
 	"unknown feature", "foreign cluster", "unknown channel", "malformed",
-	"wrong destination", "stale",
+	"wrong destination", "stale", "foreign group", "other view", "twin",
 }
 
 // String gives the reason in words.

@@ -1,0 +1,28 @@
+package order
+
+// Order is how a message is delivered relative to others: a set of the flags below. The
+// zero Order is reliable delivery without order.
+type Order uint8
+
+// The flags. FIFO, Causal and neither, each with Total or not, are the six combinations;
+// each of them with Uniform or not.
+const (
+	FIFO    Order = 1 << iota // after what its sender multicast before, FIFO or stronger
+	causal                    // see Causal
+	Total                     // in the same place for everybody, among all total messages
+	Uniform                   // to all that survive, if to anybody, even one that crashes
+	Causal  = FIFO | causal   // after the causal messages that its sender had delivered or sent before
+)
+
+// Valid says whether the flags go together and are known.
+func (o Order) Valid() bool { return o <= Causal|Total|Uniform && o&Causal != causal }
+
+// Engine is how the total order is found.
+type Engine uint8
+
+// The engines. All members of a group use the same.
+const (
+	Sequencer Engine = iota // one member numbers messages; it moves to who sends most
+	Lamport                 // stamps of logical clocks, and a word from everybody
+	ISIS                    // priorities that all members propose; the greatest counts
+)
