@@ -1,0 +1,4 @@
+package cohort
+
+// Group is a node's place in one group.
+type Group struct{}

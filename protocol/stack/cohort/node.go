@@ -1,0 +1,4 @@
+package cohort
+
+// Node is a process's place in all its groups.
+type Node struct{}
