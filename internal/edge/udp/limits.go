@@ -16,9 +16,14 @@ const (
 	// second, more than two links of one site differ.
 	windowWords = 129
 
-	// queueMax is how many datagrams wait for a Flush; Send flushes when it is full. It
-	// is what one sendmmsg takes; more would not save system calls worth the memory.
-	queueMax = 128
+	// arenaSize is how many bytes of datagrams wait for a Flush; Send flushes when there
+	// is no room for one more. It holds 128 full datagrams, more than three of the largest
+	// messages that the kernel takes; more would not save system calls worth the memory.
+	arenaSize = 128 * datagramMax
+
+	// messageMax is how many messages one sendmmsg takes: a datagram for several members
+	// is as many.
+	messageMax = 256
 
 	// batchMax is how many datagrams one recvmmsg takes.
 	batchMax = 64

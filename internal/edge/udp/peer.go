@@ -17,8 +17,13 @@ type peer struct {
 	// new life's first datagrams, over several links, derive them once.
 	candidate life
 
-	routes [LinkMax]route
-	paths  [LinkMax]pathCount
+	paths [LinkMax]path
+}
+
+// path is the way to another member over one link, or to the group of one.
+type path struct {
+	route // its size is 0 if there is no way
+	count pathCount
 }
 
 // life holds the AEADs of one life, one for each key of the ring, made when first

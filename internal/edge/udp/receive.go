@@ -47,7 +47,7 @@ func (b *inbox) take(fd, most int) (int, unix.Errno) {
 	return int(n), 0
 }
 
-// Receive takes what a link has received, at most 256 datagrams, and hands over the
+// Receive takes what a link has received, at most 256 datagrams from each of its sockets, and hands over the
 // frames that are good, in the order of arrival: who sent each, in which life, over
 // which link. The link and the descriptor of the same position in [Transport.FDs]
 // belong together; links are numbered from 1. A frame is valid during the call only.
@@ -61,8 +61,18 @@ func (t *Transport) Receive(number int, fn func(from view.Member, link uint8, fr
 		return 0, &OpError{Op: "receive", Err: fmt.Errorf("there is no link %d; there are %d", number, len(t.links))}
 	}
 	l := t.links[number-1]
+	n, err = t.drain(l, l.fd, number, fn)
+	if err != nil || l.groupFD < 0 {
+		return n, err
+	}
+	more, err := t.drain(l, l.groupFD, number, fn)
+	return n + more, err
+}
+
+// drain takes what one socket of a link has received.
+func (t *Transport) drain(l *link, fd, number int, fn func(view.Member, uint8, []byte)) (n int, err error) {
 	for n < receiveMax {
-		got, errno := t.inbox.take(l.fd, min(batchMax, receiveMax-n))
+		got, errno := t.inbox.take(fd, min(batchMax, receiveMax-n))
 		switch errno {
 		case 0:
 		case unix.EINTR:
@@ -115,7 +125,7 @@ func (t *Transport) accept(link int, b []byte) (view.Member, []byte, wire.Reason
 	if p == nil {
 		return view.Member{}, nil, wire.UnknownSender
 	}
-	path := &p.paths[link]
+	path := &p.paths[link].count
 	frame, reason := t.admit(p, link, &h, b)
 	switch reason {
 	case wire.OK:
@@ -160,7 +170,7 @@ func (t *Transport) admit(p *peer, link int, h *header, b []byte) ([]byte, wire.
 			return nil, wire.UnknownKey
 		}
 		var good bool
-		if frame, good = t.work.open(aead, b, h.counter, t.self.ID); !good {
+		if frame, good = t.work.open(aead, b, h.counter, h.receiver(t.self.ID)); !good {
 			return nil, wire.ForgedSeal
 		}
 	}

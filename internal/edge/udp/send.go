@@ -16,70 +16,140 @@ type message struct {
 	size   uint32
 }
 
-// outbox is what waits to be sent over one link: a header for each slot that goes over
-// it. The slots themselves are shared by all links.
+// outbox is what waits to be sent over one link: a message for each datagram and
+// receiver. The bytes are in the arena that all links share.
 type outbox struct {
-	messages [queueMax]message
-	vectors  [queueMax]unix.Iovec
-	paths    [queueMax]*pathCount
+	messages [messageMax]message
+	vectors  [messageMax]unix.Iovec
+	paths    [messageMax]*path
 	queued   int
 }
 
 // Send queues one frame. With [wire.AllLinks] the receiver gets the same datagram over
 // every link that it has; a link without it is left out. The frame is not needed any
-// more when Send returns. A full queue is flushed.
+// more when Send returns. When there is no room, what is queued is flushed.
 //
-// An error means that nothing was queued: the member is not configured, or not on that
+// A frame for [view.Everyone] is sealed once and goes to all of e.Members, this member
+// left out, over the links that they have; over a link with a group it goes to the group,
+// once, if one of them is on that link.
+//
+// An error means that nothing was queued: a member is not configured, or none is on the
 // link, the frame is longer than [wire.FrameMax], or [ErrExhausted].
 func (t *Transport) Send(e wire.Envelope) error {
-	p := t.peers[e.To]
-	if err := t.checkSend(p, &e); err != nil {
+	if err := t.checkSend(&e); err != nil {
 		return &OpError{Op: "send", Err: err}
 	}
-	if t.queued == queueMax {
-		t.Flush()
+	h := header{link: e.Link, from: t.self}
+	if e.To == view.Everyone {
+		h.scope = scopeEveryone
 	}
-	t.counter++
-	at := t.queued * datagramMax
-	b := t.slots[at : at+headerSize : at+datagramMax]
-	t.queued++
-
-	h := header{link: e.Link, from: t.self, counter: t.counter}
-	if t.keys != nil {
-		h.key = t.keys.At(0).ID
+	b := t.queue(&h, e.To, e.Frame)
+	if e.To == view.Everyone {
+		t.pushAll(b, &e)
+		return nil
 	}
-	h.put(b)
-	b = append(b, e.Frame...)
-	if t.keys != nil {
-		b = t.work.seal(t.present.seals[0], b, t.counter, e.To)
-	}
+	p := t.peers[e.To]
 	for i, l := range t.links {
-		if p.routes[i].size != 0 && (e.Link == wire.AllLinks || int(e.Link) == i+1) {
-			l.out.push(b, &p.routes[i], &p.paths[i])
+		if p.paths[i].size != 0 && (e.Link == wire.AllLinks || int(e.Link) == i+1) {
+			l.push(b, &p.paths[i])
 		}
 	}
 	return nil
 }
 
 // checkSend finds why an envelope cannot be sent.
-func (t *Transport) checkSend(p *peer, e *wire.Envelope) error {
+func (t *Transport) checkSend(e *wire.Envelope) error {
 	switch {
-	case p == nil:
-		return fmt.Errorf("%v is not another configured member", e.To)
 	case len(e.Frame) > bodyMax:
 		return fmt.Errorf("a frame of %d bytes; at most %d fit a datagram", len(e.Frame), bodyMax)
 	case int(e.Link) > len(t.links):
 		return fmt.Errorf("there is no link %d; there are %d", e.Link, len(t.links))
-	case e.Link != wire.AllLinks && p.routes[e.Link-1].size == 0:
-		return fmt.Errorf("%v is not on %s", p.id, t.links[e.Link-1].name)
 	case t.counter >= counterMax:
 		return ErrExhausted
+	}
+	if e.To != view.Everyone {
+		return t.checkReceiver(e.To, e.Link)
+	}
+	var last error
+	reached := false
+	for _, id := range e.Members {
+		if id == t.self.ID {
+			continue
+		}
+		if t.peers[id] == nil {
+			return t.checkReceiver(id, e.Link)
+		}
+		err := t.checkReceiver(id, e.Link)
+		reached = reached || err == nil
+		last = err
+	}
+	if !reached && last == nil {
+		return fmt.Errorf("a frame for everyone names nobody but %v itself", t.self.ID)
+	}
+	if !reached {
+		return last
 	}
 	return nil
 }
 
-// push queues a datagram for one link.
-func (o *outbox) push(b []byte, to *route, path *pathCount) {
+// checkReceiver finds why a member cannot be sent to over a link.
+func (t *Transport) checkReceiver(id view.ID, link uint8) error {
+	p := t.peers[id]
+	switch {
+	case p == nil:
+		return fmt.Errorf("%v is not another configured member", id)
+	case link != wire.AllLinks && p.paths[link-1].size == 0:
+		return fmt.Errorf("%v is not on %s", id, t.links[link-1].name)
+	}
+	return nil
+}
+
+// queue puts a datagram for to behind those that wait, sealed.
+func (t *Transport) queue(h *header, to view.ID, frame []byte) []byte {
+	if t.used+datagramMax > len(t.arena) {
+		t.Flush()
+	}
+	t.counter++
+	h.counter = t.counter
+	if t.keys != nil {
+		h.key = t.keys.At(0).ID
+	}
+	b := t.arena[t.used : t.used+headerSize : t.used+datagramMax]
+	h.put(b)
+	b = append(b, frame...)
+	if t.keys != nil {
+		b = t.work.seal(t.present.seals[0], b, t.counter, to)
+	}
+	t.used += len(b)
+	return b
+}
+
+// pushAll queues a datagram for all members of an envelope.
+func (t *Transport) pushAll(b []byte, e *wire.Envelope) {
+	for i, l := range t.links {
+		if e.Link != wire.AllLinks && int(e.Link) != i+1 {
+			continue
+		}
+		for _, id := range e.Members {
+			p := t.peers[id]
+			if p == nil || p.paths[i].size == 0 {
+				continue
+			}
+			if l.group.size != 0 {
+				l.push(b, &l.group)
+				break
+			}
+			l.push(b, &p.paths[i])
+		}
+	}
+}
+
+// push queues a datagram for one receiver.
+func (l *link) push(b []byte, to *path) {
+	if l.out.queued == messageMax {
+		l.flush()
+	}
+	o := &l.out
 	v := &o.vectors[o.queued]
 	v.Base = &b[0]
 	v.SetLen(len(b))
@@ -87,7 +157,7 @@ func (o *outbox) push(b []byte, to *route, path *pathCount) {
 	h.Name, h.Namelen = (*byte)(unsafe.Pointer(&to.name)), to.size
 	h.Iov = v
 	h.SetIovlen(1)
-	o.paths[o.queued] = path
+	o.paths[o.queued] = to
 	o.queued++
 }
 
@@ -96,13 +166,13 @@ func (o *outbox) push(b []byte, to *route, path *pathCount) {
 // (no room, no route, forbidden by the host's own firewall) is counted as lost on its
 // path, see [PathStats].
 func (t *Transport) Flush() {
-	if t.queued == 0 {
+	if t.used == 0 {
 		return
 	}
 	for _, l := range t.links {
 		l.flush()
 	}
-	t.queued = 0
+	t.used = 0
 }
 
 func (l *link) flush() {
@@ -114,7 +184,7 @@ func (l *link) flush() {
 		switch {
 		case errno == 0 && n > 0:
 			for i := next; i < next+int(n); i++ {
-				o.paths[i].out.add(int(o.messages[i].size))
+				o.paths[i].count.out.add(int(o.messages[i].size))
 			}
 			next += int(n)
 		case errno == unix.EINTR:
@@ -122,13 +192,13 @@ func (l *link) flush() {
 			// There is no room now, and there will be none for the others.
 			l.sendError = errno
 			for i := next; i < o.queued; i++ {
-				o.paths[i].lost++
+				o.paths[i].count.lost++
 			}
 			next = o.queued
 		default:
 			// It concerns this receiver; the next may be another one.
 			l.sendError = errno
-			o.paths[next].lost++
+			o.paths[next].count.lost++
 			next++
 		}
 	}

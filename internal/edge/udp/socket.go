@@ -15,13 +15,17 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// link is one socket.
+// link is one socket, or two if it has a multicast group.
 type link struct {
 	name  string // in messages
 	label string
 	fd    int    // -1 when closed
+	wait  int    // readable when there is something to receive: fd, or an epoll descriptor over both sockets
 	zone  uint32 // interface index for link-local IPv6 addresses without a zone of their own
 	out   outbox
+
+	groupFD int  // receives what is sent to the group; -1 if there is none
+	group   path // to the group; its size is 0 if there is none
 
 	dropped   [wire.ReasonCount]uint64 // datagrams received and not handed over
 	lastDrop  wire.Reason
@@ -32,7 +36,7 @@ type link struct {
 
 // openLink opens the socket of one link.
 func openLink(c *Link, at, receiveBuffer, sendBuffer int) (*link, error) {
-	l := &link{name: c.name(at), label: c.Label, fd: -1}
+	l := &link{name: c.name(at), label: c.Label, fd: -1, wait: -1, groupFD: -1}
 	if c.Interface != "" {
 		i, err := net.InterfaceByName(c.Interface)
 		if err != nil {
@@ -43,48 +47,71 @@ func openLink(c *Link, at, receiveBuffer, sendBuffer int) (*link, error) {
 			return nil, fmt.Errorf("%s: %w", l.name, err)
 		}
 	}
-	name, err := newRoute(c.Local, l.zone)
-	if err != nil {
+	var err error
+	if l.fd, err = l.socket(c.Local, receiveBuffer, sendBuffer); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.name, err)
 	}
-	family := unix.AF_INET6
-	if c.Local.Addr().Is4() {
-		family = unix.AF_INET
-	}
-	l.fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
-	if err != nil {
-		return nil, fmt.Errorf("%s: socket: %w", l.name, err)
-	}
-	if err := l.tune(family, receiveBuffer, sendBuffer); err != nil {
-		l.close()
-		return nil, fmt.Errorf("%s: %w", l.name, err)
-	}
-	_, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(l.fd), uintptr(unsafe.Pointer(&name.name)), uintptr(name.size))
-	if errno != 0 {
-		l.close()
-		return nil, fmt.Errorf("%s: %w", l.name, bindError(c.Local, errno))
+	l.wait = l.fd
+	if c.Group.IsValid() {
+		if err := l.openGroup(c, receiveBuffer); err != nil {
+			l.close()
+			return nil, fmt.Errorf("%s: group %v: %w", l.name, c.Group, err)
+		}
 	}
 	return l, nil
 }
 
+// socket opens a socket that is bound to an address.
+func (l *link) socket(at netip.AddrPort, receiveBuffer, sendBuffer int) (int, error) {
+	name, err := newRoute(at, l.zone)
+	if err != nil {
+		return -1, err
+	}
+	family := unix.AF_INET6
+	if at.Addr().Is4() {
+		family = unix.AF_INET
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	if err != nil {
+		return -1, fmt.Errorf("socket: %w", err)
+	}
+	if err := tune(fd, family, receiveBuffer, sendBuffer); err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	if at.Addr().IsMulticast() {
+		// Members on one host, and links with the same group, share its address.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			_ = unix.Close(fd)
+			return -1, fmt.Errorf("SO_REUSEADDR: %w", err)
+		}
+	}
+	_, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&name.name)), uintptr(name.size))
+	if errno != 0 {
+		_ = unix.Close(fd)
+		return -1, bindError(at, errno)
+	}
+	return fd, nil
+}
+
 // tune sets what a socket must have before it is bound.
-func (l *link) tune(family, receiveBuffer, sendBuffer int) error {
+func tune(fd, family, receiveBuffer, sendBuffer int) error {
 	if family == unix.AF_INET6 {
-		if err := unix.SetsockoptInt(l.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
 			return fmt.Errorf("IPV6_V6ONLY: %w", err)
 		}
 		// The interface's MTU alone decides, and a datagram over it is fragmented: nobody
 		// can make a link smaller by forged "fragmentation needed" messages.
-		if err := unix.SetsockoptInt(l.fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_OMIT); err != nil {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_OMIT); err != nil {
 			return fmt.Errorf("IPV6_MTU_DISCOVER: %w", err)
 		}
-	} else if err := unix.SetsockoptInt(l.fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT); err != nil {
+	} else if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT); err != nil {
 		return fmt.Errorf("IP_MTU_DISCOVER: %w", err)
 	}
-	if err := setBuffer(l.fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, receiveBuffer); err != nil {
+	if err := setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, receiveBuffer); err != nil {
 		return fmt.Errorf("receive buffer of %d bytes: %w", receiveBuffer, err)
 	}
-	if err := setBuffer(l.fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer); err != nil {
+	if err := setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer); err != nil {
 		return fmt.Errorf("send buffer of %d bytes: %w", sendBuffer, err)
 	}
 	return nil
@@ -104,10 +131,16 @@ func setBuffer(fd, force, ordinary, size int) error {
 }
 
 func (l *link) close() {
+	if l.wait != l.fd {
+		_ = unix.Close(l.wait)
+	}
 	if l.fd >= 0 {
 		_ = unix.Close(l.fd)
-		l.fd = -1
 	}
+	if l.groupFD >= 0 {
+		_ = unix.Close(l.groupFD)
+	}
+	l.fd, l.wait, l.groupFD = -1, -1, -1
 }
 
 // route is an address in the kernel's form. An IPv4 one takes its first 16 bytes.
@@ -136,7 +169,7 @@ func newRoute(at netip.AddrPort, zone uint32) (route, error) {
 		}
 		zone = uint32(i.Index)
 	}
-	if at.Addr().IsLinkLocalUnicast() {
+	if at.Addr().IsLinkLocalUnicast() || at.Addr().IsLinkLocalMulticast() || at.Addr().IsInterfaceLocalMulticast() {
 		if zone == 0 {
 			return route{}, fmt.Errorf("%v is a link-local address; name its interface, as in %v%%eth0", at, at.Addr())
 		}

@@ -42,7 +42,10 @@ type LinkStats struct {
 	Label   string
 	Paths   []PathStats              // in the order of the members' IDs
 	Dropped [wire.ReasonCount]uint64 // received and not handed over, by reason
-	Overrun uint64                   // dropped by the kernel because the receive buffer was full
+	Overrun uint64                   // dropped by the kernel because a receive buffer was full
+
+	Group     Traffic // sent to the link's IP multicast group, once for all members; not in Paths
+	GroupLost uint64  // of these, refused by the kernel
 
 	LastReason   wire.Reason    // why the last one was dropped, duplicates aside; OK if none was
 	LastSource   netip.AddrPort // where that one said it came from
@@ -61,7 +64,11 @@ func (t *Transport) Stats() []LinkStats {
 	for i, l := range t.links {
 		s := &all[i]
 		s.Label, s.Dropped, s.LastReason = l.label, l.dropped, l.lastDrop
-		s.Overrun = l.overrun()
+		s.Overrun = overrun(l.fd)
+		if l.groupFD >= 0 {
+			s.Overrun += overrun(l.groupFD)
+		}
+		s.Group, s.GroupLost = l.group.count.out, l.group.count.lost
 		if l.lastDrop != wire.OK {
 			s.LastSource = address(&l.lastFrom)
 		}
@@ -73,23 +80,23 @@ func (t *Transport) Stats() []LinkStats {
 		}
 		for _, id := range ids {
 			p := t.peers[id]
-			if p.routes[i].size == 0 {
+			if p.paths[i].size == 0 {
 				continue
 			}
-			c := &p.paths[i]
+			c := &p.paths[i].count
 			s.Paths = append(s.Paths, PathStats{Peer: id, In: c.in, Out: c.out, Duplicates: c.duplicates, Dropped: c.dropped, Lost: c.lost})
 		}
 	}
 	return all
 }
 
-// overrun asks the kernel how many datagrams it has dropped for want of room. Asking
+// overrun asks the kernel how many datagrams a socket has dropped for want of room. Asking
 // here costs nothing per datagram, as a control message on each would (SO_RXQ_OVFL).
-func (l *link) overrun() uint64 {
+func overrun(fd int) uint64 {
 	const drops = 8 // SK_MEMINFO_DROPS in linux/sock_diag.h, one of 9 numbers of 32 bits
 	var info [9]uint32
 	size := uint32(unsafe.Sizeof(info))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(l.fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
 	if errno != 0 {
 		return 0

@@ -6,6 +6,10 @@
 // member, and it is handed over once. It may be lost, late or out of order. Without
 // keys ([Config.Insecure]) the same holds only on a network where nobody lies.
 //
+// A frame for [view.Everyone] is sealed once for all members: as many copies of one
+// datagram, or a single one to an IP multicast group ([Link.Group]). It reaches all of
+// [wire.Envelope.Members] and maybe others.
+//
 // A [Transport] is not safe for concurrent use. It has one non-blocking descriptor a
 // link, for an epoll loop, no goroutine and no timer, and it allocates nothing per
 // datagram. Datagrams are queued by [Transport.Send] and leave with
@@ -51,6 +55,13 @@ type Link struct {
 	// Peers says where the other members receive. A member that is not on this link is
 	// not in the map. All addresses are of the family of Local.
 	Peers map[view.ID]netip.AddrPort
+
+	// Group is an IP multicast group of this link's network, of the family of Local, and
+	// its port; the zero value for none. With it, a frame for [view.Everyone] leaves as one
+	// datagram, which goes no further than this network (a TTL of 1) and is not looped back
+	// to this host. All members of a link must have the same group: who has another one
+	// does not hear those frames.
+	Group netip.AddrPort
 }
 
 // Config says what a transport connects.
@@ -79,9 +90,9 @@ type Transport struct {
 	peers map[view.ID]*peer
 	work  sealer
 
-	slots  []byte // queueMax datagrams, each sealed once and sent over one or more links
-	queued int    // slots in use
-	inbox  inbox
+	arena []byte // what is queued, datagram behind datagram, each sealed once and sent over one or more links
+	used  int    // bytes of it
+	inbox inbox
 }
 
 // Open checks the configuration and opens a socket for each link.
@@ -99,7 +110,7 @@ func open(c Config) (*Transport, error) {
 	}
 	t := &Transport{
 		self: c.Self, present: life{incarnation: c.Self.Incarnation}, peers: map[view.ID]*peer{},
-		slots: make([]byte, queueMax*datagramMax),
+		arena: make([]byte, arenaSize),
 	}
 	t.inbox.init()
 	if err := t.setKeys(c.Keys); err != nil {
@@ -118,7 +129,7 @@ func open(c Config) (*Transport, error) {
 				p = &peer{id: id}
 				t.peers[id] = p
 			}
-			if p.routes[i], err = newRoute(at, l.zone); err != nil {
+			if p.paths[i].route, err = newRoute(at, l.zone); err != nil {
 				t.Close()
 				return nil, fmt.Errorf("%s: %w", l.name, err)
 			}
@@ -193,6 +204,24 @@ func (l *Link) check(self view.ID) error {
 			return fmt.Errorf("%v has the address %v and this member %v: both must be IPv4, or both IPv6", id, at, l.Local)
 		}
 	}
+	return l.checkGroup()
+}
+
+// checkGroup finds what is wrong with the multicast group.
+func (l *Link) checkGroup() error {
+	a := l.Group.Addr()
+	switch {
+	case l.Group == (netip.AddrPort{}):
+		return nil
+	case !a.IsMulticast():
+		return fmt.Errorf("the group %v is no multicast address; take one of 239.0.0.0/8, or of ff12::/16 for IPv6", l.Group)
+	case l.Group.Port() == 0:
+		return fmt.Errorf("the group %v has no port", l.Group)
+	case a.Is4() != l.Local.Addr().Is4():
+		return fmt.Errorf("the group is %v and this member's address %v: both must be IPv4, or both IPv6", l.Group, l.Local)
+	case a.Zone() != "":
+		return fmt.Errorf("the group %v names an interface; it is joined on the one that has %v", l.Group, l.Local.Addr())
+	}
 	return nil
 }
 
@@ -242,11 +271,13 @@ func (t *Transport) setKeys(r *key.Ring) error {
 }
 
 // FDs gives one descriptor for each link, in their order, for an epoll loop that calls
-// [Transport.Receive] when one is readable. They belong to the transport.
+// [Transport.Receive] when one is readable. They belong to the transport and stay the
+// same. Nothing but waiting may be done with them: that of a link with a group is an
+// epoll descriptor.
 func (t *Transport) FDs() []int {
 	fds := make([]int, len(t.links))
 	for i, l := range t.links {
-		fds[i] = l.fd
+		fds[i] = l.wait
 	}
 	return fds
 }

@@ -293,8 +293,8 @@ func TestSendRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if a.queued != 0 || a.counter != 0 {
-		t.Errorf("what was refused left %d datagrams and %d counters", a.queued, a.counter)
+	if a.used != 0 || a.counter != 0 {
+		t.Errorf("what was refused left %d bytes and %d counters", a.used, a.counter)
 	}
 	a.send(2, wire.AllLinks, "f")
 	if s := a.Stats(); len(s[0].Paths) != 1 || len(s[1].Paths) != 1 || s[0].Paths[0].Out.Datagrams != 1 || s[1].Paths[0].Out.Datagrams != 0 {
