@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/bench/figure"
 	"github.com/holdfast-ha/holdfast/bench/pair"
+	"github.com/holdfast-ha/holdfast/bench/usage"
 	"github.com/holdfast-ha/holdfast/internal/lab"
 	"github.com/holdfast-ha/holdfast/internal/lab/traffic"
 )
@@ -101,7 +102,7 @@ func (s *session) cost(ctx context.Context) (*costReport, error) {
 // instant is everything that is read before and after.
 type instant struct {
 	at              time.Time
-	active, standby pair.Use
+	active, standby usage.Use
 	link            lab.Counters
 }
 
@@ -179,7 +180,7 @@ func (s *session) costRound(ctx context.Context, m *costSample, connections int)
 
 func (m *costSample) add(first, before, after instant, connections int) {
 	per := float64(costConnections) / float64(connections)
-	scaled := func(u pair.Use) float64 { return per * float64(u.CPU) / 1e6 }
+	scaled := func(u usage.Use) float64 { return per * float64(u.CPU) / 1e6 }
 	// What an idle pair would have used in the time that the connections took.
 	length := after.at.Sub(before.at).Seconds() / before.at.Sub(first.at).Seconds()
 	m.active.Add(scaled(after.active.Since(before.active)))

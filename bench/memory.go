@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/bench/figure"
 	"github.com/holdfast-ha/holdfast/bench/pair"
+	"github.com/holdfast-ha/holdfast/bench/usage"
 	"github.com/holdfast-ha/holdfast/internal/lab"
 )
 
@@ -33,7 +34,7 @@ func (s *session) memory(ctx context.Context) ([]memoryMode, error) {
 	table := figure.Table{Head: []string{"program: states go", "active, MiB", "standby, MiB", "active grew by", "standby grew by", "bytes/flow, active", "bytes/flow, standby"}}
 	var all []memoryMode
 	for _, m := range s.costModes() {
-		var empty, full [2]pair.Use
+		var empty, full [2]usage.Use
 		err := s.remember(ctx, m, 0, &empty)
 		if err == nil {
 			err = s.remember(ctx, m, memoryFlows, &full)
@@ -56,7 +57,7 @@ func (s *session) memory(ctx context.Context) ([]memoryMode, error) {
 	return all, nil
 }
 
-func (s *session) remember(ctx context.Context, m *costSample, flows int, uses *[2]pair.Use) error {
+func (s *session) remember(ctx context.Context, m *costSample, flows int, uses *[2]usage.Use) error {
 	return s.round(ctx, func(ctx context.Context, bed *lab.Lab, folder string) error {
 		if err := pair.Fill(bed.Node(pair.Active), flows); err != nil {
 			return err

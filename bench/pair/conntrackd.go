@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/holdfast-ha/holdfast/bench/usage"
 	"github.com/holdfast-ha/holdfast/internal/lab"
 )
 
@@ -230,7 +231,9 @@ func (d *Conntrackd) Bulk(ctx context.Context) error {
 }
 
 // Use is what the process on a node has used.
-func (d *Conntrackd) Use(node string) (Use, error) { return use(d.runs[node].command.Process.Pid) }
+func (d *Conntrackd) Use(node string) (usage.Use, error) {
+	return usage.Of(d.runs[node].command.Process.Pid)
+}
 
 // Kill ends the process on a node by SIGKILL.
 func (d *Conntrackd) Kill(node string) error {

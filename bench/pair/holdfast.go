@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/bench/usage"
 	"github.com/holdfast-ha/holdfast/internal/config"
 	"github.com/holdfast-ha/holdfast/internal/control"
 	"github.com/holdfast-ha/holdfast/internal/lab"
@@ -195,7 +196,9 @@ func (h *Holdfast) Told(ctx context.Context) (int, error) {
 }
 
 // Use is what the process on a node has used.
-func (h *Holdfast) Use(node string) (Use, error) { return use(h.runs[node].command.Process.Pid) }
+func (h *Holdfast) Use(node string) (usage.Use, error) {
+	return usage.Of(h.runs[node].command.Process.Pid)
+}
 
 // PID is the process on a node.
 func (h *Holdfast) PID(node string) int { return h.runs[node].command.Process.Pid }

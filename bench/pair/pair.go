@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/bench/usage"
 	"github.com/holdfast-ha/holdfast/internal/lab"
 )
 
@@ -49,7 +50,7 @@ type Pair interface {
 	// program does not count that.
 	Told(ctx context.Context) (int, error)
 	// Use is what the processes of one firewall have used until now.
-	Use(node string) (Use, error)
+	Use(node string) (usage.Use, error)
 	// Undisturbed is nil if FW2 has been standby all the time, or else a [*Disturbance].
 	Undisturbed() error
 	// Kill ends every process of one firewall by SIGKILL, those that daemons started too.

@@ -1,4 +1,4 @@
-package pair
+package usage
 
 import (
 	"os"
@@ -7,7 +7,7 @@ import (
 )
 
 func TestUseOfThisProcessGrows(t *testing.T) {
-	before, err := use(os.Getpid())
+	before, err := Of(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,7 +18,7 @@ func TestUseOfThisProcessGrows(t *testing.T) {
 	for i := range kept {
 		kept[i] = byte(i)
 	}
-	after, err := use(os.Getpid())
+	after, err := Of(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestWhatHasEndedUsesNothing(t *testing.T) {
 	if err := c.Run(); err != nil {
 		t.Skipf("needs the program true: %v", err)
 	}
-	u, err := use(c.Process.Pid)
+	u, err := Of(c.Process.Pid)
 	if err != nil || u != (Use{}) {
 		t.Errorf("a process that has ended uses %+v, %v", u, err)
 	}
