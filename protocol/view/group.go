@@ -44,7 +44,7 @@ type View struct {
 }
 
 // SeatMax is the most members of a view: a group is for tens. It bounds vectors in frames.
-const SeatMax = 64
+const SeatMax = 32
 
 // Rank is a member's index in Seats, or -1.
 func (v *View) Rank(id ID) int {

@@ -1,0 +1,241 @@
+package group
+
+import (
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// takesPart says whether this member has a say in how the view of this name ends. In the
+// founding only those have who know of no view.
+func (m *Machine) takesPart(of view.Name) bool {
+	if m.current != nil {
+		return of == m.current.Name
+	}
+	own := m.ownPulse()
+	return of == m.void.Name && (own.fresh() || m.cfg.All)
+}
+
+func (m *Machine) onPrepare(now time.Time, from int, of view.Name, b Ballot, out *Output) {
+	if !m.takesPart(of) {
+		if m.lastWay != nil && m.lastWay.Of == of {
+			m.sendCommit(from, out)
+		}
+		return
+	}
+	if b.Less(m.promised) && canary != Deaf {
+		f := appendName(m.begin(verbReject, out), of)
+		m.end(from, appendBallot(f, m.promised), out)
+		return
+	}
+	m.promise(now, b, out)
+}
+
+// promise takes part in a ballot and in no lower one any more. The stack answers Freeze
+// with Frozen, which sends the report.
+func (m *Machine) promise(now time.Time, b Ballot, out *Output) {
+	if !m.frozen {
+		m.frozen, m.began = true, now
+		m.record(now, trace.FlushBegan, b.By, uint64(m.base().Name.Epoch), uint64(b.Round), 0)
+	}
+	if b != m.change.ballot {
+		m.change.active = false
+	}
+	m.promised, m.staged = b, now
+	m.retryAt = now.Add(m.retryAfter())
+	out.Do = append(out.Do, Command{Verb: Freeze})
+}
+
+// Frozen tells what this member holds of the view's streams: at least all that it has
+// delivered. It is the answer to Freeze.
+func (m *Machine) Frozen(now time.Time, holding view.Cut, out *Output) {
+	if !m.frozen {
+		return
+	}
+	own := report{have: true, holding: holding, accepted: m.accepted, floor: m.floor.Epoch}
+	if m.promised.By == m.cfg.Self.ID {
+		if m.change.active {
+			m.change.reports[m.self] = own
+			m.advance(now, out)
+		}
+		return
+	}
+	to := m.index(m.promised.By)
+	b := appendBallot(appendName(m.begin(verbReport, out), m.base().Name), m.promised)
+	b = appendUvarint(b, uint64(own.floor))
+	b = appendCut(b, own.holding)
+	if own.accepted.outcome == nil {
+		b = append(b, 0)
+	} else {
+		b = appendBallot(append(b, 1), own.accepted.ballot)
+		b = appendOutcome(b, own.accepted.outcome)
+	}
+	m.end(to, b, out)
+}
+
+func (m *Machine) readReport(now time.Time, from int, r *wire.Reader, out *Output) bool {
+	of, b := readName(r), readBallot(r)
+	got := report{have: true, floor: view.Epoch(r.Uvarint()), holding: readCut(r)}
+	switch r.U8() {
+	case 0:
+	case 1:
+		got.accepted.ballot = readBallot(r)
+		got.accepted.outcome = readOutcome(r)
+	default:
+		r.Fail()
+	}
+	if !r.Done() || len(got.holding) > len(m.base().Seats) {
+		return !r.Failed()
+	}
+	m.onReport(now, from, of, b, got, out)
+	return true
+}
+
+func (m *Machine) onFill(now time.Time, of view.Name, b Ballot, pieces []view.Piece, out *Output) {
+	if m.frozen && m.takesPart(of) && b == m.promised {
+		m.staged = now
+		out.Do = append(out.Do, Command{Verb: Fill, Pieces: pieces})
+	}
+}
+
+// Filled tells that all pieces of the last Fill are here.
+func (m *Machine) Filled(now time.Time, out *Output) {
+	if !m.frozen {
+		return
+	}
+	if m.promised.By == m.cfg.Self.ID {
+		if m.change.active && m.change.stage == Filling {
+			m.change.reports[m.self].filled = true
+			m.advance(now, out)
+		}
+		return
+	}
+	f := appendBallot(appendName(m.begin(verbFilled, out), m.base().Name), m.promised)
+	m.end(m.index(m.promised.By), f, out)
+}
+
+func (m *Machine) onPropose(now time.Time, from int, b Ballot, o *Outcome, out *Output) {
+	if !m.takesPart(o.Of) {
+		if m.lastWay != nil && m.lastWay.Of == o.Of {
+			m.sendCommit(from, out)
+		}
+		return
+	}
+	if m.current == nil && !m.floor.Less(o.Next.Name) {
+		return // late, of a founding before the last
+	}
+	if b.Less(m.promised) && canary != Deaf {
+		f := appendName(m.begin(verbReject, out), o.Of)
+		m.end(from, appendBallot(f, m.promised), out)
+		return
+	}
+	if b != m.promised {
+		m.promise(now, b, out) // its Prepare was lost; nothing new may be sent or taken from here on
+	}
+	m.accepted = proposal{b, o}
+	f := appendBallot(appendName(m.begin(verbAccepted, out), o.Of), b)
+	m.end(from, f, out)
+}
+
+// onReject gives a ballot up that a greater one has overtaken.
+func (m *Machine) onReject(now time.Time, of view.Name, promised Ballot) {
+	if !m.change.active || of != m.base().Name || !m.change.ballot.Less(promised) {
+		return
+	}
+	m.change.active = false
+	m.change.round = max(m.change.round, promised.Round)
+	// The other may be about to finish; who comes first is drawn.
+	m.staged = now.Add(time.Duration(m.rng.Int64N(int64(m.cfg.Patience))) - m.cfg.Patience)
+	m.retryAt = now.Add(m.retryAfter())
+}
+
+func (m *Machine) onCommit(now time.Time, from int, o *Outcome, out *Output) {
+	in := o.Next.Has(m.cfg.Self)
+	switch {
+	case m.current != nil && o.Next.Name == m.current.Name:
+	case m.current == nil && !m.floor.Less(o.Next.Name) && canary != ForgetsFloor:
+		if in && m.floor != o.Next.Name {
+			m.end(from, appendName(m.begin(verbApart, out), o.Next.Name), out)
+		}
+	case m.takesPart(o.Of) && !(m.cfg.All && m.accepted.outcome != nil && m.accepted.outcome.Next.Name != o.Next.Name):
+		m.apply(now, o, out)
+	case m.current == nil && in && o.Next.Name.Epoch != 0:
+		m.install(now, o, out)
+	case in:
+		m.end(from, appendName(m.begin(verbApart, out), o.Next.Name), out)
+	}
+}
+
+// apply carries out how the view ended that this member has a say in.
+func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
+	switch {
+	case o.Next.Has(m.cfg.Self):
+		m.install(now, o, out)
+	case m.current == nil:
+		// It was founded without this process, which goes on asking.
+		m.reset(nil)
+	case o.Close:
+		m.lastWay = o
+		m.dismiss(now, GaveWay, o.Cut, true, out)
+	case m.state == Leaving:
+		if len(o.Next.Seats) == 0 {
+			m.ended = max(m.ended, o.Next.Name.Epoch)
+		}
+		m.raiseFloor(o.Next.Name)
+		m.lastWay = o
+		m.dismiss(now, HasLeft, o.Cut, true, out)
+	case m.cfg.All:
+		for i := range m.peers {
+			if o.Next.Has(m.peers[i].life) {
+				m.peers[i].apart = true
+			}
+		}
+	default:
+		m.raiseFloor(o.Next.Name)
+		m.dismiss(now, WasExpelled, nil, false, out)
+	}
+}
+
+// install begins the view that an outcome names.
+func (m *Machine) install(now time.Time, o *Outcome, out *Output) {
+	next := o.Next
+	c := Command{Verb: Install, View: &next, Cut: o.Cut, Founded: o.Of.Epoch == 0}
+	if m.takesPart(o.Of) {
+		for _, s := range next.Seats {
+			if c.Founded || m.base().Has(s.Member) {
+				c.Former = append(c.Former, s.Member)
+			}
+		}
+	}
+	took := time.Duration(0)
+	if m.frozen {
+		took = now.Sub(m.began)
+	}
+	unblock := m.blocked
+	m.reset(&next)
+	m.lastWay = o
+	m.raiseFloor(next.Name)
+	if m.state == Asking {
+		m.state = In
+	}
+	m.hurry = true
+	m.record(now, trace.ViewInstalled, view.Nobody, uint64(next.Name.Epoch), uint64(len(next.Seats)), uint64(took.Microseconds()))
+	out.Do = append(out.Do, c)
+	if unblock {
+		m.record(now, trace.Unblocked, view.Nobody, 0, 0, 0)
+		out.Do = append(out.Do, Command{Verb: Unblock})
+	}
+}
+
+// reset begins a new instance of the agreement: how the view v ends, or the founding.
+func (m *Machine) reset(v *view.View) {
+	m.current = v
+	m.frozen, m.blocked = false, false
+	m.promised, m.accepted = Ballot{}, proposal{}
+	m.change.active, m.change.round = false, 0
+	for i := range m.peers {
+		m.peers[i].apart = false
+	}
+}

@@ -1,0 +1,37 @@
+package group
+
+import (
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// Ballot numbers the attempts at ending one view. Greater ballots win; By makes those of
+// different proposers different.
+type Ballot struct {
+	Round uint32
+	By    view.ID
+}
+
+// Less orders ballots.
+func (b Ballot) Less(o Ballot) bool {
+	if b.Round != o.Round {
+		return b.Round < o.Round
+	}
+	return b.By < o.By
+}
+
+// zero is the ballot before all.
+func (b Ballot) zero() bool { return b == Ballot{} }
+
+// Outcome is how a view ends: what the members of a view agree on, once.
+type Outcome struct {
+	Of    view.Name // the view that ends; the zero Name for the founding
+	Next  view.View // what follows; without seats the group ends
+	Cut   view.Cut  // what is delivered in the old view, by its ranks
+	Close bool      // nothing follows here: the members ask to be let into another component
+}
+
+// proposal is an outcome that was accepted in a ballot.
+type proposal struct {
+	ballot  Ballot
+	outcome *Outcome // nil: none was
+}

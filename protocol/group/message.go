@@ -1,0 +1,195 @@
+package group
+
+import (
+	"encoding/binary"
+
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// verb is what a frame says. Docs/rfc/0006 has the layouts.
+type verb uint8
+
+const (
+	verbPulse verb = 1 + iota
+	verbPrepare
+	verbReport
+	verbFill
+	verbFilled
+	verbPropose
+	verbAccepted
+	verbCommit
+	verbReject
+	verbGone
+	verbApart
+	verbRefuse
+)
+
+func appendName(b []byte, n view.Name) []byte {
+	b = binary.AppendUvarint(b, uint64(n.Epoch))
+	b = binary.AppendUvarint(b, uint64(n.Round))
+	return binary.AppendUvarint(b, uint64(n.By))
+}
+
+func readName(r *wire.Reader) view.Name {
+	n := view.Name{Epoch: view.Epoch(r.Uvarint())}
+	n.Round = readUint32(r)
+	n.By = readID(r)
+	return n
+}
+
+func readUint32(r *wire.Reader) uint32 {
+	v := r.Uvarint()
+	if v > 1<<32-1 {
+		r.Fail()
+	}
+	return uint32(v)
+}
+
+func readID(r *wire.Reader) view.ID {
+	v := r.Uvarint()
+	if v >= uint64(view.Everyone) {
+		r.Fail()
+	}
+	return view.ID(v)
+}
+
+func appendBallot(b []byte, x Ballot) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(x.Round)), uint64(x.By))
+}
+
+func readBallot(r *wire.Reader) Ballot { return Ballot{Round: readUint32(r), By: readID(r)} }
+
+// appendCut writes a cut: for each rank the prefix, and the ranges beyond it as gaps and
+// lengths.
+func appendCut(b []byte, c view.Cut) []byte {
+	b = binary.AppendUvarint(b, uint64(len(c)))
+	for rank, ranges := range c {
+		prefix := c.Prefix(rank)
+		if prefix > 0 {
+			ranges = ranges[1:]
+		}
+		b = binary.AppendUvarint(b, prefix)
+		b = binary.AppendUvarint(b, uint64(len(ranges)))
+		for _, x := range ranges {
+			b = binary.AppendUvarint(b, x.From-prefix)
+			b = binary.AppendUvarint(b, x.To-x.From)
+			prefix = x.To
+		}
+	}
+	return b
+}
+
+func readCut(r *wire.Reader) view.Cut {
+	ranks := r.Uvarint()
+	if ranks > view.SeatMax {
+		r.Fail()
+		return nil
+	}
+	c := make(view.Cut, ranks)
+	left := view.RangesMax
+	for rank := range c {
+		at := r.Uvarint()
+		if at > 0 {
+			c[rank] = append(c[rank], view.Range{From: 1, To: at})
+		}
+		for n := r.Uvarint(); n > 0 && !r.Failed(); n-- {
+			gap, length := r.Uvarint(), r.Uvarint()
+			from := at + gap
+			if left--; left < 0 || gap < 2 || from < at || from+length < from {
+				r.Fail()
+				return nil
+			}
+			at = from + length
+			c[rank] = append(c[rank], view.Range{From: from, To: at})
+		}
+	}
+	return c
+}
+
+func appendOutcome(b []byte, o *Outcome) []byte {
+	b = appendName(b, o.Of)
+	b = appendName(b, o.Next.Name)
+	flags := byte(0)
+	if o.Close {
+		flags = 1
+	}
+	b = append(b, flags, byte(len(o.Next.Seats)))
+	for _, s := range o.Next.Seats {
+		b = binary.AppendUvarint(b, uint64(s.ID)<<1|bit(s.Witness))
+		b = binary.BigEndian.AppendUint64(b, uint64(s.Incarnation))
+		b = append(b, s.Votes)
+	}
+	return appendCut(b, o.Cut)
+}
+
+func bit(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// readOutcome reads an outcome of its own memory.
+func readOutcome(r *wire.Reader) *Outcome {
+	o := &Outcome{Of: readName(r)}
+	o.Next.Name = readName(r)
+	flags, seats := r.U8(), int(r.U8())
+	if flags > 1 || seats > view.SeatMax {
+		r.Fail()
+		return nil
+	}
+	o.Close = flags == 1
+	for range seats {
+		id := r.Uvarint()
+		s := view.Seat{Witness: id&1 == 1}
+		if id>>1 == 0 || id>>1 >= uint64(view.Everyone) {
+			r.Fail()
+			return nil
+		}
+		s.ID = view.ID(id >> 1)
+		s.Incarnation = view.Incarnation(r.U64())
+		s.Votes = r.U8()
+		if s.Incarnation == 0 || o.Next.Rank(s.ID) >= 0 {
+			r.Fail()
+			return nil
+		}
+		o.Next.Seats = append(o.Next.Seats, s)
+	}
+	o.Cut = readCut(r)
+	if r.Failed() {
+		return nil
+	}
+	return o
+}
+
+func appendPieces(b []byte, pieces []view.Piece) []byte {
+	b = binary.AppendUvarint(b, uint64(len(pieces)))
+	for _, p := range pieces {
+		b = append(b, byte(p.Rank))
+		b = binary.AppendUvarint(b, p.Range.From)
+		b = binary.AppendUvarint(b, p.Range.To-p.Range.From)
+		b = binary.AppendUvarint(b, uint64(p.Holder))
+	}
+	return b
+}
+
+func readPieces(r *wire.Reader) []view.Piece {
+	n := r.Uvarint()
+	if n > view.RangesMax {
+		r.Fail()
+		return nil
+	}
+	pieces := make([]view.Piece, 0, n)
+	for range n {
+		p := view.Piece{Rank: int(r.U8())}
+		p.Range.From = r.Uvarint()
+		p.Range.To = p.Range.From + r.Uvarint()
+		p.Holder = readID(r)
+		if p.Rank >= view.SeatMax || p.Range.From == 0 || p.Range.To < p.Range.From {
+			r.Fail()
+		}
+		pieces = append(pieces, p)
+	}
+	return pieces
+}

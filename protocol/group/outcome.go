@@ -1,0 +1,65 @@
+package group
+
+import (
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// outcome makes the proposal: those who reported stay, but for who leaves or has to go;
+// who asks comes in.
+func (m *Machine) outcome(now time.Time) *Outcome {
+	c := &m.change
+	base := m.base()
+	o := &Outcome{Of: base.Name, Cut: c.cut}
+	o.Next.Name = view.Name{Epoch: base.Name.Epoch + 1, Round: c.ballot.Round, By: c.ballot.By}
+	if m.current != nil && m.better(now) >= 0 {
+		o.Close = true
+		return o
+	}
+	votes, floor, newest := 0, view.Epoch(0), view.Incarnation(0)
+	for _, s := range base.Seats {
+		i := m.index(s.ID)
+		r := &c.reports[i]
+		if canary == KeepsDead && !r.have && s.Incarnation != 0 {
+			o.Next.Seats = append(o.Next.Seats, s)
+		}
+		newest = max(newest, m.peers[i].life.Incarnation)
+		if !r.have {
+			continue
+		}
+		votes += int(s.Votes)
+		floor = max(floor, r.floor)
+		if m.current == nil || !m.leaves(s) && !m.accused(now, s) {
+			s.Member = m.peers[i].life
+			o.Next.Seats = append(o.Next.Seats, s)
+		}
+	}
+	if m.current == nil || votes < base.Quorum() {
+		// Nothing is known of views that others may have had: the lives, which count
+		// nanoseconds, are later than all of those.
+		o.Next.Name.Epoch = max(o.Next.Name.Epoch, floor+1, view.Epoch(newest))
+		if canary == NoEpoch {
+			o.Next.Name.Epoch = base.Name.Epoch + 1
+		}
+	}
+	if m.current != nil {
+		m.admit(now, o)
+	}
+	return o
+}
+
+// admit adds those who ask.
+func (m *Machine) admit(now time.Time, o *Outcome) {
+	for i := range m.peers {
+		if !m.admits(now, i) || o.Next.Rank(m.peers[i].seat.ID) >= 0 {
+			continue
+		}
+		s := m.peers[i].seat
+		s.Member = m.peers[i].life
+		if r := m.current.Rank(s.ID); canary == KeepsOldLife && r >= 0 {
+			s.Member = m.current.Seats[r].Member
+		}
+		o.Next.Seats = append(o.Next.Seats, s)
+	}
+}

@@ -1,0 +1,451 @@
+package group
+
+import (
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// Stage is how far a view change is at its proposer.
+type Stage uint8
+
+// The stages.
+const (
+	Collecting Stage = 1 + iota // of reports
+	Filling                     // reporters fetch what they lack of the cut
+	Proposing                   // the outcome is being accepted
+)
+
+// report is what a member of the old view said.
+type report struct {
+	have     bool
+	holding  view.Cut
+	accepted proposal
+	floor    view.Epoch
+	filled   bool
+}
+
+// change is a view change at its proposer.
+type change struct {
+	active   bool
+	round    uint32 // the highest that was seen in this instance
+	ballot   Ballot
+	stage    Stage
+	reports  []report // by candidate
+	cut      view.Cut
+	tries    int
+	outcome  *Outcome
+	accepted uint32 // candidates
+}
+
+func appendUvarint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
+
+func (m *Machine) retryAfter() time.Duration { return m.cfg.Patience / retriesPerPatience }
+
+// present says whether a seat of the base is worth waiting for: its life is heard, goes our
+// way and does its part.
+func (m *Machine) present(now time.Time, s view.Seat) bool {
+	i := m.index(s.ID)
+	if i == m.self {
+		return true
+	}
+	if i < 0 {
+		return false
+	}
+	p := &m.peers[i]
+	if m.current == nil {
+		return m.recent(now, i) && p.pulse.state == Asking && !p.pulse.oldTerms && !p.shunned.After(now) && (p.pulse.fresh() || m.cfg.All)
+	}
+	return p.trusted && p.life == s.Member && !p.apart && !p.shunned.After(now)
+}
+
+// dead says whether it is certain that a seat's life is over: a later one speaks.
+func (m *Machine) dead(s view.Seat) bool {
+	i := m.index(s.ID)
+	return i >= 0 && i != m.self && m.peers[i].life.Succeeds(s.Member)
+}
+
+// leader is who ought to propose: the most senior seat that is present.
+func (m *Machine) leader(now time.Time) view.ID {
+	for _, s := range m.base().Seats {
+		if m.present(now, s) {
+			return s.ID
+		}
+	}
+	return m.cfg.Self.ID
+}
+
+// lead begins a view change if there is a reason and it is this member's turn, and carries
+// on with the one that it leads.
+func (m *Machine) lead(now time.Time, out *Output) {
+	if m.state == Idle {
+		return
+	}
+	if m.change.active && m.current == nil && m.change.stage == Collecting && !m.mayFound(now) {
+		m.change.active, m.frozen = false, false // somebody has a view, or too few are left
+	}
+	if m.change.active {
+		m.advance(now, out)
+		return
+	}
+	if m.frozen && m.current == nil && !m.mayFound(now) {
+		return
+	}
+	if m.frozen {
+		// Somebody else leads, or led. The leader's patience is one; the others' are longer.
+		patience := m.cfg.Patience
+		if m.leader(now) != m.cfg.Self.ID {
+			patience *= time.Duration(followPatiences + 2*m.base().Rank(m.cfg.Self.ID))
+		}
+		lost := m.index(m.promised.By)
+		over := lost < 0 || !m.present(now, m.seatOf(lost))
+		if canary != NoPatience && (now.Sub(m.staged) > patience || over && m.leader(now) == m.cfg.Self.ID) {
+			m.start(now, out)
+		}
+		return
+	}
+	if m.leader(now) == m.cfg.Self.ID && m.reason(now) {
+		m.start(now, out)
+	}
+}
+
+// seatOf is a candidate's seat in the base; that of nobody if it has none.
+func (m *Machine) seatOf(i int) view.Seat {
+	if r := m.base().Rank(m.peers[i].seat.ID); r >= 0 {
+		return m.base().Seats[r]
+	}
+	return view.Seat{}
+}
+
+// reason says whether the base should end.
+func (m *Machine) reason(now time.Time) bool {
+	if m.current == nil {
+		return m.mayFound(now)
+	}
+	if m.state == Leaving || m.better(now) >= 0 {
+		return true
+	}
+	for _, s := range m.current.Seats {
+		if !m.present(now, s) || m.leaves(s) || m.accused(now, s) {
+			return true
+		}
+	}
+	for i := range m.peers {
+		if m.admits(now, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayFound says whether a process outside may try to found the group: it has listened for
+// a while, nobody is in a view, and enough are outside with it.
+func (m *Machine) mayFound(now time.Time) bool {
+	own := m.ownPulse()
+	if now.Sub(m.asked) < foundPulses*m.cfg.Pulse || !(own.fresh() || m.cfg.All) {
+		return false
+	}
+	votes := 0
+	for i, s := range m.void.Seats {
+		if m.recent(now, i) && (m.peers[i].pulse.state == In || m.peers[i].pulse.state == Leaving) {
+			return false
+		}
+		if m.present(now, s) {
+			votes += int(s.Votes)
+		}
+	}
+	return m.cfg.All || votes >= m.void.Quorum()
+}
+
+// leaves says whether a seat wants to be let out.
+func (m *Machine) leaves(s view.Seat) bool {
+	i := m.index(s.ID)
+	if i == m.self {
+		return m.state == Leaving
+	}
+	p := &m.peers[i]
+	return p.life == s.Member && p.heard && p.pulse.state == Leaving
+}
+
+// admits says whether a candidate asks and may come in: those who are inside must trust
+// it, or it would have to go at once.
+func (m *Machine) admits(now time.Time, i int) bool {
+	p := &m.peers[i]
+	if i == m.self || !m.recent(now, i) || p.pulse.state != Asking || p.pulse.oldTerms {
+		return false
+	}
+	if m.current.Has(p.life) && !p.apart {
+		return false // its commit is on the way
+	}
+	for _, s := range m.current.Seats {
+		j := m.index(s.ID)
+		if j != m.self && j != i && m.present(now, s) && m.peers[j].heard && m.peers[j].accuses&(1<<i) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// accused says whether a seat has to go because another, more senior one has not heard it
+// for long while this member hears both: one of the two cannot stay.
+func (m *Machine) accused(now time.Time, s view.Seat) bool {
+	rank := m.current.Rank(s.ID)
+	i := m.index(s.ID)
+	for r, other := range m.current.Seats {
+		j := m.index(other.ID)
+		if r == rank || i == m.self {
+			continue
+		}
+		lasts := func(p *peer, whom int) bool {
+			return p.heard && p.accuses&(1<<whom) != 0 && now.Sub(p.since) > accusePatiences*m.cfg.Patience
+		}
+		if !m.present(now, other) {
+			continue
+		}
+		// A complaint between two concerns the junior of them, whoever complains.
+		if r < rank && (j != m.self && lasts(&m.peers[j], i) || lasts(&m.peers[i], j)) {
+			return true
+		}
+	}
+	return false
+}
+
+// better is a candidate in a component that this one should join, or -1.
+func (m *Machine) better(now time.Time) int {
+	if !m.cfg.All || m.current == nil {
+		return -1
+	}
+	for i := range m.peers {
+		p := &m.peers[i]
+		if i != m.self && m.recent(now, i) && p.pulse.state == In && !p.pulse.frozen && !p.pulse.oldTerms &&
+			!m.current.Has(p.life) && m.current.Name.Less(p.pulse.name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// start begins a ballot that is greater than all that were seen.
+func (m *Machine) start(now time.Time, out *Output) {
+	c := &m.change
+	c.round = max(c.round, m.promised.Round) + 1
+	c.active, c.ballot, c.stage = true, Ballot{c.round, m.cfg.Self.ID}, Collecting
+	c.outcome, c.accepted, c.tries = nil, 0, 0
+	clear(c.reports)
+	m.promise(now, c.ballot, out)
+	m.prepare(out)
+}
+
+// prepare asks everybody of the base who has not reported.
+func (m *Machine) prepare(out *Output) {
+	for _, s := range m.base().Seats {
+		i := m.index(s.ID)
+		if i >= 0 && i != m.self && !m.change.reports[i].have {
+			m.end(i, appendBallot(appendName(m.begin(verbPrepare, out), m.base().Name), m.change.ballot), out)
+		}
+	}
+}
+
+func (m *Machine) onReport(now time.Time, from int, of view.Name, b Ballot, got report, out *Output) {
+	c := &m.change
+	if !c.active || of != m.base().Name || b != c.ballot || c.stage != Collecting {
+		return
+	}
+	if s := m.seatOf(from); s.ID == view.Nobody || s.Incarnation != 0 && s.Member != m.peers[from].life {
+		return // a later life of the seat has no say
+	}
+	c.reports[from] = got
+	m.advance(now, out)
+}
+
+// advance goes on with the ballot as far as it can.
+func (m *Machine) advance(now time.Time, out *Output) {
+	c := &m.change
+	if !c.active || !c.reports[m.self].have {
+		return
+	}
+	if c.stage != Proposing && m.lostReporter(now) {
+		m.start(now, out)
+		return
+	}
+	if c.stage == Collecting && m.collected(now, out) {
+		m.decideCut(now, out)
+	}
+	if c.stage == Filling && m.filled() {
+		m.propose(now, m.outcome(now), out)
+	}
+	if c.stage == Proposing && m.acceptedBy(now) {
+		m.commit(now, out)
+	}
+}
+
+// lostReporter says whether somebody whose report is in has been lost since: the outcome
+// must not count on it.
+func (m *Machine) lostReporter(now time.Time) bool {
+	for _, s := range m.base().Seats {
+		i := m.index(s.ID)
+		if i != m.self && m.change.reports[i].have && !(m.peers[i].trusted && !m.peers[i].shunned.After(now) && !m.peers[i].apart) {
+			return true
+		}
+	}
+	return false
+}
+
+// collected says whether the reports suffice: all who are present have reported, and they
+// have the votes; or it is certain that nobody else is left who could have.
+func (m *Machine) collected(now time.Time, out *Output) bool {
+	votes, certain := 0, m.current != nil
+	var missing []view.Member
+	for _, s := range m.base().Seats {
+		i := m.index(s.ID)
+		switch {
+		case m.change.reports[i].have:
+			votes += int(s.Votes)
+		case m.present(now, s):
+			return false
+		default:
+			missing = append(missing, s.Member)
+			certain = certain && m.dead(s)
+		}
+	}
+	if m.cfg.All || votes >= m.base().Quorum() || certain || canary == Minority {
+		return true
+	}
+	if !m.blocked && m.current != nil {
+		m.blocked = true
+		m.record(now, trace.Blocked, view.Nobody, uint64(votes), uint64(m.base().Quorum()), 0)
+		out.Do = append(out.Do, Command{Verb: Block, Missing: missing})
+	}
+	return false
+}
+
+func (m *Machine) onFilled(now time.Time, from int, of view.Name, b Ballot, out *Output) {
+	c := &m.change
+	if c.active && of == m.base().Name && b == c.ballot && c.stage == Filling {
+		c.reports[from].filled = true
+		m.advance(now, out)
+	}
+}
+
+func (m *Machine) filled() bool {
+	for i := range m.change.reports {
+		if r := &m.change.reports[i]; r.have && !r.filled {
+			return false
+		}
+	}
+	return true
+}
+
+// propose asks those who reported to accept an outcome, which this member does first.
+func (m *Machine) propose(now time.Time, o *Outcome, out *Output) {
+	c := &m.change
+	c.stage, c.outcome, m.staged = Proposing, o, now
+	m.accepted = proposal{c.ballot, o}
+	c.accepted = 1 << m.self
+	m.sendProposal(out)
+}
+
+func (m *Machine) sendProposal(out *Output) {
+	for i := range m.change.reports {
+		if i != m.self && m.change.reports[i].have && m.change.accepted&(1<<i) == 0 {
+			b := appendBallot(m.begin(verbPropose, out), m.change.ballot)
+			m.end(i, appendOutcome(b, m.change.outcome), out)
+		}
+	}
+}
+
+func (m *Machine) onAccepted(now time.Time, from int, of view.Name, b Ballot, out *Output) {
+	c := &m.change
+	if c.active && of == m.base().Name && b == c.ballot && c.stage == Proposing {
+		c.accepted |= 1 << from
+		m.advance(now, out)
+	}
+}
+
+// acceptedBy says whether the outcome is decided: a quorum of the base accepted it. With
+// partition = all it is everybody who reported and is still heard. Where the base's
+// quorum cannot be had, since its other lives are over, everybody who is left must.
+func (m *Machine) acceptedBy(now time.Time) bool {
+	c := &m.change
+	votes, reported, every := 0, 0, true
+	for _, s := range m.base().Seats {
+		i := m.index(s.ID)
+		if c.reports[i].have {
+			reported += int(s.Votes)
+		}
+		if c.accepted&(1<<i) != 0 {
+			votes += int(s.Votes)
+		} else if c.reports[i].have && m.peers[i].trusted && !m.peers[i].apart {
+			every = false
+		}
+	}
+	if canary == HalfCommit || canary == Minority {
+		return true
+	}
+	if m.cfg.All || m.current != nil && reported < m.base().Quorum() {
+		return every
+	}
+	return votes >= m.base().Quorum()
+}
+
+// commit tells everybody whom it concerns, and applies it here.
+func (m *Machine) commit(now time.Time, out *Output) {
+	o := m.change.outcome
+	m.change.active = false
+	for i := range m.peers {
+		if i != m.self && (m.base().Rank(m.peers[i].seat.ID) >= 0 && m.peers[i].life.Known() || o.Next.Has(m.peers[i].life)) {
+			m.end(i, appendOutcome(m.begin(verbCommit, out), o), out)
+		}
+	}
+	m.apply(now, o, out)
+}
+
+// retry repeats what the stage needs, and gives up on who never answers.
+func (m *Machine) retry(now time.Time, out *Output) {
+	m.retryAt = now.Add(m.retryAfter())
+	c := &m.change
+	if !c.active {
+		return
+	}
+	waits := m.waiting(now)
+	if len(waits) > 0 && now.Sub(m.traced) >= m.cfg.Patience && now.Sub(m.staged) >= m.cfg.Patience {
+		m.traced = now
+		m.record(now, trace.FlushWaited, waits[0], uint64(c.stage), uint64(now.Sub(m.staged).Microseconds()), 0)
+	}
+	if now.Sub(m.staged) > shunAfter*m.cfg.Patience && !m.blocked {
+		for _, id := range waits {
+			m.peers[m.index(id)].shunned = now.Add(shunFor * m.cfg.Patience)
+		}
+		m.start(now, out)
+		return
+	}
+	switch c.stage {
+	case Collecting:
+		m.prepare(out)
+	case Filling:
+		m.fill(out)
+	case Proposing:
+		m.sendProposal(out)
+	}
+}
+
+// waiting is whom the stage waits for.
+func (m *Machine) waiting(now time.Time) []view.ID {
+	var ids []view.ID
+	c := &m.change
+	for _, s := range m.base().Seats {
+		i := m.index(s.ID)
+		r := &c.reports[i]
+		switch {
+		case i == m.self:
+		case c.stage == Collecting && !r.have && (m.present(now, s) || m.blocked),
+			c.stage == Filling && r.have && !r.filled,
+			c.stage == Proposing && r.have && c.accepted&(1<<i) == 0:
+			ids = append(ids, s.ID)
+		}
+	}
+	return slices.Clip(ids)
+}

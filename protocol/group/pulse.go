@@ -1,0 +1,177 @@
+package group
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// pulse is how a member says where it stands, to all candidates. It is the asking of one
+// that is outside and the farewell of one that leaves.
+type pulse struct {
+	state    State
+	name     view.Name  // of its view; outside: its floor
+	ended    view.Epoch // the group ended with a view of this epoch
+	frozen   bool
+	accuses  uint32 // candidates that it does not trust, by their index
+	oldTerms bool   // its terms are not ours
+}
+
+// fresh says whether a process outside knows of no view that may still go on, so that it
+// may found the group.
+func (p *pulse) fresh() bool { return p.state == Asking && p.name.Epoch <= p.ended }
+
+func (m *Machine) ownPulse() pulse {
+	p := pulse{state: m.state, name: m.floor, ended: m.ended, frozen: m.frozen}
+	if m.current != nil {
+		p.name = m.current.Name
+	}
+	for i := range m.peers {
+		if !m.peers[i].trusted {
+			p.accuses |= 1 << i
+		}
+	}
+	return p
+}
+
+func (m *Machine) sendPulse(now time.Time, out *Output) {
+	m.hurry, m.pulseAt = false, now.Add(m.cfg.Pulse)
+	if len(m.others) == 0 {
+		return
+	}
+	p := m.ownPulse()
+	b := m.begin(verbPulse, out)
+	b = append(b, byte(p.state), byte(bit(p.frozen)))
+	b = appendName(b, p.name)
+	b = binary.AppendUvarint(b, uint64(p.ended))
+	b = binary.BigEndian.AppendUint32(b, p.accuses)
+	b = wire.AppendBlock(b, []byte(m.cfg.Terms))
+	out.EndAll(m.others, b)
+}
+
+func (m *Machine) readPulse(now time.Time, from int, r *wire.Reader, out *Output) bool {
+	var p pulse
+	p.state = State(r.U8())
+	frozen := r.U8()
+	p.frozen = frozen == 1
+	p.name = readName(r)
+	p.ended = view.Epoch(r.Uvarint())
+	p.accuses = r.U32()
+	terms := r.Block(termsMax)
+	if !r.Done() || frozen > 1 || p.state > Leaving {
+		return false
+	}
+	p.oldTerms = string(terms) != m.cfg.Terms
+	q := &m.peers[from]
+	if p.accuses != q.accuses || !q.heard {
+		q.accuses, q.since = p.accuses, now
+	}
+	q.pulse, q.pulsed, q.heard = p, now, true
+	m.ended = max(m.ended, p.ended)
+	if p.oldTerms {
+		if p.state == Asking {
+			m.refuse(now, from, out)
+		}
+		return true
+	}
+	m.answer(now, from, &p, out)
+	return true
+}
+
+// refuse tells one that asks under other terms what the terms are.
+func (m *Machine) refuse(now time.Time, to int, out *Output) {
+	m.record(now, trace.JoinRefused, m.peers[to].seat.ID, 1, 0, 0)
+	m.end(to, wire.AppendBlock(m.begin(verbRefuse, out), []byte(m.cfg.Terms)), out)
+}
+
+func (m *Machine) onRefuse(now time.Time, from int, terms []byte, out *Output) {
+	if m.state != Asking {
+		return
+	}
+	m.record(now, trace.JoinRefused, m.peers[from].seat.ID, 1, 0, 0)
+	out.Do = append(out.Do, Command{Verb: Refuse, Peer: m.peers[from].seat.ID, Text: string(terms)})
+}
+
+// answer tells a candidate what it seems to have missed.
+func (m *Machine) answer(now time.Time, from int, p *pulse, out *Output) {
+	if m.current == nil {
+		return
+	}
+	q := &m.peers[from]
+	inside := m.current.Has(q.life)
+	switch {
+	case p.state == Asking && inside:
+		if p.name.Less(m.current.Name) {
+			m.sendCommit(from, out) // it was let in and has not heard
+		} else {
+			q.apart = true // it knows, and is out
+		}
+	case p.state == Idle && inside:
+		q.apart = true // it left, and the commit that let it go is lost on us
+	case p.state != In && p.state != Leaving || p.name == m.current.Name:
+	case m.lastWay != nil && p.name == m.lastWay.Of:
+		m.sendCommit(from, out)
+	case inside && m.current.Name.Less(p.name):
+		q.apart = true // it has gone on, with or without us; its commit or its Gone will come
+	case !inside && p.name.Less(m.current.Name) && !m.cfg.All:
+		m.end(from, appendName(m.begin(verbGone, out), m.current.Name), out)
+	}
+}
+
+func (m *Machine) sendCommit(to int, out *Output) {
+	if m.lastWay != nil {
+		m.end(to, appendOutcome(m.begin(verbCommit, out), m.lastWay), out)
+	}
+}
+
+// readVerdict reads Gone (the sender is in a later view without us) and Apart (the sender
+// will not come into our view).
+func (m *Machine) readVerdict(now time.Time, from int, r *wire.Reader, out *Output) bool {
+	name := readName(r)
+	if !r.Done() {
+		return false
+	}
+	if m.current == nil {
+		return true
+	}
+	if m.current.Name == name {
+		m.peers[from].apart = true
+	} else if m.current.Name.Epoch < name.Epoch && !m.cfg.All {
+		m.raiseFloor(name)
+		m.dismiss(now, WasExpelled, nil, false, out)
+	}
+	return true
+}
+
+func (m *Machine) raiseFloor(n view.Name) {
+	if m.floor.Less(n) {
+		m.floor = n
+	}
+}
+
+// dismiss takes this member out of its view, if it is in one.
+func (m *Machine) dismiss(now time.Time, why Reason, cut view.Cut, whole bool, out *Output) {
+	left := m.state == Leaving || why == HasLeft
+	if m.current != nil {
+		m.raiseFloor(m.current.Name)
+	}
+	m.reset(nil)
+	m.state, m.asked, m.hurry = Asking, now, true
+	if left {
+		m.state, why = Idle, HasLeft
+		m.record(now, trace.Departed, view.Nobody, uint64(m.floor.Epoch), 0, 0)
+		m.sendPulse(now, out) // goodbye
+	} else {
+		m.record(now, trace.Expelled, view.Nobody, uint64(m.floor.Epoch), 0, 0)
+	}
+	out.Do = append(out.Do, Command{Verb: Dismiss, Reason: why, Cut: cut, Whole: whole})
+}
+
+// recent says whether a candidate's last pulse still counts.
+func (m *Machine) recent(now time.Time, i int) bool {
+	p := &m.peers[i]
+	return p.heard && p.trusted && now.Sub(p.pulsed) < forgetPulses*m.cfg.Pulse
+}
