@@ -53,7 +53,7 @@ var layers = []layer{
 		external: []string{"github.com/cespare/xxhash/v2"}, never: machineNever,
 	},
 	{
-		name: "check", packages: []string{"check/..."}, imports: []string{"word"}, pure: true, deny: pureDeny,
+		name: "check", packages: []string{"check/..."}, imports: []string{"word", "check"}, pure: true, deny: pureDeny,
 		never: "a checker knows a promise and a history, never the implementation; read trace events",
 	},
 	{
