@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	vnetns "github.com/vishvananda/netns"
@@ -13,6 +14,7 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/key"
 	"github.com/holdfast-ha/holdfast/internal/lab/netns"
 	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
 // lan is a switch with hosts at it, each in a network namespace of its own. Host i has
@@ -99,8 +101,39 @@ func (l *lan) start(host int, c Config) *node {
 	return n
 }
 
-// nodes starts a member on each host, on one link with or without a group.
+// nodes starts a member on each host, on one link with or without a group, as soon as
+// datagrams pass between all of them.
 func (l *lan) nodes(ipv6 bool, keys *key.Ring, group netip.AddrPort) []*node {
+	l.t.Helper()
+	probes := l.open(ipv6, keys, group)
+	heard := map[[2]view.ID]bool{}
+	for end := time.Now().Add(10 * time.Second); len(heard) < len(probes)*(len(probes)-1); {
+		if time.Now().After(end) {
+			l.t.Fatalf("after 10 s, these hosts have heard one another: %v", heard)
+		}
+		for _, p := range probes {
+			e := wire.Envelope{To: view.Everyone}
+			for _, q := range probes {
+				e.Members = append(e.Members, q.Self().ID)
+			}
+			l.must(p.Send(e))
+			p.Flush()
+		}
+		for _, p := range probes {
+			poll := []unix.PollFd{{Fd: int32(p.FDs()[0]), Events: unix.POLLIN}}
+			_, _ = unix.Poll(poll, 10)
+			_, err := p.Receive(1, func(from view.Member, _ uint8, _ []byte) { heard[[2]view.ID{from.ID, p.Self().ID}] = true })
+			l.must(err)
+		}
+	}
+	for _, p := range probes {
+		p.Close()
+	}
+	return l.open(ipv6, keys, group)
+}
+
+// open starts a member on each host.
+func (l *lan) open(ipv6 bool, keys *key.Ring, group netip.AddrPort) []*node {
 	l.t.Helper()
 	at := func(i int) netip.AddrPort {
 		if ipv6 {
