@@ -1,7 +1,7 @@
 // Command bench measures Holdfast beside conntrackd, and beside keepalived with
 // conntrackd, on one machine in one run.
 //
-//	go run ./bench [takeover|inject|cost|all] [--quick] [--json] [--rounds N] [--plots DIR]
+//	go run ./bench [takeover|inject|cost|group|all] [--quick] [--json] [--rounds N] [--plots DIR]
 //
 // Both programs run on the test bed of internal/lab: a client, two firewalls and a
 // server in network namespaces. Rounds alternate between the programs, so that what

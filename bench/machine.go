@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-ha/holdfast/bench/group"
 )
 
 // machine is where the figures come from.
@@ -75,9 +77,17 @@ func firstLine(name string, args ...string) string {
 }
 
 // require checks that what is needed is there, before anything is started.
-func require(verb string) error {
+func require(verb string, peers []string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root: it makes network namespaces and reads other processes' figures; run: sudo -E env PATH=$PATH go run ./bench")
+	}
+	if verb == "group" || verb == "all" {
+		if err := group.Require(peers); err != nil {
+			return err
+		}
+	}
+	if verb == "group" {
+		return nil
 	}
 	needed := []struct{ program, pkg string }{{"conntrackd", "conntrackd"}, {"go", "golang"}}
 	if verb == "takeover" || verb == "all" {

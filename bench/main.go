@@ -14,16 +14,19 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/bench/group"
 	"github.com/holdfast-ha/holdfast/bench/pair"
 )
 
 // session is one run of this command.
 type session struct {
-	quick  bool
-	rounds int
-	plots  string // folder for plots
-	folder string // for files, removed at the end
-	binary string // holdfast
+	quick       bool
+	rounds      int
+	roundsGiven bool     // on the command line
+	peers       []string // programs that group measures, in small letters
+	plots       string   // folder for plots
+	folder      string   // for files, removed at the end
+	binary      string   // holdfast
 
 	text     io.Writer // tables and verdicts
 	progress io.Writer
@@ -41,9 +44,10 @@ type Report struct {
 	Inject    *injectReport   `json:"inject,omitempty"`
 	Cost      *costReport     `json:"cost,omitempty"`
 	Takeover  *takeoverReport `json:"takeover,omitempty"`
+	Group     *groupReport    `json:"group,omitempty"`
 }
 
-var verbs = []string{"takeover", "inject", "cost", "all"}
+var verbs = []string{"takeover", "inject", "cost", "group", "all"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -60,7 +64,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := require(verb); err != nil {
+	if err := require(verb, s.peers); err != nil {
 		return err
 	}
 	if asJSON {
@@ -72,7 +76,7 @@ func run(ctx context.Context, args []string) error {
 	defer os.RemoveAll(s.folder)
 	report := Report{Machine: facts(), Quick: s.quick}
 	fmt.Fprint(s.text, report.Machine.text())
-	if s.binary == "" {
+	if s.binary == "" && verb != "group" {
 		s.say("building holdfast")
 		if s.binary, err = pair.Build(ctx, s.folder); err != nil {
 			return err
@@ -109,6 +113,11 @@ func (s *session) measure(ctx context.Context, verb string, report *Report) (err
 			return fmt.Errorf("takeover: %w", err)
 		}
 	}
+	if verb == "group" || verb == "all" {
+		if report.Group, err = s.group(ctx); err != nil {
+			return fmt.Errorf("group: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -126,11 +135,18 @@ func (s *session) parse(args []string) (verb string, asJSON bool, err error) {
 	}
 	flags.BoolVar(&asJSON, "json", false, "write the figures as JSON to the standard output, tables to the standard error")
 	flags.BoolVar(&s.quick, "quick", false, "few and small rounds, in about a minute: to see that it works")
-	flags.IntVar(&s.rounds, "rounds", 0, "rounds of each measurement (default 5; with --quick 1)")
+	flags.IntVar(&s.rounds, "rounds", 0, "rounds of each measurement (default 5, group 3; with --quick 1)")
 	flags.StringVar(&s.binary, "holdfast", "", "a `program` to measure instead of the one that this source tree makes")
+	chosen := flags.String("peers", strings.Join(group.Names(), ","), "programs that group measures")
 	flags.StringVar(&s.plots, "plots", "bench/plots", "folder for plots; not written with --quick")
 	if err := flags.Parse(args); err != nil {
 		return "", false, err
+	}
+	s.peers, s.roundsGiven = strings.Split(*chosen, ","), s.rounds > 0
+	for _, name := range s.peers {
+		if !slices.Contains(group.Names(), name) {
+			return "", false, fmt.Errorf("--peers names %q; there are %s", name, strings.Join(group.Names(), ","))
+		}
 	}
 	switch {
 	case flags.NArg() > 0:

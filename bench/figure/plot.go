@@ -20,11 +20,13 @@ type Curve struct {
 	Samples []Sample // as many as X
 }
 
-// Plot is curves over a common axis, both axes logarithmic: the numbers of flows span
-// more than two powers of ten.
+// Plot is curves over a common axis, both axes logarithmic: the numbers of flows, and the
+// sizes of messages, span more than two powers of ten.
 type Plot struct {
 	Title, X, Y string
 	Curves      []Curve
+	// Falling curves leave room for their names on the right, others on the left.
+	Falling bool
 }
 
 const (
@@ -40,7 +42,7 @@ func (p Plot) Write(path string) error {
 	canvas.X.Scale, canvas.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	canvas.X.Tick.Marker = plot.TickerFunc(p.ticksX)
 	canvas.Y.Tick.Marker = plot.TickerFunc(ticksY)
-	canvas.Legend.Top, canvas.Legend.Left = true, true
+	canvas.Legend.Top, canvas.Legend.Left = true, !p.Falling
 	canvas.Add(plotter.NewGrid())
 	for i, c := range p.Curves {
 		if err := c.draw(canvas, i); err != nil {
@@ -56,6 +58,7 @@ func (p Plot) Write(path string) error {
 // colours can be told apart by people who see few of them (Okabe and Ito).
 var colours = []color.RGBA{
 	{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0xcc, 0x79, 0xa7, 0xff},
+	{0xe6, 0x9f, 0x00, 0xff}, {0x56, 0xb4, 0xe9, 0xff},
 }
 
 func (c Curve) draw(canvas *plot.Plot, number int) error {
@@ -75,7 +78,7 @@ func (c Curve) draw(canvas *plot.Plot, number int) error {
 	if err != nil {
 		return err
 	}
-	shapes := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CrossGlyph{}}
+	shapes := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CrossGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}}
 	line.Color, dots.Color, bars.Color = colours[number%len(colours)], colours[number%len(colours)], colours[number%len(colours)]
 	dots.Shape = shapes[number%len(shapes)]
 	line.Width = vg.Points(1.5)

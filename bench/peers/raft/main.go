@@ -27,7 +27,8 @@ const (
 	windowBytes   = 16 << 20
 	// keptBytes bounds the log in memory: what followers may lack before they are sent a
 	// snapshot. Ours is empty, so messages that it replaces are not delivered and not counted.
-	keptBytes = 256 << 20
+	keptBytes   = 256 << 20
+	keptEntries = 1 << 18
 )
 
 type member struct {
@@ -56,15 +57,36 @@ func (m *member) Role() string {
 }
 
 // machine is the replicated state: the count of what was applied.
-type machine struct{ port *line.Port }
+type machine struct {
+	port  *line.Port
+	sizes chan int // of messages, when it has changed
+	size  int
+}
 
-func (m machine) Apply(entry *raft.Log) any {
+func (m *machine) Apply(entry *raft.Log) any {
+	if len(entry.Data) != m.size {
+		m.size = len(entry.Data)
+		m.sizes <- m.size
+	}
 	m.port.Delivered(entry.Data)
 	return nil
 }
 
-func (m machine) Snapshot() (raft.FSMSnapshot, error) { return nothing{}, nil }
-func (m machine) Restore(r io.ReadCloser) error       { return r.Close() }
+func (m *machine) Snapshot() (raft.FSMSnapshot, error) { return nothing{}, nil }
+func (m *machine) Restore(r io.ReadCloser) error       { return r.Close() }
+
+// keep adapts how many entries the log keeps to the size of the messages, in the bounds
+// of memory.
+func keep(node *raft.Raft, port *line.Port, sizes <-chan int) {
+	for size := range sizes {
+		config := node.ReloadableConfig()
+		config.TrailingLogs = uint64(min(keptBytes/max(size, 1), keptEntries))
+		config.SnapshotThreshold, config.SnapshotInterval = config.TrailingLogs/4, time.Second
+		if err := node.ReloadConfig(config); err != nil {
+			port.Fault(err)
+		}
+	}
+}
 
 // nothing is the snapshot of a state that needs none.
 type nothing struct{}
@@ -83,7 +105,6 @@ func run() error {
 	number := flag.Uint64("number", 1, "of this member, from 1")
 	members := flag.String("members", "", "addresses of all, in order of their numbers, with commas between")
 	wait := flag.Duration("timeout", 0, "heartbeat, election and lease timeout; 0 for the library's defaults")
-	size := flag.Int("kept", 1024, "bytes of a message, for how many of them the log keeps")
 	flag.Parse()
 	port := line.NewPort(*number, os.Stdout)
 
@@ -93,8 +114,6 @@ func run() error {
 	if *wait > 0 {
 		config.HeartbeatTimeout, config.ElectionTimeout, config.LeaderLeaseTimeout = *wait, *wait, *wait
 	}
-	config.TrailingLogs = uint64(min(keptBytes / *size, 1<<18))
-	config.SnapshotThreshold, config.SnapshotInterval = config.TrailingLogs/4, time.Second
 
 	var servers []raft.Server
 	for i, address := range strings.Split(*members, ",") {
@@ -109,10 +128,12 @@ func run() error {
 		return err
 	}
 	store := raft.NewInmemStore()
-	node, err := raft.NewRaft(config, machine{port}, store, store, raft.NewDiscardSnapshotStore(), transport)
+	state := &machine{port: port, sizes: make(chan int)}
+	node, err := raft.NewRaft(config, state, store, store, raft.NewDiscardSnapshotStore(), transport)
 	if err != nil {
 		return err
 	}
+	go keep(node, port, state.sizes)
 	watch(node, port, len(servers))
 	if err := node.BootstrapCluster(raft.Configuration{Servers: servers}).Error(); err != nil {
 		return err

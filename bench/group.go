@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/bench/figure"
+	"github.com/holdfast-ha/holdfast/bench/group"
+)
+
+// The targets.
+const (
+	groupRatio    = 2.0 // messages a second, over the best of the peers at each size
+	uniformRatio  = 0.7 // uniform delivery, over delivery that is not
+	viewTimes     = 2   // of the detection time that is configured, and
+	viewAddition  = 20 * time.Millisecond
+	probesMost    = 3000
+	flowTime      = time.Second
+	flowTimeQuick = 500 * time.Millisecond
+	probeTime     = time.Second
+)
+
+func groupSizes() []int   { return []int{64, 1 << 10, 8 << 10, 64 << 10} }
+func groupSenders() []int { return []int{1, group.Members} }
+func probeSizes() []int   { return []int{64, 1 << 10} }
+
+// load is one column of the tables: so many members multicast messages of a size.
+type load struct {
+	Senders int `json:"senders"`
+	Size    int `json:"bytes"`
+}
+
+// String gives "1 sender, 64 B".
+func (l load) String() string {
+	if l.Senders == 1 {
+		return "1 sender, " + bytesText(l.Size)
+	}
+	return fmt.Sprintf("%d senders, %s", l.Senders, bytesText(l.Size))
+}
+
+func bytesText(size int) string {
+	if size < 1<<10 {
+		return fmt.Sprintf("%d B", size)
+	}
+	return fmt.Sprintf("%d KiB", size>>10)
+}
+
+// groupResult is what was measured of one program with one of its settings.
+type groupResult struct {
+	Program   string        `json:"program"`
+	Setting   string        `json:"setting"`
+	Detection float64       `json:"detection_ms,omitempty"`
+	Flows     []*flowResult `json:"throughput,omitempty"`
+	Delays    []*delay      `json:"latency,omitempty"`
+	View      figure.Sample `json:"view_change_ms,omitempty"`
+	Failed    []string      `json:"failed,omitempty"`
+
+	program *group.Program
+}
+
+// flowResult is flat-out multicast under one load, one value a round.
+type flowResult struct {
+	load
+	Messages figure.Sample `json:"messages_per_second"`
+	Bytes    figure.Sample `json:"bytes_per_second"`
+	CPU      figure.Sample `json:"cpu"` // seconds in a second
+	Lost     uint64        `json:"lost"`
+	Disorder bool          `json:"disorder"`
+
+	skip bool // another setting of the program is better at this load
+}
+
+// delay is the latency of one message under way, one value a round, in microseconds.
+type delay struct {
+	Size     int           `json:"bytes"`
+	Follower bool          `json:"follower"`
+	P50      figure.Sample `json:"p50_us"`
+	P99      figure.Sample `json:"p99_us"`
+}
+
+// groupReport is all of it.
+type groupReport struct {
+	Results []*groupResult `json:"results"`
+	Ratios  []loadRatio    `json:"ratios"`
+	Targets []target       `json:"targets"`
+}
+
+// group measures every program and prints tables, ratios and plots.
+func (s *session) group(ctx context.Context) (*groupReport, error) {
+	sources, err := group.Find(ctx, s.folder)
+	if err != nil {
+		return nil, err
+	}
+	s.say("group: building the members")
+	programs, err := sources.Build(ctx, s.peers)
+	if err != nil {
+		return nil, err
+	}
+	report := &groupReport{}
+	for _, p := range programs {
+		r := &groupResult{Program: p.Name, Setting: p.Setting, Detection: p.Detection.Seconds() * 1e3, program: p}
+		r.plan()
+		report.Results = append(report.Results, r)
+	}
+	for round := range s.groupRounds() {
+		for _, r := range report.Results {
+			s.say("group, round %d of %d: %s", round+1, s.groupRounds(), r.program)
+			// A peer that fails is a row that says so; the others are measured all the same.
+			if err := s.groupRound(ctx, r, round); err != nil {
+				if ctx.Err() != nil {
+					return nil, err
+				}
+				s.say("%v", err)
+				r.Failed = append(r.Failed, err.Error())
+			}
+		}
+		if round == 0 {
+			report.prune()
+		}
+	}
+	s.groupText(report)
+	if s.quick {
+		return report, nil
+	}
+	return report, report.plot(s.plots)
+}
+
+// groupRounds is how often each is measured: fewer than elsewhere, for a round of all
+// programs takes minutes.
+func (s *session) groupRounds() int {
+	if s.roundsGiven || s.quick {
+		return s.rounds
+	}
+	return 3
+}
+
+// plan makes a place for all that is to be measured.
+func (r *groupResult) plan() {
+	if r.program.Uses&group.Throughput != 0 {
+		for _, senders := range groupSenders() {
+			for _, size := range groupSizes() {
+				if senders == 1 || !r.program.OneSender {
+					r.Flows = append(r.Flows, &flowResult{load: load{senders, size}})
+				}
+			}
+		}
+	}
+	if r.program.Uses&group.Latency != 0 {
+		for _, follower := range []bool{false, true} {
+			for _, size := range probeSizes() {
+				if !follower || !r.program.OneSender {
+					r.Delays = append(r.Delays, &delay{Size: size, Follower: follower})
+				}
+			}
+		}
+	}
+}
+
+// prune leaves, for the rounds after the first, only the best setting of each program at
+// each load. What has been measured of the others stays.
+func (g *groupReport) prune() {
+	for _, r := range g.Results {
+		for _, f := range r.Flows {
+			if best := g.best(r.Program, f.load); r.Program != ours && best != f {
+				f.skip = true
+			}
+		}
+	}
+}
+
+func (s *session) groupRound(ctx context.Context, r *groupResult, round int) error {
+	flows := 0
+	for _, f := range r.Flows {
+		if !f.skip {
+			flows++
+		}
+	}
+	if flows == 0 && len(r.Delays) == 0 && r.program.Uses&group.View == 0 {
+		return nil
+	}
+	folder := filepath.Join(s.folder, fmt.Sprintf("group-%d-%p", round, r))
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	bed, err := group.OpenBed()
+	if err != nil {
+		return err
+	}
+	defer bed.Close()
+	cluster, err := r.program.Start(ctx, bed, folder)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	for _, d := range r.Delays {
+		got, err := cluster.Latency(d.Size, probesMost, d.Follower, probeTime)
+		if err != nil {
+			return err
+		}
+		d.P50.Add(float64(got.P50) / 1e3)
+		d.P99.Add(float64(got.P99) / 1e3)
+	}
+	for _, f := range r.Flows {
+		if f.skip {
+			continue
+		}
+		if err := s.flow(ctx, r, f, cluster); err != nil {
+			return fmt.Errorf("%s: %w", f.load, err)
+		}
+	}
+	if r.program.Uses&group.View == 0 {
+		return nil
+	}
+	took, err := cluster.Kill()
+	if err == nil {
+		r.View.AddTime(took)
+	}
+	return err
+}
+
+func (s *session) flow(ctx context.Context, r *groupResult, f *flowResult, cluster *group.Cluster) error {
+	window := flowTime
+	if s.quick {
+		window = flowTimeQuick
+	}
+	got, err := cluster.Throughput(ctx, f.Size, f.Senders, window)
+	if err != nil {
+		return err
+	}
+	f.Messages.Add(got.Messages)
+	f.Bytes.Add(got.Bytes)
+	f.CPU.Add(got.CPU)
+	f.Lost += got.Lost
+	f.Disorder = f.Disorder || got.Disorder
+	s.say("  %-18s %8.0f messages/s, %6.1f MB/s, %4.2f processors%s", f.load, got.Messages, got.Bytes/1e6, got.CPU, f.blame())
+	return nil
+}
+
+// blame says what was wrong with what was delivered, "" for nothing.
+func (f *flowResult) blame() string {
+	switch {
+	case f.Disorder:
+		return fmt.Sprintf(", NOT the same order at all members, %d lost", f.Lost)
+	case f.Lost > 0:
+		return fmt.Sprintf(", %d lost", f.Lost)
+	}
+	return ""
+}

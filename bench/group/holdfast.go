@@ -1,0 +1,30 @@
+package group
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+)
+
+const holdfastPort = 7100
+
+// holdfast is ours: a program on the public API, as a user would write it. Uniform is the
+// order that survives the sender and everyone that has delivered.
+func holdfast() peer {
+	order := func(name string) func(*Cluster, *starting) error {
+		return func(c *Cluster, s *starting) error {
+			return s.member(c, s.sources.built("holdfast-member"), "-number", fmt.Sprint(s.node.Number),
+				"-members", s.addresses(holdfastPort), "-order", name)
+		}
+	}
+	return peer{
+		name: "Holdfast", needs: []need{{"go", "golang"}},
+		build: func(ctx context.Context, s *Sources) error {
+			return compile(ctx, filepath.Join(s.root, "holdfast"), "go", "build", "-o", s.built("holdfast-member"), ".")
+		},
+		settings: []Program{
+			{Setting: "total order", Uses: Throughput | Latency | View, start: order("total")},
+			{Setting: "total order, uniform", Uses: Throughput | Latency, start: order("uniform")},
+		},
+	}
+}
