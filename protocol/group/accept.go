@@ -187,6 +187,8 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 		m.lastWay = o
 		m.dismiss(now, HasLeft, o.Cut, true, out)
 	case m.cfg.All:
+		// Those in it have gone; who is left goes on from the old view, without them.
+		m.accepted, m.change.active = proposal{}, false
 		for i := range m.peers {
 			if o.Next.Has(m.peers[i].life) {
 				m.peers[i].apart = true

@@ -36,7 +36,7 @@
 // and Commit, and with losses Fill and Filled; at rest each candidate sends one Pulse to
 // all others in each pulse interval, of about 50 bytes plus the terms.
 //
-// The frames are in docs/rfc/0006-group.md. Promises: docs/guarantees.md, V1 to V8.
+// The frames are in docs/rfc/0012-group.md. Promises: docs/guarantees.md, V1 to V8.
 // Sources: Cristian 1991; Birman and Joseph 1987; Chockler, Keidar and Vitenberg 2001;
 // "vues synchrones" and "réinsertion" as in Krakowiak's lectures on fault tolerance.
 package group

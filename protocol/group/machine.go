@@ -335,3 +335,12 @@ func (m *Machine) record(now time.Time, k trace.Kind, peer view.ID, a, b, c uint
 func (m *Machine) drop(now time.Time, from view.ID, r wire.Reason) {
 	m.record(now, trace.Dropped, from, uint64(r), uint64(wire.Group), 0)
 }
+
+// Restart takes this member out of its view and asks to be let in again: it could not get
+// what it needs to be of use there.
+func (m *Machine) Restart(now time.Time, out *Output) {
+	if m.current != nil && m.state == In {
+		m.dismiss(now, WasExpelled, nil, false, out)
+		m.settle(now, out)
+	}
+}

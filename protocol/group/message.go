@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// verb is what a frame says. Docs/rfc/0006 has the layouts.
+// verb is what a frame says. docs/rfc/0012-group.md has the layouts.
 type verb uint8
 
 const (

@@ -64,6 +64,9 @@ const (
 	// old view may not be what the others did. It asks to be let in again by itself; its
 	// state is replaced at the join.
 	Expelled
+	// Merging: with partition: all, this member's component gives itself up for a greater
+	// one; what the old view had is delivered. The state is replaced at the join.
+	Merging
 	// Departed: this member has left as it wanted. It is the last delivery.
 	Departed
 	// Refused: the others do not let this member in; Refusal says why. It goes on asking.
@@ -78,7 +81,8 @@ const (
 	StateBegan
 	// StateChunk: a piece of it: Payload, in order.
 	StateChunk
-	// StateFailed: the piece so far is worthless; StateBegan follows later.
+	// StateFailed: the piece so far is worthless. StateBegan follows later; or Viewed, if
+	// nobody is left who has the state.
 	StateFailed
 	// StateDone: that was all. Viewed follows, and the messages since.
 	StateDone

@@ -1,4 +1,232 @@
 package cohort
 
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/cast"
+	"github.com/holdfast-ha/holdfast/protocol/group"
+	"github.com/holdfast-ha/holdfast/protocol/order"
+	"github.com/holdfast-ha/holdfast/protocol/transfer"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
 // Group is a node's place in one group.
-type Group struct{}
+type Group struct {
+	node    *Node
+	cfg     GroupConfig
+	key     uint32
+	witness bool
+
+	members  *group.Machine
+	streams  *cast.Machine
+	orders   *order.Machine
+	state    *transfer.Machine
+	told     group.Output
+	streamed cast.Output
+	ordered  order.Output
+	moved    transfer.Output
+
+	current *view.View
+	history []Past
+	ready   []Delivery // of this step
+	held    []Delivery // kept back: throttled, or waiting for the state
+	spooled int        // bytes of copies in held
+	pinned  bool       // something in held lies in the streams' packets
+	slow    view.ID
+
+	throttled bool
+	filling   bool
+	over      bool // departed; the node forgets it
+	leaving   bool // wants to, once its joiners have their state
+	queue     queue
+	encoded   []byte
+	own       window
+	agreed    [view.SeatMax]uint64
+
+	fetching view.Member // the donor, while the state is fetched
+	cut      view.Name   // of that state
+	serving  serving
+}
+
+// Past is a view that a group was in.
+type Past struct {
+	View *view.View
+	At   time.Time
+}
+
+func newGroup(n *Node, cfg GroupConfig) (*Group, error) {
+	if cfg.MessageMax == 0 {
+		cfg.MessageMax = messageMax
+	}
+	if cfg.QueueMax == 0 {
+		cfg.QueueMax = queueDefault
+	}
+	switch {
+	case len(cfg.Name) == 0 || len(cfg.Name) > nameMax || strings.ContainsAny(cfg.Name, "\n\t"):
+		return nil, fmt.Errorf("cohort: the group's name is %q; it must have 1 to %d bytes on one line", cfg.Name, nameMax)
+	case cfg.MessageMax < 0 || cfg.MessageMax > messageMax:
+		return nil, fmt.Errorf("cohort: group %q: MessageMax is %d; it must be 1 to %d bytes", cfg.Name, cfg.MessageMax, messageMax)
+	case cfg.QueueMax < cfg.MessageMax:
+		return nil, fmt.Errorf("cohort: group %q: QueueMax is %d bytes; it must hold a message of MessageMax, %d", cfg.Name, cfg.QueueMax, cfg.MessageMax)
+	}
+	g := &Group{node: n, cfg: cfg, key: Key(cfg.Name)}
+	g.queue.most = cfg.QueueMax
+	for _, s := range n.seats {
+		g.witness = g.witness || s.ID == n.cfg.Self.ID && s.Witness
+	}
+	return g, g.build()
+}
+
+// build makes the machines.
+func (g *Group) build() error {
+	n := g.node
+	var err error
+	g.members, err = group.New(group.Config{
+		Self: n.cfg.Self, Candidates: n.seats, Group: g.key, Fingerprint: n.cfg.Fingerprint, Terms: g.cfg.terms(), All: g.cfg.All,
+		Pulse: pulseHeartbeats * n.cfg.Heartbeat, Patience: n.cfg.SuspectAfter, Recorder: n.cfg.Recorder,
+	}, n.random())
+	if err != nil {
+		return err
+	}
+	g.streams, err = cast.New(cast.Config{
+		Self: n.cfg.Self, Group: g.key, Fingerprint: n.cfg.Fingerprint, Window: g.cfg.Window, All: g.cfg.All, Recorder: n.cfg.Recorder,
+	}, n.random())
+	if err != nil {
+		return err
+	}
+	g.orders, err = order.New(order.Config{Self: n.cfg.Self, Engine: g.cfg.Engine, Recorder: n.cfg.Recorder}, n.random())
+	if err != nil {
+		return err
+	}
+	g.state, err = transfer.New(transfer.Config{Self: n.cfg.Self, Group: g.key, Fingerprint: n.cfg.Fingerprint, Recorder: n.cfg.Recorder}, n.random())
+	return err
+}
+
+// terms is what the members of a group must agree on, in the words of the configuration.
+func (c *GroupConfig) terms() string {
+	partition, state := "primary", "no"
+	if c.All {
+		partition = "all"
+	}
+	if c.Stateful {
+		state = "yes"
+	}
+	return fmt.Sprintf("group=%s partition=%s engine=%s message_max=%d state=%s",
+		c.Name, partition, c.Engine, c.MessageMax, state)
+}
+
+// Name is the group's name.
+func (g *Group) Name() string { return g.cfg.Name }
+
+// View is the view that was delivered last, or nil.
+func (g *Group) View() *view.View { return g.current }
+
+// Leave takes this member out; Departed is the last delivery. Messages that it has
+// multicast go first, and a joiner that gets the state from here is served first.
+func (g *Group) Leave(now time.Time, out *Output) {
+	g.node.begin()
+	g.leaving = true
+	g.tryLeave(now)
+}
+
+func (g *Group) tryLeave(now time.Time) {
+	if g.leaving && (g.current == nil || g.queue.empty()) && !g.serving.busy(now) {
+		g.members.Leave(now, &g.told)
+		g.obey(now)
+	}
+}
+
+// Throttle says that the owner is slow: nothing is delivered until it is off again. This
+// member's acknowledgements then slow the senders, who name it.
+func (g *Group) Throttle(on bool) { g.throttled = on }
+
+func (g *Group) suspect(now time.Time, life view.Member, suspected bool) {
+	g.streams.Suspect(life.ID, suspected)
+	g.members.Suspect(now, life, suspected, &g.told)
+	g.obey(now)
+}
+
+func (g *Group) receive(now time.Time, from view.Member, c wire.Channel, payload []byte) {
+	switch c {
+	case wire.Group:
+		g.members.Receive(now, from, payload[4:], &g.told)
+		g.obey(now)
+	case wire.Cast:
+		g.streams.Receive(now, from, payload, &g.streamed)
+		g.order(now)
+	case wire.Transfer:
+		g.state.Receive(now, from, payload, &g.moved)
+		g.move(now)
+	}
+}
+
+func (g *Group) tick(now time.Time) {
+	if due(now, g.members.Deadline()) {
+		g.members.Tick(now, &g.told)
+		g.obey(now)
+	}
+	if due(now, g.streams.Deadline()) {
+		g.streams.Tick(now, &g.streamed)
+		g.order(now)
+	}
+	if due(now, g.state.Deadline()) {
+		g.state.Tick(now, &g.moved)
+		g.move(now)
+	}
+	g.tryLeave(now)
+}
+
+func (g *Group) deadline() time.Time {
+	d := sooner(g.members.Deadline(), g.streams.Deadline())
+	return sooner(d, sooner(g.state.Deadline(), g.serving.until))
+}
+
+// obey carries out what the membership asks. What it asks may make it ask more.
+func (g *Group) obey(now time.Time) {
+	for i := 0; i < len(g.told.Do); i++ {
+		c := &g.told.Do[i]
+		switch c.Verb {
+		case group.Freeze:
+			g.streams.Freeze(now)
+			g.filling = false
+			g.members.Frozen(now, g.streams.Holding(), &g.told)
+		case group.Fill:
+			g.streams.Fetch(now, c.Pieces, &g.streamed)
+			g.filling = true
+		case group.Install:
+			g.install(now, *c)
+		case group.Dismiss:
+			g.dismiss(now, *c)
+		case group.Block:
+			g.emit(Delivery{Kind: Blocked, View: g.current, Missing: c.Missing})
+		case group.Unblock:
+			g.emit(Delivery{Kind: Unblocked})
+		case group.Refuse:
+			g.emit(Delivery{Kind: Refused, Peer: c.Peer, Refusal: c.Text})
+		}
+	}
+	g.told.Do = g.told.Do[:0]
+	g.checkFill(now)
+}
+
+// checkFill tells the membership when all that it wanted fetched is here.
+func (g *Group) checkFill(now time.Time) {
+	if g.filling && g.streams.Missing() == 0 {
+		g.filling = false
+		g.members.Filled(now, &g.told)
+		g.obey(now)
+	}
+}
+
+func (g *Group) resetOutputs() {
+	g.told.Reset()
+	g.told.Do = g.told.Do[:0]
+	g.streamed.Reset()
+	g.streamed.Records = g.streamed.Records[:0]
+	g.moved.Reset()
+	clear(g.ready)
+	g.ready = g.ready[:0]
+}

@@ -1,0 +1,115 @@
+package cohort
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/group"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// install ends the old view with its cut and begins the next.
+func (g *Group) install(now time.Time, c group.Command) {
+	g.finish(now, c.Cut)
+	joined := len(c.Former) == 0
+	g.begin(now, c.View)
+	if !g.cfg.Stateful || g.witness {
+		g.viewed(c)
+		return
+	}
+	donor := donorOf(c.View)
+	switch {
+	case joined && donor.ID != g.node.cfg.Self.ID:
+		g.held, g.spooled = g.held[:0], 0
+		g.fetch(now, donor)
+		g.viewed(c)
+	case g.fetching.Known() && c.View.Has(g.fetching):
+		g.viewed(c) // held, like all since the cut
+	case g.fetching.Known():
+		g.orphaned(now, c, donor)
+	default:
+		g.viewed(c)
+		g.offer(now, c, donor)
+	}
+}
+
+// viewed delivers a view.
+func (g *Group) viewed(c group.Command) {
+	g.emit(Delivery{Kind: Viewed, View: c.View, Former: c.Former})
+}
+
+// donorOf is who gives the state of a view: the most senior member that has one.
+func donorOf(v *view.View) view.Member {
+	for _, s := range v.Seats {
+		if !s.Witness {
+			return s.Member
+		}
+	}
+	return view.Member{}
+}
+
+// finish delivers what the cut has of the view that ends.
+func (g *Group) finish(now time.Time, cut view.Cut) {
+	if g.current == nil || g.witness {
+		return
+	}
+	if cut != nil {
+		g.streams.Complete(now, cut, &g.streamed)
+		for _, r := range g.streamed.Records {
+			g.orders.Receive(now, r.Rank, r.First, r.Last, r.Early, r.Data, &g.ordered)
+		}
+		g.streamed.Records = g.streamed.Records[:0]
+		g.orders.Close(now, &g.ordered)
+		g.deliver(true)
+	}
+	g.streamed.Records = g.streamed.Records[:0]
+	g.ordered.Reset()
+	g.unpin()
+}
+
+// begin starts the streams and orders of a view.
+func (g *Group) begin(now time.Time, v *view.View) {
+	g.current = v
+	g.history = append(g.history, Past{v, now})
+	if len(g.history) > historyMax {
+		g.history = slices.Delete(g.history, 0, 1)
+	}
+	g.agreed = [view.SeatMax]uint64{}
+	g.filling = false
+	if g.witness {
+		return
+	}
+	g.streams.Install(now, v)
+	g.orders.Install(now, v)
+}
+
+// dismiss ends the old view; there is none after it.
+func (g *Group) dismiss(now time.Time, c group.Command) {
+	if c.Whole {
+		g.finish(now, c.Cut)
+	} else {
+		g.finish(now, nil)
+	}
+	g.current = nil
+	g.streams.Freeze(now)
+	g.abandon(now)
+	kind := Expelled
+	switch c.Reason {
+	case group.HasLeft:
+		kind, g.over = Departed, true
+	case group.GaveWay:
+		kind = Merging
+	}
+	if c.Reason != group.GaveWay {
+		for !g.queue.empty() {
+			g.queue.pop()
+		}
+		g.own.lose(func(first, last uint64) { g.emit(Delivery{Kind: Lost, Number: first, Last: last}) })
+	}
+	g.emit(Delivery{Kind: kind})
+	if g.over {
+		// Nothing can be held back any more.
+		g.ready = append(g.ready, g.held...)
+		g.held = nil
+	}
+}

@@ -1,0 +1,35 @@
+package cohort
+
+const (
+	// nameMax bounds names in bytes: they are read out and logged.
+	nameMax = 63
+
+	// groupsMax bounds the groups of one process: each costs its windows and its pulses.
+	groupsMax = 64
+
+	// messageMax is the largest message in bytes. A message enters the window whole.
+	messageMax = 1 << 20
+
+	// queueDefault is how many bytes wait for the window by default, and queueEntry what a
+	// message counts beyond its bytes.
+	queueDefault = 4 << 20
+	queueEntry   = 64
+
+	// spoolMax is how many bytes of messages a joiner keeps while it fetches the state, until
+	// it slows the group down.
+	spoolMax = 32 << 20
+
+	// batchMax is how many held deliveries are handed over in one step.
+	batchMax = 4096
+
+	// roundsMax bounds the rounds in which one step settles: each hands what the streams
+	// have to the orders and what the orders say to the streams. Three suffice; the rest
+	// waits for the next step.
+	roundsMax = 16
+
+	// historyMax is how many past views a group remembers for people.
+	historyMax = 32
+
+	// pulseHeartbeats is the pulse of a group in heartbeats: it repeats what is mostly known.
+	pulseHeartbeats = 4
+)

@@ -1,0 +1,200 @@
+package cohort
+
+import (
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/cast"
+	"github.com/holdfast-ha/holdfast/protocol/order"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// Multicast sends a message to the group, itself included. Its number is that of this
+// life's messages in the group, from 1. It reports false, and nothing is sent, if the
+// queue is full, the message too long, the order not valid, or the group was left.
+//
+// A message belongs to the view in which it leaves the queue; during a view change it
+// waits for the next one.
+func (g *Group) Multicast(now time.Time, o order.Order, payload []byte, out *Output) (number uint64, ok bool) {
+	g.node.begin()
+	if g.over || g.leaving || g.witness || !o.Valid() || len(payload) > min(g.cfg.MessageMax, g.queue.room()) {
+		return 0, false
+	}
+	number = g.own.next()
+	if g.queue.empty() && g.fits(len(payload)) {
+		g.send(now, number, o, payload)
+	} else {
+		g.queue.push(number, o, payload)
+	}
+	return number, true
+}
+
+// Room is how many bytes a message may have that Multicast takes now.
+func (g *Group) Room() int { return min(g.cfg.MessageMax, g.queue.room()) }
+
+// fits says whether a message of this size goes into the window.
+func (g *Group) fits(size int) bool {
+	return g.current != nil && g.streams.Room() >= size+order.HeaderMax
+}
+
+func (g *Group) send(now time.Time, number uint64, o order.Order, payload []byte) {
+	g.encoded = g.orders.Encode(g.encoded[:0], o, number, payload)
+	var flags cast.Flags
+	if o&(order.FIFO|order.Total) == 0 {
+		flags |= cast.Early
+	}
+	if o&order.Uniform != 0 || o&order.Total != 0 && g.cfg.Engine == order.Lamport {
+		flags |= cast.Urgent
+	}
+	g.streams.Submit(now, g.encoded, flags, &g.streamed)
+}
+
+// order hands the records that the streams brought to the orders.
+func (g *Group) order(now time.Time) {
+	for _, r := range g.streamed.Records {
+		g.orders.Receive(now, r.Rank, r.First, r.Last, r.Early, r.Data, &g.ordered)
+	}
+	g.streamed.Records = g.streamed.Records[:0]
+	g.checkFill(now)
+}
+
+// settle lets streams and orders talk until both are done.
+func (g *Group) settle(now time.Time) {
+	if g.current == nil || g.witness {
+		return
+	}
+	for range roundsMax {
+		for !g.queue.empty() && g.fits(len(g.queue.head().payload)) {
+			w := g.queue.head()
+			g.send(now, w.number, w.order, w.payload)
+			g.queue.pop()
+		}
+		g.order(now)
+		for rank := range g.current.Seats {
+			if n := g.streams.Agreed(rank); n != g.agreed[rank] {
+				g.agreed[rank] = n
+				g.orders.Agreed(rank, n)
+			}
+		}
+		g.orders.Step(now, &g.ordered)
+		g.deliver(false)
+		if len(g.ordered.Submit) == 0 && len(g.streamed.Records) == 0 {
+			break
+		}
+		g.control(now)
+	}
+	if !g.pinned {
+		for rank := range g.current.Seats {
+			g.streams.Release(rank, g.orders.Released(rank))
+		}
+	}
+}
+
+// control puts the records of the orders into this member's stream.
+func (g *Group) control(now time.Time) {
+	flags := cast.Control
+	if g.ordered.Urgent {
+		flags |= cast.Urgent
+	}
+	for _, r := range g.ordered.Submit {
+		g.streams.Submit(now, r, flags, &g.streamed)
+	}
+	g.ordered.Reset()
+}
+
+// deliver passes on what the orders have delivered. With copied, the payloads get memory of
+// their own, since the streams end.
+func (g *Group) deliver(copied bool) {
+	for i := range g.ordered.Deliver {
+		d := &g.ordered.Deliver[i]
+		if d.From == g.node.cfg.Self {
+			g.own.deliver(d.Number)
+		}
+		payload := d.Payload
+		if copied {
+			payload = append([]byte(nil), payload...)
+		}
+		g.emitMessage(Delivery{Kind: Message, From: d.From, Number: d.Number, Order: d.Order, Payload: payload}, copied)
+	}
+	g.ordered.Deliver = g.ordered.Deliver[:0]
+}
+
+// holding says whether deliveries are kept back.
+func (g *Group) holding() bool { return g.throttled || g.fetching.Known() || len(g.held) > 0 }
+
+// emit puts a delivery out, behind those that are held.
+func (g *Group) emit(d Delivery) {
+	d.Group = g
+	if g.holding() {
+		g.held = append(g.held, d)
+		return
+	}
+	g.ready = append(g.ready, d)
+}
+
+// emitMessage is emit for a message. A joiner that fetches the state copies messages, so
+// that the group does not wait for it; what is kept back otherwise stays in the streams'
+// packets, and so in the senders' windows.
+func (g *Group) emitMessage(d Delivery, copied bool) {
+	if g.holding() && !copied {
+		if !g.throttled && g.spooled+len(d.Payload) <= spoolMax {
+			d.Payload = append([]byte(nil), d.Payload...)
+			g.spooled += len(d.Payload)
+		} else {
+			g.pinned = true
+		}
+	}
+	g.emit(d)
+}
+
+// release hands over what was held, when nothing stands in its way any more.
+func (g *Group) release() {
+	if g.throttled || g.fetching.Known() || len(g.held) == 0 {
+		return
+	}
+	n := min(len(g.held), batchMax)
+	g.ready = append(g.ready, g.held[:n]...)
+	rest := copy(g.held, g.held[n:])
+	clear(g.held[rest:])
+	g.held = g.held[:rest]
+	if rest == 0 {
+		g.pinned, g.spooled = false, 0
+	}
+}
+
+// unpin gives what is held memory of its own, since the streams it lies in end.
+func (g *Group) unpin() {
+	if !g.pinned {
+		return
+	}
+	for i := range g.held {
+		g.held[i].Payload = append([]byte(nil), g.held[i].Payload...)
+	}
+	g.pinned = false
+}
+
+// flush ends a step of this group.
+func (g *Group) flush(now time.Time, out *Output) {
+	g.release()
+	g.settle(now)
+	g.tryLeave(now)
+	g.noteSlow(now)
+	if g.current != nil && !g.witness {
+		g.streams.Flush(now, &g.streamed)
+	}
+	out.Send = append(out.Send, g.told.Send...)
+	out.Send = append(out.Send, g.streamed.Send...)
+	out.Send = append(out.Send, g.moved.Send...)
+	out.Deliver = append(out.Deliver, g.ready...)
+}
+
+// noteSlow tells when somebody begins or ceases to hold this member's messages up.
+func (g *Group) noteSlow(now time.Time) {
+	id := view.Nobody
+	if g.current != nil && !g.witness && !g.queue.empty() {
+		id, _ = g.streams.Slowest()
+	}
+	if id != g.slow {
+		g.slow = id
+		g.emit(Delivery{Kind: Slow, Peer: id})
+	}
+}
