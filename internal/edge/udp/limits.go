@@ -25,12 +25,22 @@ const (
 	// is as many.
 	messageMax = 256
 
-	// batchMax is how many datagrams one recvmmsg takes.
-	batchMax = 64
+	// segmentsMax is how many datagrams the kernel cuts one message into (UDP_MAX_SEGMENTS
+	// of Linux before 6.6; 128 since).
+	segmentsMax = 64
 
-	// receiveMax is how many datagrams one Receive takes, so that one busy link cannot
-	// keep the loop from timers and other links: about a millisecond of work.
-	receiveMax = 256
+	// superMax is the largest message in bytes that the kernel cuts into datagrams: the
+	// largest UDP datagram over IPv4.
+	superMax = 65507
+
+	// batchMax is how many messages one recvmmsg takes. Each may be a whole run of
+	// datagrams that the kernel has put together (UDP_GRO), so each has 64 KiB of room.
+	batchMax = 16
+
+	// receiveMax is after how many datagrams one Receive ends, so that one busy link cannot
+	// keep the loop from timers and other links: about a millisecond of work. The last
+	// recvmmsg may bring more, batchMax times segmentsMax at most, which is as much again.
+	receiveMax = 1024
 
 	// counterMax is the last counter of a life. It keeps AES-GCM far from the number of
 	// blocks at which ciphertexts under one key become distinguishable (NIST SP

@@ -24,6 +24,11 @@ type peer struct {
 type path struct {
 	route // its size is 0 if there is no way
 	count pathCount
+
+	// The run of the link's outbox that further datagrams for this receiver may join, and
+	// the flush for which that holds.
+	last  int
+	flush uint64
 }
 
 // life holds the AEADs of one life, one for each key of the ring, made when first

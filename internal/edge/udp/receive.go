@@ -10,15 +10,16 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// slotSize is the room for one received datagram: one byte more than the largest, so
-// that a longer one shows.
-const slotSize = datagramMax + 1
+// slotSize is the room for one received message: more than IP can carry, so that what is
+// too long shows.
+const slotSize = 1 << 16
 
 // inbox is the room for one recvmmsg. The links take turns with it.
 type inbox struct {
 	messages [batchMax]message
 	vectors  [batchMax]unix.Iovec
 	names    [batchMax]unix.RawSockaddrInet6
+	controls [batchMax]control
 	slots    []byte
 }
 
@@ -31,23 +32,38 @@ func (b *inbox) init() {
 		h.Name = (*byte)(unsafe.Pointer(&b.names[i]))
 		h.Iov = &b.vectors[i]
 		h.SetIovlen(1)
+		h.Control = (*byte)(unsafe.Pointer(&b.controls[i]))
 	}
 }
 
-// take reads up to most datagrams from a socket.
-func (b *inbox) take(fd, most int) (int, unix.Errno) {
-	for i := range most {
+// take reads up to batchMax messages from a socket.
+func (b *inbox) take(fd int) (int, unix.Errno) {
+	for i := range b.messages {
 		b.messages[i].header.Namelen = unix.SizeofSockaddrInet6
+		b.messages[i].header.SetControllen(controlSize)
 	}
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages[0])),
-		uintptr(most), unix.MSG_DONTWAIT, 0, 0)
+		batchMax, unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
 	return int(n), 0
 }
 
-// Receive takes what a link has received, at most 256 datagrams from each of its sockets, and hands over the
+// segment is the size of the datagrams that the kernel has put together in a message; the
+// last may be shorter. It is the size of the message if it is one datagram.
+func (b *inbox) segment(i int) int {
+	m := &b.messages[i]
+	if m.header.Controllen == 0 {
+		return int(m.size)
+	}
+	if size := b.controls[i].received(); size > 0 {
+		return size
+	}
+	return int(m.size)
+}
+
+// Receive takes what a link has received, about 1000 datagrams from each of its sockets, and hands over the
 // frames that are good, in the order of arrival: who sent each, in which life, over
 // which link. The link and the descriptor of the same position in [Transport.FDs]
 // belong together; links are numbered from 1. A frame is valid during the call only.
@@ -72,7 +88,7 @@ func (t *Transport) Receive(number int, fn func(from view.Member, link uint8, fr
 // drain takes what one socket of a link has received.
 func (t *Transport) drain(l *link, fd, number int, fn func(view.Member, uint8, []byte)) (n int, err error) {
 	for n < receiveMax {
-		got, errno := t.inbox.take(fd, min(batchMax, receiveMax-n))
+		got, errno := t.inbox.take(fd)
 		switch errno {
 		case 0:
 		case unix.EINTR:
@@ -86,9 +102,8 @@ func (t *Transport) drain(l *link, fd, number int, fn func(view.Member, uint8, [
 			return n, nil
 		}
 		for i := range got {
-			t.one(l, number, i, fn)
+			n += t.split(l, number, i, fn)
 		}
-		n += got
 		if got < batchMax {
 			return n, nil
 		}
@@ -96,10 +111,22 @@ func (t *Transport) drain(l *link, fd, number int, fn func(view.Member, uint8, [
 	return n, nil
 }
 
+// split judges the datagrams of one received message, and says how many they were.
+func (t *Transport) split(l *link, number, slot int, fn func(view.Member, uint8, []byte)) (n int) {
+	rest := t.inbox.slots[slot*slotSize:][:t.inbox.messages[slot].size]
+	segment := t.inbox.segment(slot)
+	for {
+		size := min(segment, len(rest))
+		t.one(l, number, slot, rest[:size:size], fn)
+		n++
+		if rest = rest[size:]; len(rest) == 0 {
+			return n
+		}
+	}
+}
+
 // one judges one received datagram and hands it over if it is good.
-func (t *Transport) one(l *link, number, slot int, fn func(view.Member, uint8, []byte)) {
-	size := int(t.inbox.messages[slot].size)
-	b := t.inbox.slots[slot*slotSize : slot*slotSize+size : (slot+1)*slotSize]
+func (t *Transport) one(l *link, number, slot int, b []byte, fn func(view.Member, uint8, []byte)) {
 	from, frame, reason := t.accept(number-1, b)
 	if reason != wire.OK {
 		l.dropped[reason]++
@@ -129,7 +156,7 @@ func (t *Transport) accept(link int, b []byte) (view.Member, []byte, wire.Reason
 	frame, reason := t.admit(p, link, &h, b)
 	switch reason {
 	case wire.OK:
-		path.in.add(len(b))
+		path.in.add(1, len(b))
 	case wire.Duplicate:
 		path.duplicates++
 	default:

@@ -2,28 +2,10 @@ package udp
 
 import (
 	"fmt"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
-
-// message is the kernel's struct mmsghdr.
-type message struct {
-	header unix.Msghdr
-	size   uint32
-}
-
-// outbox is what waits to be sent over one link: a message for each datagram and
-// receiver. The bytes are in the arena that all links share.
-type outbox struct {
-	messages [messageMax]message
-	vectors  [messageMax]unix.Iovec
-	paths    [messageMax]*path
-	queued   int
-}
 
 // Send queues one frame. With [wire.AllLinks] the receiver gets the same datagram over
 // every link that it has; a link without it is left out. The frame is not needed any
@@ -44,14 +26,15 @@ func (t *Transport) Send(e wire.Envelope) error {
 		h.scope = scopeEveryone
 	}
 	b := t.queue(&h, e.To, e.Frame)
+	at := t.used - len(b)
 	if e.To == view.Everyone {
-		t.pushAll(b, &e)
+		t.pushAll(b, at, &e)
 		return nil
 	}
 	p := t.peers[e.To]
 	for i, l := range t.links {
 		if p.paths[i].size != 0 && (e.Link == wire.AllLinks || int(e.Link) == i+1) {
-			l.push(b, &p.paths[i])
+			l.push(b, at, &p.paths[i])
 		}
 	}
 	return nil
@@ -125,7 +108,7 @@ func (t *Transport) queue(h *header, to view.ID, frame []byte) []byte {
 }
 
 // pushAll queues a datagram for all members of an envelope.
-func (t *Transport) pushAll(b []byte, e *wire.Envelope) {
+func (t *Transport) pushAll(b []byte, at int, e *wire.Envelope) {
 	for i, l := range t.links {
 		if e.Link != wire.AllLinks && int(e.Link) != i+1 {
 			continue
@@ -136,29 +119,12 @@ func (t *Transport) pushAll(b []byte, e *wire.Envelope) {
 				continue
 			}
 			if l.group.size != 0 {
-				l.push(b, &l.group)
+				l.push(b, at, &l.group)
 				break
 			}
-			l.push(b, &p.paths[i])
+			l.push(b, at, &p.paths[i])
 		}
 	}
-}
-
-// push queues a datagram for one receiver.
-func (l *link) push(b []byte, to *path) {
-	if l.out.queued == messageMax {
-		l.flush()
-	}
-	o := &l.out
-	v := &o.vectors[o.queued]
-	v.Base = &b[0]
-	v.SetLen(len(b))
-	h := &o.messages[o.queued].header
-	h.Name, h.Namelen = (*byte)(unsafe.Pointer(&to.name)), to.size
-	h.Iov = v
-	h.SetIovlen(1)
-	o.paths[o.queued] = to
-	o.queued++
 }
 
 // Flush sends what is queued, with one system call for each link as long as the kernel
@@ -173,36 +139,6 @@ func (t *Transport) Flush() {
 		l.flush()
 	}
 	t.used = 0
-}
-
-func (l *link) flush() {
-	o := &l.out
-	for next := 0; next < o.queued; {
-		// It does not block, so the Go scheduler need not hear of it; nor of recvmmsg.
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(l.fd),
-			uintptr(unsafe.Pointer(&o.messages[next])), uintptr(o.queued-next), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-		switch {
-		case errno == 0 && n > 0:
-			for i := next; i < next+int(n); i++ {
-				o.paths[i].count.out.add(int(o.messages[i].size))
-			}
-			next += int(n)
-		case errno == unix.EINTR:
-		case errno == unix.EAGAIN || errno == unix.ENOBUFS || errno == unix.ENOMEM || errno == 0:
-			// There is no room now, and there will be none for the others.
-			l.sendError = errno
-			for i := next; i < o.queued; i++ {
-				o.paths[i].count.lost++
-			}
-			next = o.queued
-		default:
-			// It concerns this receiver; the next may be another one.
-			l.sendError = errno
-			o.paths[next].count.lost++
-			next++
-		}
-	}
-	o.queued = 0
 }
 
 // Self is this member's life, as it was opened.

@@ -27,11 +27,12 @@ type link struct {
 	groupFD int  // receives what is sent to the group; -1 if there is none
 	group   path // to the group; its size is 0 if there is none
 
-	dropped   [wire.ReasonCount]uint64 // datagrams received and not handed over
-	lastDrop  wire.Reason
-	lastFrom  unix.RawSockaddrInet6
-	sendError unix.Errno // of the last datagram that the kernel refused
-	readError unix.Errno // the last one that a receive brought up
+	dropped      [wire.ReasonCount]uint64 // datagrams received and not handed over
+	lastDrop     wire.Reason
+	lastFrom     unix.RawSockaddrInet6
+	sendError    unix.Errno // of the last datagram that the kernel refused
+	segmentError unix.Errno // not 0: the kernel does not cut messages into datagrams here
+	readError    unix.Errno // the last one that a receive brought up
 }
 
 // openLink opens the socket of one link.
@@ -108,6 +109,9 @@ func tune(fd, family, receiveBuffer, sendBuffer int) error {
 	} else if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT); err != nil {
 		return fmt.Errorf("IP_MTU_DISCOVER: %w", err)
 	}
+	// Datagrams that the kernel may hand over together cost much less. One that cannot
+	// (before Linux 5.0) hands them over one by one.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)
 	if err := setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, receiveBuffer); err != nil {
 		return fmt.Errorf("receive buffer of %d bytes: %w", receiveBuffer, err)
 	}

@@ -16,9 +16,9 @@ type Traffic struct {
 	Datagrams, Bytes uint64
 }
 
-func (t *Traffic) add(size int) {
-	t.Datagrams++
-	t.Bytes += uint64(size)
+func (t *Traffic) add(datagrams, bytes int) {
+	t.Datagrams += uint64(datagrams)
+	t.Bytes += uint64(bytes)
 }
 
 // pathCount counts what went between this member and another over one link.
@@ -43,6 +43,11 @@ type LinkStats struct {
 	Paths   []PathStats              // in the order of the members' IDs
 	Dropped [wire.ReasonCount]uint64 // received and not handed over, by reason
 	Overrun uint64                   // dropped by the kernel because a receive buffer was full
+
+	// SegmentError is why the kernel has refused to cut messages into datagrams on this
+	// link (UDP_SEGMENT); nil while it does. Since then each datagram goes apart, which
+	// costs many times more.
+	SegmentError error
 
 	Group     Traffic // sent to the link's IP multicast group, once for all members; not in Paths
 	GroupLost uint64  // of these, refused by the kernel
@@ -74,6 +79,9 @@ func (t *Transport) Stats() []LinkStats {
 		}
 		if l.sendError != 0 {
 			s.SendError = l.sendError
+		}
+		if l.segmentError != 0 {
+			s.SegmentError = l.segmentError
 		}
 		if l.readError != 0 {
 			s.ReceiveError = l.readError
