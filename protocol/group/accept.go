@@ -171,7 +171,13 @@ func (m *Machine) onCommit(now time.Time, from int, o *Outcome, out *Output) {
 // apply carries out how the view ended that this member has a say in.
 func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 	switch {
+	case o.stays(m.cfg.Self):
+		m.install(now, o, out)
 	case o.Next.Has(m.cfg.Self):
+		// The others took it for gone from the old view before it knew that it was in it.
+		if m.current != nil {
+			m.dismiss(now, WasExpelled, nil, false, out)
+		}
 		m.install(now, o, out)
 	case m.current == nil:
 		// It was founded without this process, which goes on asking.
@@ -204,9 +210,9 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 func (m *Machine) install(now time.Time, o *Outcome, out *Output) {
 	next := o.Next
 	c := Command{Verb: Install, View: &next, Cut: o.Cut, Founded: o.Of.Epoch == 0}
-	if m.takesPart(o.Of) {
-		for _, s := range next.Seats {
-			if c.Founded || m.base().Has(s.Member) {
+	if o.stays(m.cfg.Self) {
+		for rank, s := range next.Seats {
+			if o.Stay&(1<<rank) != 0 {
 				c.Former = append(c.Former, s.Member)
 			}
 		}

@@ -26,8 +26,14 @@ func (b Ballot) zero() bool { return b == Ballot{} }
 type Outcome struct {
 	Of    view.Name // the view that ends; the zero Name for the founding
 	Next  view.View // what follows; without seats the group ends
+	Stay  uint32    // which seats of Next, by rank, come from the old view with its cut; the others come new
 	Cut   view.Cut  // what is delivered in the old view, by its ranks
 	Close bool      // nothing follows here: the members ask to be let into another component
+}
+
+// stays says whether this life comes from the old view into the next.
+func (o *Outcome) stays(m view.Member) bool {
+	return o.Next.Has(m) && o.Stay&(1<<o.Next.Rank(m.ID)) != 0
 }
 
 // proposal is an outcome that was accepted in a ballot.

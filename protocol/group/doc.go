@@ -24,9 +24,9 @@
 // A group is founded by the same agreement: it ends the void view, whose seats are all
 // candidates that the configuration names. In it, and in the views of a group with
 // partition = primary, a quorum is more than half of the votes. A life that knows of a view
-// that may still go on takes no part in a founding. If it is certain that all the lives
-// that are not heard are over, because their successors are, those who are left go on
-// without a quorum: no other component can exist.
+// that may still go on takes no part in a founding. If all candidates are heard, and those
+// who do not report are outside and know of no later view, then the reporters go on without
+// a quorum: the lives that are missing are over, and no other component can exist.
 //
 // With partition = all there is no quorum: the present members of a view that hear one
 // another go on. Components that meet merge: the members of the one whose view has the lower

@@ -114,7 +114,8 @@ func appendOutcome(b []byte, o *Outcome) []byte {
 	if o.Close {
 		flags = 1
 	}
-	b = append(b, flags, byte(len(o.Next.Seats)))
+	b = binary.BigEndian.AppendUint32(append(b, flags), o.Stay)
+	b = append(b, byte(len(o.Next.Seats)))
 	for _, s := range o.Next.Seats {
 		b = binary.AppendUvarint(b, uint64(s.ID)<<1|bit(s.Witness))
 		b = binary.BigEndian.AppendUint64(b, uint64(s.Incarnation))
@@ -134,8 +135,10 @@ func bit(b bool) uint64 {
 func readOutcome(r *wire.Reader) *Outcome {
 	o := &Outcome{Of: readName(r)}
 	o.Next.Name = readName(r)
-	flags, seats := r.U8(), int(r.U8())
-	if flags > 1 || seats > view.SeatMax {
+	flags := r.U8()
+	o.Stay = r.U32()
+	seats := int(r.U8())
+	if flags > 1 || seats > view.SeatMax || uint64(o.Stay)>>seats != 0 {
 		r.Fail()
 		return nil
 	}

@@ -32,6 +32,7 @@ func (m *Machine) outcome(now time.Time) *Outcome {
 		floor = max(floor, r.floor)
 		if m.current == nil || !m.leaves(s) && !m.accused(now, s) {
 			s.Member = m.peers[i].life
+			o.Stay |= 1 << len(o.Next.Seats)
 			o.Next.Seats = append(o.Next.Seats, s)
 		}
 	}

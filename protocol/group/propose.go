@@ -62,10 +62,23 @@ func (m *Machine) present(now time.Time, s view.Seat) bool {
 	return p.trusted && p.life == s.Member && !p.apart && !p.shunned.After(now)
 }
 
-// dead says whether it is certain that a seat's life is over: a later one speaks.
-func (m *Machine) dead(s view.Seat) bool {
-	i := m.index(s.ID)
-	return i >= 0 && i != m.self && m.peers[i].life.Succeeds(s.Member)
+// alone says whether it is certain that nobody but the reporters can have a view as late
+// as this one: all candidates are heard, and those who have not reported are outside and
+// know of no later one. The lives that they had before are over.
+func (m *Machine) alone(now time.Time) bool {
+	if m.current == nil {
+		return false
+	}
+	for i := range m.peers {
+		p := &m.peers[i]
+		if i == m.self || m.change.reports[i].have {
+			continue
+		}
+		if !m.recent(now, i) || p.pulse.state != Asking || m.current.Name.Less(p.pulse.name) || m.current.Has(p.life) {
+			return false
+		}
+	}
+	return true
 }
 
 // leader is who ought to propose: the most senior seat that is present.
@@ -297,7 +310,7 @@ func (m *Machine) lostReporter(now time.Time) bool {
 // collected says whether the reports suffice: all who are present have reported, and they
 // have the votes; or it is certain that nobody else is left who could have.
 func (m *Machine) collected(now time.Time, out *Output) bool {
-	votes, certain := 0, m.current != nil
+	votes := 0
 	var missing []view.Member
 	for _, s := range m.base().Seats {
 		i := m.index(s.ID)
@@ -308,10 +321,9 @@ func (m *Machine) collected(now time.Time, out *Output) bool {
 			return false
 		default:
 			missing = append(missing, s.Member)
-			certain = certain && m.dead(s)
 		}
 	}
-	if m.cfg.All || votes >= m.base().Quorum() || certain || canary == Minority {
+	if m.cfg.All || votes >= m.base().Quorum() || m.alone(now) || canary == Minority {
 		return true
 	}
 	if !m.blocked && m.current != nil {
