@@ -49,3 +49,6 @@ func (c Clock) When(t time.Time) time.Duration {
 	}
 	return c.start + d
 }
+
+// Ahead is the clock after it has jumped ahead at the true time now.
+func (c Clock) Ahead(now, by time.Duration) Clock { return Clock{now, c.Read(now).Add(by), c.drift} }

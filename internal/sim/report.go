@@ -59,6 +59,7 @@ type Report struct {
 	Steps   uint64        // of machines
 	Virtual time.Duration // time that passed in the world
 	Calm    time.Duration // how long it took to converge
+	Faults  uint64        // what the world did to the nodes and the network in the first phase
 	Repairs uint64        // what did not converge by itself and may not; see package pair
 	Network simnet.Counts
 	Kinds   [trace.KindCount]uint64 // trace events

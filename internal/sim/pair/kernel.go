@@ -27,19 +27,19 @@ type event struct {
 const learning = 30 * time.Millisecond
 
 // key is the key of a flow; number is the reverse.
-func (w *world) key(number int) []byte {
+func (w *pair) key(number int) []byte {
 	return binary.BigEndian.AppendUint32(make([]byte, 0, 13), uint32(number))
 }
 
-func (w *world) number(key []byte) int { return int(binary.BigEndian.Uint32(key)) }
+func (w *pair) number(key []byte) int { return int(binary.BigEndian.Uint32(key)) }
 
 // address puts the addresses on a host or takes them away.
-func (w *world) address(n *node, holds bool) {
+func (w *pair) address(n *node, holds bool) {
 	if n.host.holds == holds {
 		return
 	}
-	n.host.holds, n.host.still = holds, w.now+learning
-	f := check.Fact{Kind: check.Addressed, Node: n.self}
+	n.host.holds, n.host.still = holds, w.Now+learning
+	f := check.Fact{Kind: check.Addressed, Node: n.Self}
 	if holds {
 		f.Value = 1
 		w.moved(n)
@@ -48,28 +48,28 @@ func (w *world) address(n *node, holds bool) {
 }
 
 // moved ends the time in which neighbours send to somebody else: they are told.
-func (w *world) moved(to *node) {
+func (w *pair) moved(to *node) {
 	for i := range w.nodes {
 		if n := &w.nodes[i]; n != to {
-			n.host.still = min(n.host.still, w.now+learning)
+			n.host.still = min(n.host.still, w.Now+learning)
 		}
 	}
 }
 
 // traffic is one packet that opens, changes or closes a flow. If several hosts hold the
 // addresses it goes to any of them; if none does it is lost.
-func (w *world) traffic() {
+func (w *pair) traffic() {
 	var through []*node
 	for i := range w.nodes {
 		if w.nodes[i].host.holds {
 			through = append(through, &w.nodes[i])
 		}
 	}
-	if len(through) == 0 || w.rng.IntN(8) == 0 {
+	if len(through) == 0 || w.Rng.IntN(8) == 0 {
 		for i := range w.nodes {
 			// A process that does not mind its table any more is not told of changes, so the
 			// neighbours must have learned by then: that is an assumption of the stack.
-			if n := &w.nodes[i]; !n.host.holds && w.now < n.host.still && n.stack != nil && n.stack.Owning() {
+			if n := &w.nodes[i]; !n.host.holds && w.Now < n.host.still && n.stack != nil && n.stack.Owning() {
 				through = append(through, n)
 			}
 		}
@@ -77,8 +77,8 @@ func (w *world) traffic() {
 	if len(through) == 0 {
 		return
 	}
-	n := through[w.rng.IntN(len(through))]
-	number := w.rng.IntN(w.opt.flows)
+	n := through[w.Rng.IntN(len(through))]
+	number := w.Rng.IntN(w.opt.flows)
 	old := n.host.table[number]
 	switch {
 	case old == nil && w.open[number]:
@@ -87,7 +87,7 @@ func (w *world) traffic() {
 		// It has ended through the new holder; nobody sends it to the former one.
 	case old == nil:
 		w.flow(n, number, w.state(nil))
-	case w.rng.IntN(5) == 0:
+	case w.Rng.IntN(5) == 0:
 		w.flow(n, number, nil)
 	default:
 		w.flow(n, number, w.state(old))
@@ -95,23 +95,23 @@ func (w *world) traffic() {
 }
 
 // state draws a flow's next state: what changes is most often its end.
-func (w *world) state(old []byte) []byte {
+func (w *pair) state(old []byte) []byte {
 	keep := 0
-	if len(old) > 0 && w.rng.IntN(8) != 0 {
-		keep = len(old) - w.rng.IntN(min(len(old), 6)+1)
+	if len(old) > 0 && w.Rng.IntN(8) != 0 {
+		keep = len(old) - w.Rng.IntN(min(len(old), 6)+1)
 	}
 	state := append([]byte{}, old[:keep]...)
-	for len(state) < w.opt.size && w.rng.IntN(6) != 0 {
-		state = append(state, byte(w.rng.IntN(256)))
+	for len(state) < w.opt.size && w.Rng.IntN(6) != 0 {
+		state = append(state, byte(w.Rng.IntN(256)))
 	}
 	return state
 }
 
 // flow changes a flow in a host's table, and the kernel tells the process.
-func (w *world) flow(n *node, number int, state []byte) {
+func (w *pair) flow(n *node, number int, state []byte) {
 	n.host.table[number] = state
-	w.open[number], w.changed[number] = state != nil, w.now
-	f := check.Fact{Kind: check.Opened, Node: n.self, Key: w.key(number), State: state}
+	w.open[number], w.changed[number] = state != nil, w.Now
+	f := check.Fact{Kind: check.Opened, Node: n.Self, Key: w.key(number), State: state}
 	if state == nil {
 		f.Kind = check.Closed
 	}
@@ -121,16 +121,16 @@ func (w *world) flow(n *node, number int, state []byte) {
 
 // notify brings an event to the process, late if it stands still, or not at all: then it
 // is told that something is missing.
-func (w *world) notify(n *node, e event) {
+func (w *pair) notify(n *node, e event) {
 	switch {
 	case n.stack == nil:
-	case n.paused:
+	case n.Paused:
 		if len(n.events) >= eventMax {
 			n.lost = true
 		} else {
 			n.events = append(n.events, e)
 		}
-	case !w.calm && w.rng.Float64() < w.opt.deaf:
+	case !w.Calm && w.Rng.Float64() < w.opt.deaf:
 		n.stack.Lost()
 		w.after(n)
 	default:
@@ -139,7 +139,7 @@ func (w *world) notify(n *node, e event) {
 	}
 }
 
-func (w *world) tellEvent(n *node, e event) {
+func (w *pair) tellEvent(n *node, e event) {
 	if e.state == nil {
 		n.stack.Gone(w.read(n), w.key(e.flow), &n.out)
 	} else if n.stack.Owning() { // as service/firewall does
@@ -148,10 +148,10 @@ func (w *world) tellEvent(n *node, e event) {
 }
 
 // expire lets a standby's table give up a flow of which it sees no packets.
-func (w *world) expire() {
-	n := &w.nodes[w.rng.IntN(len(w.nodes))]
-	number := w.rng.IntN(w.opt.flows)
-	if !n.runs() || n.host.holds || n.host.table[number] == nil ||
+func (w *pair) expire() {
+	n := &w.nodes[w.Rng.IntN(len(w.nodes))]
+	number := w.Rng.IntN(w.opt.flows)
+	if !n.Runs() || n.host.holds || n.host.table[number] == nil ||
 		n.stack.Role() != takeover.Standby || n.stack.Active().ID == view.Nobody {
 		return
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check"
-	"github.com/holdfast-ha/holdfast/internal/sim"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
+	"github.com/holdfast-ha/holdfast/internal/sim/world"
 	"github.com/holdfast-ha/holdfast/protocol/replica/stateproxy"
 	"github.com/holdfast-ha/holdfast/protocol/stack"
 	"github.com/holdfast-ha/holdfast/protocol/takeover"
@@ -16,55 +16,33 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-const (
-	never    = time.Duration(1<<63 - 1)
-	inboxMax = 2000 // datagrams that wait for a process that stands still
-	eventMax = 500  // events of the kernel that wait; what is beyond is lost, and that is noticed
-)
+const eventMax = 500 // events of the kernel that wait; what is beyond is lost, and that is noticed
 
 // node is one host: a kernel with a table and addresses, and a process, or none.
 type node struct {
-	self  view.Member
+	world.Host
+	w     *pair
 	host  kernel
-	clock sim.Clock
 	stack *stack.Stack // nil: no process runs
 	out   stack.Output
-	at    time.Duration // of the next Tick
-	busy  int           // Ticks without time passing
 
-	paused bool
-	inbox  []simnet.Datagram
 	events []event
 	lost   bool // events were lost
-	sealed []seal
 
 	work    service
 	down    int        // tracked interfaces
 	highest view.Epoch // as the former life knew
 }
 
-// seal is what a node's transport knows of one life of a peer.
-type seal struct {
-	life   view.Incarnation
-	window simnet.Window
-}
-
-func (n *node) runs() bool { return n.stack != nil && !n.paused }
-
 // boot begins a life of the process. As the daemon does it, it takes down first what a
 // former life left up.
-func (w *world) boot(n *node) {
-	n.self.Incarnation++
-	w.did("boots", n.self, view.Member{})
-	w.hear(&check.Fact{Kind: check.Booted, Node: n.self})
+func (w *pair) boot(n *node) {
+	w.Boot(&n.Host, w.opt.drift, w.opt.sealed)
+	w.Did("boots", n.Self, view.Member{})
+	w.hear(&check.Fact{Kind: check.Booted, Node: n.Self})
 	w.address(n, false)
-	drift := int64(0)
-	if w.opt.drift {
-		drift = w.rng.Int64N(2*sim.DriftMost+1) - sim.DriftMost
-	}
-	n.clock = sim.NewClock(w.now, time.Unix(1_700_000_000+w.rng.Int64N(1_000_000), 0), drift)
 	cfg := stack.Config{
-		Self: n.self, Cluster: "sim", Fingerprint: 0x51ac, Links: w.opt.links,
+		Self: n.Self, Cluster: "sim", Fingerprint: 0x51ac, Links: w.opt.links,
 		Heartbeat: w.opt.heartbeat, SuspectAfter: w.opt.suspectAfter, Preempt: w.opt.preempt,
 		Inject: w.opt.inject, ObjectsMax: 1 << 14, Coalesce: w.opt.coalesce,
 		Recorder: trace.RecorderFunc(w.record),
@@ -78,16 +56,12 @@ func (w *world) boot(n *node) {
 	if w.opt.remembered {
 		from.Epoch = n.highest
 	}
-	s, err := stack.New(cfg, from, rand.New(rand.NewPCG(w.rng.Uint64(), 0)))
+	s, err := stack.New(cfg, from, rand.New(rand.NewPCG(w.Rng.Uint64(), 0)))
 	if err != nil {
 		panic(fmt.Sprintf("pair: a drawn configuration is refused: %v", err))
 	}
-	n.stack, n.paused, n.inbox, n.events, n.lost = s, false, n.inbox[:0], n.events[:0], false
-	n.sealed = nil
-	if w.opt.sealed {
-		n.sealed = make([]seal, len(w.nodes))
-	}
-	n.work = service{at: never}
+	n.stack, n.events, n.lost = s, n.events[:0], false
+	n.work, n.Host.Work = service{}, world.Never
 	n.stack.Start(w.read(n), &n.out)
 	if n.down > 0 {
 		n.stack.Health(w.read(n), n.down, &n.out)
@@ -95,21 +69,22 @@ func (w *world) boot(n *node) {
 	w.after(n)
 }
 
-func (w *world) read(n *node) time.Time { return n.clock.Read(w.now) }
+func (w *pair) read(n *node) time.Time { return w.Read(&n.Host) }
 
 // exit ends the process; the kernel goes on as it is.
-func (w *world) exit(n *node, what string) {
+func (w *pair) exit(n *node, what string) {
 	w.pledge(n)
-	w.did(what, n.self, view.Member{})
+	w.Did(what, n.Self, view.Member{})
 	n.highest = n.stack.Status(w.read(n)).Highest
-	n.stack, n.paused, n.at = nil, false, never
+	n.End()
+	n.stack = nil
 	n.out.Reset()
-	n.work = service{at: never}
-	w.hear(&check.Fact{Kind: check.Crashed, Node: n.self})
+	n.work, n.Host.Work = service{}, world.Never
+	w.hear(&check.Fact{Kind: check.Crashed, Node: n.Self})
 }
 
 // off ends process and kernel.
-func (w *world) off(n *node) {
+func (w *pair) off(n *node) {
 	if n.stack != nil {
 		w.exit(n, "loses power")
 	}
@@ -119,8 +94,8 @@ func (w *world) off(n *node) {
 
 // pledge notes what the node's peers ought to have when it dies now. Only a node that
 // holds the addresses alone, and whose peers only follow it, has anything to answer for.
-func (w *world) pledge(n *node) {
-	if !n.runs() || !n.host.holds || n.stack.Role() != takeover.Active || !n.stack.Owning() {
+func (w *pair) pledge(n *node) {
+	if !n.Runs() || !n.host.holds || n.stack.Role() != takeover.Active || !n.stack.Owning() {
 		return
 	}
 	for i := range w.nodes {
@@ -131,17 +106,17 @@ func (w *world) pledge(n *node) {
 	}
 	for i := range w.nodes {
 		p := &w.nodes[i]
-		if p == n || p.stack == nil || p.stack.Role() != takeover.Standby || p.stack.Active() != n.self ||
-			n.stack.Proxy().Proof(w.read(n), p.self.ID).State != stateproxy.Proven {
+		if p == n || p.stack == nil || p.stack.Role() != takeover.Standby || p.stack.Active() != n.Self ||
+			n.stack.Proxy().Proof(w.read(n), p.Self.ID).State != stateproxy.Proven {
 			continue
 		}
-		w.hear(&check.Fact{Kind: check.Pledged, Name: check.ByCrash, Node: n.self, Peer: p.self, Objects: w.known(n)})
+		w.hear(&check.Fact{Kind: check.Pledged, Name: check.ByCrash, Node: n.Self, Peer: p.Self, Objects: w.known(n)})
 	}
 }
 
 // known is what a node's table has and its proxy knows of: an event that is lost is not
 // replicated until the table is read again.
-func (w *world) known(n *node) []check.Object {
+func (w *pair) known(n *node) []check.Object {
 	var objects []check.Object
 	for number, state := range n.host.table {
 		if state == nil {
@@ -155,59 +130,32 @@ func (w *world) known(n *node) []check.Object {
 	return objects
 }
 
-// arrive gives a datagram to a process, or to the queue of one that stands still.
-func (w *world) arrive(n *node, d simnet.Datagram) {
-	switch {
-	case n.stack == nil:
-	case n.paused:
-		if len(n.inbox) < inboxMax {
-			d.Frame = append([]byte(nil), d.Frame...)
-			n.inbox = append(n.inbox, d)
-		}
-	default:
-		w.receive(n, d)
-	}
+// Receive takes a datagram.
+func (n *node) Receive(d *simnet.Datagram) {
+	n.stack.Receive(n.w.read(n), d.From, d.Link, d.Frame, &n.out)
+	n.w.after(n)
 }
 
-func (w *world) receive(n *node, d simnet.Datagram) {
-	w.log.Datagram(w.now, d.From, d.To, d.Link, d.Frame)
-	if n.sealed != nil {
-		if _, _, why := wire.Open(d.Frame); why != wire.OK {
-			return // the seal would not open
-		}
-		s := &n.sealed[d.From.ID-1]
-		if d.From.Incarnation > s.life {
-			*s = seal{life: d.From.Incarnation}
-		}
-		if d.From.Incarnation != s.life || !s.window.Accept(d.Serial) {
-			return
-		}
-	}
-	n.stack.Receive(w.read(n), d.From, d.Link, d.Frame, &n.out)
-	w.after(n)
-}
-
-// tick lets a node do what is due.
-func (w *world) tick(n *node) {
-	if n.busy++; n.busy > busyMax {
-		w.fail(sim.Liveness, fmt.Sprintf("%v wants to be ticked again and again at the same moment", n.self.ID))
-	}
-	n.stack.Tick(w.read(n), &n.out)
-	w.after(n)
+// Tick lets a node do what is due.
+func (n *node) Tick() {
+	n.stack.Tick(n.w.read(n), &n.out)
+	n.w.after(n)
 	if n.stack.Stopped() {
-		w.exit(n, "has stopped")
+		n.w.exit(n, "has stopped")
 	}
 }
+
+// Work lets the service finish a command.
+func (n *node) Work() { n.w.carryOut(n) }
 
 // resume ends a pause: what has come meanwhile is there at once, in any order of sources.
-func (w *world) resume(n *node) {
-	if !n.paused {
+func (w *pair) resume(n *node) {
+	if !n.Paused {
 		return
 	}
-	n.paused = false
-	w.did("goes on", n.self, view.Member{})
-	if w.rng.IntN(2) == 0 {
-		w.tick(n) // the timer is seen before the socket
+	w.Resume(&n.Host)
+	if w.Rng.IntN(2) == 0 {
+		w.Tick(&n.Host) // the timer is seen before the socket
 	}
 	if n.stack == nil {
 		return
@@ -220,34 +168,25 @@ func (w *world) resume(n *node) {
 		n.lost = false
 		n.stack.Lost()
 	}
-	inbox := n.inbox
-	n.inbox = nil
-	for _, d := range inbox {
-		if n.runs() {
-			w.receive(n, d)
-		}
-	}
-	if n.runs() {
+	w.Drain(&n.Host)
+	if n.Runs() {
 		w.after(n)
 	}
 }
 
 // after takes what a step of a node has put out.
-func (w *world) after(n *node) {
-	w.report.Steps++
+func (w *pair) after(n *node) {
+	w.Report.Steps++
 	for i := range n.out.Do {
 		w.order(n, &n.out.Do[i])
 	}
-	n.out.Send(func(e wire.Envelope) { w.net.Send(w.now, n.self, e.To, e.Link, e.Frame) })
+	n.out.Send(func(e wire.Envelope) { w.Net.Send(w.Now, n.Self, e.To, e.Link, e.Frame) })
 	n.out.Reset()
-	n.at = never
-	if deadline := n.stack.Deadline(); !deadline.IsZero() {
-		n.at = max(w.now, n.clock.When(deadline))
-	}
+	w.Schedule(&n.Host, n.stack.Deadline())
 }
 
 // record is every stack's recorder.
-func (w *world) record(e trace.Event) {
-	w.log.Event(w.now, e)
-	w.hear(&check.Fact{Kind: check.Traced, Node: w.node(e.Node).self, Event: e})
+func (w *pair) record(e trace.Event) {
+	w.Log.Event(w.Now, e)
+	w.hear(&check.Fact{Kind: check.Traced, Node: w.node(e.Node).Self, Event: e})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check"
+	"github.com/holdfast-ha/holdfast/internal/sim/world"
 	"github.com/holdfast-ha/holdfast/protocol/stack"
 	"github.com/holdfast-ha/holdfast/protocol/takeover"
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -14,7 +15,6 @@ import (
 type service struct {
 	orders []order
 	next   int             // in orders
-	at     time.Duration   // when the present one is done
 	dumped int             // the number of the flow that a Dump has come to
 	missed []time.Duration // by number: when a Dump missed the flow last
 }
@@ -33,26 +33,26 @@ const (
 )
 
 // order queues a command.
-func (w *world) order(n *node, c *stack.Command) {
+func (w *pair) order(n *node, c *stack.Command) {
 	o := order{verb: c.Verb, epoch: c.Epoch}
 	switch c.Verb {
 	case stack.Put, stack.Change, stack.Create, stack.Remove:
 		o.flow, o.state = w.number(c.Key), append([]byte{}, c.State...)
 	case stack.Commit, stack.Raise, stack.Lower:
-		w.hear(&check.Fact{Kind: check.Asked, Node: n.self, Name: c.Verb.String(), Value: uint64(c.Epoch)})
+		w.hear(&check.Fact{Kind: check.Asked, Node: n.Self, Name: c.Verb.String(), Value: uint64(c.Epoch)})
 	}
 	s := &n.work
 	if s.next == len(s.orders) {
 		s.orders, s.next = s.orders[:0], 0
 	}
 	s.orders = append(s.orders, o)
-	if s.at == never {
-		s.at = w.now + w.effort(o.verb)
+	if n.Host.Work == world.Never {
+		n.Host.Work = w.Now + w.effort(o.verb)
 	}
 }
 
 // effort draws how long a command takes.
-func (w *world) effort(v stack.Verb) time.Duration {
+func (w *pair) effort(v stack.Verb) time.Duration {
 	most := w.opt.table
 	switch v {
 	case stack.Commit:
@@ -62,19 +62,19 @@ func (w *world) effort(v stack.Verb) time.Duration {
 	case stack.Dump:
 		most = w.opt.dump
 	}
-	if w.calm {
+	if w.Calm {
 		most = min(most, effortCalm)
 	}
-	return w.upTo(most)
+	return w.UpTo(most)
 }
 
 // carryOut finishes the present command, and those about flows that follow it.
-func (w *world) carryOut(n *node) {
+func (w *pair) carryOut(n *node) {
 	s := &n.work
 	for range batch {
 		o := s.orders[s.next]
 		if done := w.do(n, o); !done {
-			s.at = w.now + w.effort(o.verb)
+			n.Host.Work = w.Now + w.effort(o.verb)
 			break
 		}
 		if n.stack == nil {
@@ -82,21 +82,21 @@ func (w *world) carryOut(n *node) {
 		}
 		s.next++
 		if s.next == len(s.orders) {
-			s.at = never
+			n.Host.Work = world.Never
 			break
 		}
 		next := s.orders[s.next].verb
 		if next != stack.Put && next != stack.Change && next != stack.Create && next != stack.Remove {
-			s.at = w.now + w.effort(next)
+			n.Host.Work = w.Now + w.effort(next)
 			break
 		}
-		s.at = w.now + w.effort(next)
+		n.Host.Work = w.Now + w.effort(next)
 	}
 	w.after(n)
 }
 
 // do carries one command out; it reports false for a Dump that goes on.
-func (w *world) do(n *node, o order) bool {
+func (w *pair) do(n *node, o order) bool {
 	k := &n.host
 	switch o.verb {
 	case stack.Put, stack.Change:
@@ -126,22 +126,22 @@ func (w *world) do(n *node, o order) bool {
 	return true
 }
 
-func (w *world) answered(n *node, o order) {
-	w.did(o.verb.String()+" is done", n.self, view.Member{})
-	w.hear(&check.Fact{Kind: check.Answered, Node: n.self, Name: o.verb.String(), Value: uint64(o.epoch)})
+func (w *pair) answered(n *node, o order) {
+	w.Did(o.verb.String()+" is done", n.Self, view.Member{})
+	w.hear(&check.Fact{Kind: check.Answered, Node: n.Self, Name: o.verb.String(), Value: uint64(o.epoch)})
 }
 
 // dump reads a part of the table.
-func (w *world) dump(n *node) bool {
+func (w *pair) dump(n *node) bool {
 	s, now := &n.work, w.read(n)
 	if s.missed == nil {
 		s.missed = make([]time.Duration, w.opt.flows)
 	}
 	for end := min(s.dumped+chunk, w.opt.flows); s.dumped < end; s.dumped++ {
 		state := n.host.table[s.dumped]
-		miss := w.opt.blurred && w.rng.IntN(20) == 0 && w.now-s.missed[s.dumped] > missEvery && w.cached(n, s.dumped)
+		miss := w.opt.blurred && w.Rng.IntN(20) == 0 && w.Now-s.missed[s.dumped] > missEvery && w.cached(n, s.dumped)
 		if miss {
-			s.missed[s.dumped] = w.now
+			s.missed[s.dumped] = w.Now
 		}
 		if state != nil && !miss {
 			n.stack.Found(now, w.key(s.dumped), state, &n.out)
@@ -151,7 +151,7 @@ func (w *world) dump(n *node) bool {
 		return false
 	}
 	s.dumped = 0
-	n.stack.Dumped(w.rng.IntN(10) != 0)
+	n.stack.Dumped(w.Rng.IntN(10) != 0)
 	return true
 }
 
@@ -162,7 +162,7 @@ const missEvery = 2 * time.Second
 // cached says whether the cache that a table is compared with has a flow. A reading may
 // miss only those: that it shows what nobody has told of is an assumption of the stack. A
 // flow that is not told of would go unseen until its next packet.
-func (w *world) cached(n *node, number int) bool {
+func (w *pair) cached(n *node, number int) bool {
 	if n.stack.Owning() {
 		_, ok := n.stack.Proxy().State(w.key(number))
 		return ok
@@ -177,25 +177,25 @@ func (w *world) cached(n *node, number int) bool {
 const underWay = 110 * time.Millisecond
 
 // givesUp notes what the successor of a planned handover ought to have.
-func (w *world) givesUp(n *node) {
-	if !w.calm || !n.host.holds || n.stack.Role() != takeover.Draining {
+func (w *pair) givesUp(n *node) {
+	if !w.Calm || !n.host.holds || n.stack.Role() != takeover.Draining {
 		return
 	}
 	to := n.stack.Status(w.read(n)).Successor
 	objects := slices.DeleteFunc(w.listed(n), func(o check.Object) bool {
-		return w.now-w.changed[w.number(o.Key)] < underWay
+		return w.Now-w.changed[w.number(o.Key)] < underWay
 	})
 	w.hear(&check.Fact{
-		Kind: check.Pledged, Name: check.ByHandover, Node: n.self, Peer: w.node(to).self, Objects: objects,
+		Kind: check.Pledged, Name: check.ByHandover, Node: n.Self, Peer: w.node(to).Self, Objects: objects,
 	})
 }
 
 // took notes what the table of a node has that holds the addresses now.
-func (w *world) took(n *node, name string) {
-	w.hear(&check.Fact{Kind: check.Took, Name: name, Node: n.self, Objects: w.listed(n)})
+func (w *pair) took(n *node, name string) {
+	w.hear(&check.Fact{Kind: check.Took, Name: name, Node: n.Self, Objects: w.listed(n)})
 }
 
-func (w *world) listed(n *node) []check.Object {
+func (w *pair) listed(n *node) []check.Object {
 	var objects []check.Object
 	for number, state := range n.host.table {
 		if state != nil {

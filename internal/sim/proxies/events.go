@@ -8,13 +8,8 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
-// interval draws an interval with the given mean; short ones are the most likely.
-func (w *world) interval(mean time.Duration) time.Duration {
-	return time.Duration(w.rng.ExpFloat64() * float64(mean))
-}
-
 // plan begins everything that happens again and again.
-func (w *world) plan() {
+func (w *proxies) plan() {
 	for _, e := range []struct {
 		mean time.Duration
 		do   func()
@@ -25,168 +20,132 @@ func (w *world) plan() {
 		{w.opt.reshape, w.reshape},
 		{w.opt.away, func() {
 			n, other := w.two()
-			if n.runs() {
-				w.did("takes as away:", n.self, other.self)
-				n.m.Away(n.clock.Read(w.now), other.self.ID)
-				w.after(n, n.self)
-				w.actions.Push(w.now+w.upTo(w.opt.cutMost), func() { w.near(n, other) })
+			if n.Runs() {
+				w.Did("takes as away:", n.Self, other.Self)
+				n.m.Away(w.Read(&n.Host), other.Self.ID)
+				w.after(n, n.Self)
+				w.After(w.UpTo(w.opt.cutMost), func() { w.near(n, other) })
 			}
 		}},
 		{w.opt.resync, func() {
 			n, other := w.two()
-			if n.runs() {
-				w.did("resyncs", n.self, other.self)
-				n.m.Resync(n.clock.Read(w.now), other.self.ID)
-				w.after(n, n.self)
+			if n.Runs() {
+				w.Did("resyncs", n.Self, other.Self)
+				n.m.Resync(w.Read(&n.Host), other.Self.ID)
+				w.after(n, n.Self)
 			}
 		}},
 		{w.opt.clear, func() {
-			if n, _ := w.two(); n.runs() {
-				w.did("clears", n.self, view.Member{})
+			if n, _ := w.two(); n.Runs() {
+				w.Did("clears", n.Self, view.Member{})
 				w.clear(n)
 			}
 		}},
 		{w.opt.adopt, func() {
-			if n, other := w.two(); n.runs() {
-				w.did("adopts the objects of", n.self, other.self)
+			if n, other := w.two(); n.Runs() {
+				w.Did("adopts the objects of", n.Self, other.Self)
 				w.adopt(n, other)
 			}
 		}},
 		{w.opt.release, w.release},
 	} {
 		if e.mean > 0 {
-			w.repeat(e.mean, e.do)
+			w.Repeat(e.mean, e.do)
 		}
 	}
 }
 
-func (w *world) repeat(mean time.Duration, do func()) {
-	w.actions.Push(w.now+w.interval(mean), func() {
-		do()
-		w.repeat(mean, do)
-	})
-}
-
 // two draws two different nodes.
-func (w *world) two() (a, b *node) {
-	i := w.rng.IntN(len(w.nodes))
-	k := (i + 1 + w.rng.IntN(len(w.nodes)-1)) % len(w.nodes)
+func (w *proxies) two() (a, b *node) {
+	i := w.Rng.IntN(len(w.nodes))
+	k := (i + 1 + w.Rng.IntN(len(w.nodes)-1)) % len(w.nodes)
 	return &w.nodes[i], &w.nodes[k]
 }
 
-// upTo draws a time that is short more often than long.
-func (w *world) upTo(most time.Duration) time.Duration {
-	f := w.rng.Float64()
-	return time.Duration(f * f * float64(most))
-}
-
-func (w *world) near(n, other *node) {
+func (w *proxies) near(n, other *node) {
 	if n.m != nil {
-		n.m.Near(other.self.ID)
+		n.m.Near(other.Self.ID)
 	}
 }
 
-func (w *world) crashOne() {
+func (w *proxies) crashOne() {
 	n, _ := w.two()
 	if n.m == nil {
 		return
 	}
 	w.crash(n)
-	w.actions.Push(w.now+w.upTo(w.opt.downMost), func() {
+	w.After(w.UpTo(w.opt.downMost), func() {
 		if n.m == nil {
 			w.boot(n)
 		}
 	})
 }
 
-func (w *world) pauseOne() {
+func (w *proxies) pauseOne() {
 	n, _ := w.two()
-	if !n.runs() {
+	if !n.Runs() {
 		return
 	}
-	n.paused = true
-	life := n.self.Incarnation
-	w.did("stands still", n.self, view.Member{})
-	w.actions.Push(w.now+w.upTo(w.opt.pauseMost), func() {
-		if n.self.Incarnation == life {
-			w.resume(n)
-		}
-	})
+	w.Pause(&n.Host, w.UpTo(w.opt.pauseMost), func() { w.resume(n) })
 }
 
 // cutSome cuts one way, both ways, or a whole node off, on one link or on all.
-func (w *world) cutSome() {
+func (w *proxies) cutSome() {
 	a, b := w.two()
-	link, kind := uint8(w.rng.IntN(w.opt.links+1)), w.rng.IntN(3)
+	link, kind := uint8(w.Rng.IntN(w.opt.links+1)), w.Rng.IntN(3)
 	what := [...]string{"is cut off on the way", "and another are cut off, both ways, from", "is cut off from all; one of them"}[kind]
-	w.did(what, a.self, b.self)
+	w.Did(what, a.Self, b.Self)
 	w.cut(a, b, link, kind, true)
-	w.actions.Push(w.now+w.upTo(w.opt.cutMost), func() { w.cut(a, b, link, kind, false) })
+	w.After(w.UpTo(w.opt.cutMost), func() { w.cut(a, b, link, kind, false) })
 }
 
-func (w *world) cut(a, b *node, link uint8, kind int, cut bool) {
+func (w *proxies) cut(a, b *node, link uint8, kind int, cut bool) {
 	for i := range w.nodes {
 		other := &w.nodes[i]
 		if other == a || kind != 2 && other != b {
 			continue
 		}
-		for l := range w.opt.links {
-			if link != 0 && int(link) != l+1 {
-				continue
-			}
-			w.net.Cut(a.self.ID, other.self.ID, uint8(l+1), cut)
-			if kind != 0 {
-				w.net.Cut(other.self.ID, a.self.ID, uint8(l+1), cut)
-			}
-		}
+		w.Sever(a.Self.ID, other.Self.ID, link, kind != 0, cut)
 	}
 }
 
 // reshape gives the ways their faults: those of the options at first, others later.
-func (w *world) reshape() {
+func (w *proxies) reshape() {
 	f := w.opt.network
-	if w.now > 0 {
-		f = simnet.Draw(w.rng)
+	if w.Now > 0 {
+		f = simnet.Draw(w.Rng)
 	}
-	for i := range w.nodes {
-		for k := range w.nodes {
-			for l := range w.opt.links {
-				if w.opt.uneven {
-					f = simnet.Draw(w.rng)
-				}
-				if i != k {
-					w.net.Shape(view.ID(i+1), view.ID(k+1), uint8(l+1), f)
-				}
-			}
-		}
+	if w.opt.uneven {
+		w.Reshape(f, simnet.Draw)
+	} else {
+		w.Reshape(f, nil)
 	}
-	w.did("the network changes: "+f.String(), view.Member{}, view.Member{})
 }
 
 // release lets every node give up what former lives of its peers left.
-func (w *world) release() {
+func (w *proxies) release() {
 	for i := range w.nodes {
 		n := &w.nodes[i]
-		if !n.runs() {
+		if !n.Runs() {
 			continue
 		}
 		for k := range w.nodes {
 			if k != i {
-				n.m.Release(w.nodes[k].self.ID, &n.out)
+				n.m.Release(w.nodes[k].Self.ID, &n.out)
 			}
 		}
-		w.after(n, n.self)
+		w.after(n, n.Self)
 	}
 }
 
 // usage judges what a node takes of its limits.
-func (w *world) usage(n *node) {
+func (w *proxies) usage(n *node) {
 	for i := range w.nodes {
 		other := &w.nodes[i]
 		if other == n {
 			continue
 		}
-		u := n.m.Usage(other.self.ID)
+		u := n.m.Usage(other.Self.ID)
 		w.used(n, "objects", u.Objects, w.opt.objectsMax)
 		w.used(n, "objects and tombstones", u.Objects+u.Tombstones, 2*w.opt.objectsMax)
 		w.used(n, "objects in a copy", u.Held, 2*w.opt.objectsMax)
@@ -199,8 +158,8 @@ func (w *world) usage(n *node) {
 // gapsMax is the documented limit (docs/rfc/0003-stateproxy.md).
 const gapsMax = 512
 
-func (w *world) used(n *node, name string, value, limit int) {
+func (w *proxies) used(n *node, name string, value, limit int) {
 	if value > limit {
-		w.hear(&check.Fact{Kind: check.Used, Node: n.self, Name: name, Value: uint64(value), Limit: uint64(limit)})
+		w.hear(&check.Fact{Kind: check.Used, Node: n.Self, Name: name, Value: uint64(value), Limit: uint64(limit)})
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // key is the key of a number; keys are of different lengths, up to the longest there is.
-func (w *world) key(number int) []byte {
+func (w *proxies) key(number int) []byte {
 	b := binary.BigEndian.AppendUint32(w.keyBuf[:0], uint32(number)*2654435761)
 	switch number % 8 {
 	case 0:
@@ -25,78 +25,78 @@ func (w *world) key(number int) []byte {
 }
 
 // choose draws a key.
-func (w *world) choose() int {
-	if w.rng.Float64() < w.opt.hot {
-		return w.rng.IntN(min(3, w.opt.keys))
+func (w *proxies) choose() int {
+	if w.Rng.Float64() < w.opt.hot {
+		return w.Rng.IntN(min(3, w.opt.keys))
 	}
-	return w.rng.IntN(w.opt.keys)
+	return w.Rng.IntN(w.opt.keys)
 }
 
 // fresh draws a state.
-func (w *world) fresh() []byte {
+func (w *proxies) fresh() []byte {
 	n := 0
 	switch w.opt.size {
 	case 0:
-		n = w.rng.IntN(16)
+		n = w.Rng.IntN(16)
 	case 1:
-		n = w.rng.IntN(16) + w.rng.IntN(2)*w.rng.IntN(120)
+		n = w.Rng.IntN(16) + w.Rng.IntN(2)*w.Rng.IntN(120)
 	default:
-		n = w.rng.IntN(stateproxy.StateMax + 1)
+		n = w.Rng.IntN(stateproxy.StateMax + 1)
 	}
 	b := make([]byte, n)
 	for i := range b {
-		b[i] = byte(w.rng.IntN(4)) // few values, so that beginnings agree
+		b[i] = byte(w.Rng.IntN(4)) // few values, so that beginnings agree
 	}
 	return b
 }
 
 // altered draws what a state becomes: most often only its end changes.
-func (w *world) altered(old []byte) []byte {
-	if w.rng.IntN(8) == 0 || len(old) == 0 {
+func (w *proxies) altered(old []byte) []byte {
+	if w.Rng.IntN(8) == 0 || len(old) == 0 {
 		return w.fresh()
 	}
-	keep := len(old) - w.rng.IntN(min(len(old), 8)+1)
+	keep := len(old) - w.Rng.IntN(min(len(old), 8)+1)
 	b := append([]byte(nil), old[:keep]...)
-	for range w.rng.IntN(9) {
-		b = append(b, byte(w.rng.IntN(256)))
+	for range w.Rng.IntN(9) {
+		b = append(b, byte(w.Rng.IntN(256)))
 	}
 	return b[:min(len(b), stateproxy.StateMax)]
 }
 
 // operate lets a service change something.
-func (w *world) operate(n *node) {
-	if w.rng.Float64() < w.opt.burst {
-		for range 1 + w.rng.IntN(max(20, w.opt.keys/2)) {
+func (w *proxies) operate(n *node) {
+	if w.Rng.Float64() < w.opt.burst {
+		for range 1 + w.Rng.IntN(max(20, w.opt.keys/2)) {
 			w.change(n)
 		}
 	} else {
 		w.change(n)
 	}
-	w.after(n, n.self)
+	w.after(n, n.Self)
 }
 
 // change is one change.
-func (w *world) change(n *node) {
+func (w *proxies) change(n *node) {
 	number := w.choose()
-	switch dice := w.rng.Float64(); {
+	switch dice := w.Rng.Float64(); {
 	case n.objects[number] != nil && dice < w.opt.removals:
 		w.remove(n, number)
 	case n.objects[number] != nil:
 		w.put(n, number, w.altered(n.objects[number]))
 	default:
 		w.put(n, number, w.fresh())
-		if w.rng.Float64() < w.opt.short {
+		if w.Rng.Float64() < w.opt.short {
 			w.remove(n, number)
 		}
 	}
-	if w.rng.IntN(1000) == 0 {
+	if w.Rng.IntN(1000) == 0 {
 		w.put(n, number, make([]byte, stateproxy.StateMax+1)) // must be refused, and change nothing
 	}
 }
 
-func (w *world) put(n *node, number int, state []byte) {
-	f := check.Fact{Kind: check.Stored, Node: n.self, Key: w.key(number), State: state}
-	if n.m.Put(n.clock.Read(w.now), f.Key, state) {
+func (w *proxies) put(n *node, number int, state []byte) {
+	f := check.Fact{Kind: check.Stored, Node: n.Self, Key: w.key(number), State: state}
+	if n.m.Put(w.Read(&n.Host), f.Key, state) {
 		n.objects[number] = append([]byte{}, state...)
 	} else {
 		f.Kind = check.Turned
@@ -104,48 +104,48 @@ func (w *world) put(n *node, number int, state []byte) {
 	w.hear(&f)
 }
 
-func (w *world) remove(n *node, number int) {
+func (w *proxies) remove(n *node, number int) {
 	if n.objects[number] == nil {
 		return
 	}
 	n.objects[number] = nil
 	key := w.key(number)
-	n.m.Delete(n.clock.Read(w.now), key)
-	w.hear(&check.Fact{Kind: check.Removed, Node: n.self, Key: key})
+	n.m.Delete(w.Read(&n.Host), key)
+	w.hear(&check.Fact{Kind: check.Removed, Node: n.Self, Key: key})
 }
 
 // clear empties a service.
-func (w *world) clear(n *node) {
+func (w *proxies) clear(n *node) {
 	clear(n.objects)
-	n.m.Clear(n.clock.Read(w.now))
-	w.hear(&check.Fact{Kind: check.Cleared, Node: n.self})
-	w.after(n, n.self)
+	n.m.Clear(w.Read(&n.Host))
+	w.hear(&check.Fact{Kind: check.Cleared, Node: n.Self})
+	w.after(n, n.Self)
 }
 
 // adopt makes a peer's objects a node's own: those that it holds at that moment and has
 // no object of its own for, as far as there is room.
-func (w *world) adopt(n, from *node) {
+func (w *proxies) adopt(n, from *node) {
 	held := make([][]byte, w.opt.keys)
 	for number := range held {
 		if n.objects[number] != nil {
 			continue
 		}
-		if state, ok := n.m.HeldState(from.self.ID, w.key(number)); ok {
+		if state, ok := n.m.HeldState(from.Self.ID, w.key(number)); ok {
 			held[number] = append([]byte{}, state...)
 		}
 	}
 	for cursor, first := uint32(0), true; first || cursor != 0; first = false {
-		cursor = n.m.Adopt(n.clock.Read(w.now), from.self.ID, cursor, 1+w.rng.IntN(500))
+		cursor = n.m.Adopt(w.Read(&n.Host), from.Self.ID, cursor, 1+w.Rng.IntN(500))
 	}
 	for number, state := range held {
 		if state == nil {
 			continue
 		}
-		f := check.Fact{Kind: check.Stored, Node: n.self, Key: w.key(number), State: state}
+		f := check.Fact{Kind: check.Stored, Node: n.Self, Key: w.key(number), State: state}
 		if _, ok := n.m.State(f.Key); ok {
 			n.objects[number] = state
 			w.hear(&f)
 		}
 	}
-	w.after(n, n.self)
+	w.after(n, n.Self)
 }

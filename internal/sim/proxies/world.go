@@ -5,13 +5,11 @@
 package proxies
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check"
 	"github.com/holdfast-ha/holdfast/internal/sim"
-	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
+	"github.com/holdfast-ha/holdfast/internal/sim/world"
 	"github.com/holdfast-ha/holdfast/protocol/replica/stateproxy"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -38,30 +36,25 @@ const (
 	idleFor   = 2 * time.Second
 )
 
-// world is one run.
-type world struct {
+// proxies is one run.
+type proxies struct {
+	world.World
 	opt     options
-	rng     *rand.Rand
-	now     time.Duration
-	net     *simnet.Network
 	nodes   []node
-	actions simnet.Heap[func()]
-	log     *sim.Log
 	ledger  *check.Ledger
 	court   *check.Court
-	report  sim.Report
-	calm    bool
 	refused bool // a copy had no room for an object
 	keyBuf  []byte
-	dropped uint64 // datagrams for which a paused node had no room
 }
 
 // Run runs one seed. A panic of a machine becomes a report, unless it is wanted raw.
 func Run(seed uint64, limits sim.Limits) *sim.Report {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 1)), log: sim.NewLog()}
-	w.opt = draw(w.rng)
-	w.report = sim.Report{World: Name, Seed: seed, Options: w.opt.String(), Limits: limits}
-	w.net = simnet.New(w.rng, w.opt.nodes, w.opt.links)
+	w := &proxies{}
+	w.Begin(Name, seed, 1, limits)
+	w.opt = draw(w.Rng)
+	w.Report.Options = w.opt.String()
+	w.Connect(w.opt.nodes, w.opt.links)
+	w.Late, w.StepsMax, w.BusyMax = "convergence", stepsMax, busyMax
 	w.ledger = check.NewLedger(w.opt.nodes)
 	w.court = check.NewCourt(w.ledger,
 		check.Proof(w.ledger, staleness, !w.opt.keepFormer),
@@ -71,121 +64,46 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 		check.Retention(w.ledger, w.opt.late()),
 		check.Bounds(w.opt.nodes),
 		check.Convergence(w.ledger))
+	w.Court = w.court
 	w.nodes = make([]node, w.opt.nodes)
 	for i := range w.nodes {
-		w.nodes[i].self.ID, w.nodes[i].at = view.ID(i+1), never
+		w.nodes[i].w = w
+		w.Add(&w.nodes[i].Host, &w.nodes[i])
 	}
-	w.guard(limits)
-	w.report.Virtual, w.report.Network = w.now, w.net.Counts()
-	w.report.Close(w.log)
-	return &w.report
+	return w.Guard(w.run)
 }
 
-// guard runs the world and notes a panic.
-func (w *world) guard(limits sim.Limits) {
-	if !limits.Raw {
-		defer func() {
-			if p := recover(); p != nil {
-				w.report.Panicked(p)
-			}
-		}()
-	}
-	w.run(limits)
-}
-
-func (w *world) node(id view.ID) *node { return &w.nodes[id-1] }
+func (w *proxies) node(id view.ID) *node { return &w.nodes[id-1] }
 
 // run goes through the two phases.
-func (w *world) run(limits sim.Limits) {
+func (w *proxies) run() {
 	w.reshape()
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		w.boot(n)
-		n.change = w.now + w.interval(w.opt.every)
+		n.Host.Work = w.Now + w.Interval(w.opt.every)
 	}
 	w.plan()
-	for w.now < w.opt.phase && (limits.Steps == 0 || w.report.Steps < limits.Steps) && !w.over() {
-		w.step(w.opt.phase)
-	}
-	if w.over() {
+	w.First(w.opt.phase)
+	if w.Over() {
 		return
 	}
 	w.settle()
 	w.converge()
 }
 
-// over says whether the run has failed.
-func (w *world) over() bool {
-	if v := w.court.Verdict(); v != nil && w.report.Class == sim.Passed {
-		class := sim.Safety
-		if v.Promise == "convergence" {
-			class = sim.Liveness
-		}
-		w.fail(class, v.Error())
-	}
-	if w.report.Steps > stepsMax {
-		w.fail(sim.Liveness, fmt.Sprintf("%d steps and no end: a storm", w.report.Steps))
-	}
-	return w.report.Class != sim.Passed
-}
-
-func (w *world) fail(class sim.Class, text string) {
-	if w.report.Class == sim.Passed {
-		w.report.Class, w.report.Text = class, text
-	}
-}
-
 // hear passes a fact to the court.
-func (w *world) hear(f *check.Fact) {
-	f.At = w.now
+func (w *proxies) hear(f *check.Fact) {
+	f.At = w.Now
 	w.court.Hear(f)
 }
 
-func (w *world) did(what string, from, to view.Member) { w.log.Did(w.now, what, from, to) }
-
-// step lets the next thing happen, or time pass until a moment.
-func (w *world) step(until time.Duration) {
-	at, do := until, func() {}
-	if next, ok := w.actions.Next(); ok && next < at {
-		at, do = next, func() { _, act := w.actions.Pop(); act() }
-	}
-	if next, ok := w.net.Next(); ok && next < at {
-		at, do = next, func() { _, d := w.net.Arrive(); w.arrive(w.node(d.To), d) }
-	}
-	for i := range w.nodes {
-		n := &w.nodes[i]
-		if !n.runs() {
-			continue
-		}
-		if n.at < at {
-			at, do = n.at, func() { w.tick(n) }
-		}
-		if !w.calm && n.change < at {
-			at, do = n.change, func() {
-				n.change = w.now + w.interval(w.opt.every)
-				w.operate(n)
-			}
-		}
-	}
-	if at > w.now {
-		w.now = at
-		for i := range w.nodes {
-			w.nodes[i].busy = 0
-		}
-	}
-	do()
-}
-
 // settle begins the second phase: no more faults, everybody lives, nothing changes.
-func (w *world) settle() {
-	w.calm = true
-	w.did("calm", view.Member{}, view.Member{})
-	w.net.Settle()
-	for w.actions.Len() > 0 {
-		w.actions.Pop()
-	}
+func (w *proxies) settle() {
+	w.Settle()
 	for i := range w.nodes {
 		n := &w.nodes[i]
+		n.Host.Work = world.Never
 		if n.m == nil {
 			w.boot(n)
 		}
@@ -199,11 +117,11 @@ func (w *world) settle() {
 
 // converge waits until everything is as promised, and judges it; then it looks at what
 // an idle world costs, and judges again.
-func (w *world) converge() {
-	began := w.now
+func (w *proxies) converge() {
+	began := w.Now
 	bound := began + w.opt.bound(w.refused)
-	for w.now < bound && !w.over() && !(w.ledger.Converged() && w.proven()) {
-		w.until(w.now + pollEvery)
+	for w.Now < bound && !w.Over() && !(w.ledger.Converged() && w.proven()) {
+		w.Until(w.Now + pollEvery)
 		if w.opt.keepFormer {
 			w.release()
 		}
@@ -211,49 +129,51 @@ func (w *world) converge() {
 			bound = began + w.opt.bound(true)
 		}
 	}
-	w.report.Calm = w.now - began
+	w.Report.Calm = w.Now - began
 	w.judge()
-	w.until(w.now + w.opt.late()) // what is still on its way
-	before, from := w.net.Counts().Sent, w.now
-	w.until(w.now + idleFor)
-	if !w.over() && w.now-from >= idleFor {
+	w.Until(w.Now + w.opt.late()) // what is still on its way
+	before, from := w.Net.Counts().Sent, w.Now
+	w.Until(w.Now + idleFor)
+	if !w.Over() && w.Now-from >= idleFor {
 		w.hear(&check.Fact{
-			Kind: check.Used, Node: w.nodes[0].self, Name: "datagrams in two idle seconds",
-			Value: w.net.Counts().Sent - before, Limit: w.opt.idle(),
+			Kind: check.Used, Node: w.nodes[0].Self, Name: "datagrams in two idle seconds",
+			Value: w.Net.Counts().Sent - before, Limit: w.opt.idle(),
 		})
 		w.nacks()
 		w.judge()
 	}
-	w.over()
+	w.Over()
 }
 
 // nacks judges how often the proxies have asked for what was missing. The network makes
 // the gaps; on the average one is asked for less than once, because one datagram has many
 // messages and one Nack has many gaps. Twice is the beginning of a storm.
-func (w *world) nacks() {
-	c := w.net.Counts()
-	gaps := c.Lost + c.Damaged + c.Cut + c.Reordered + c.Overrun + w.dropped
+func (w *proxies) nacks() {
+	c := w.Net.Counts()
+	gaps := c.Lost + c.Damaged + c.Cut + c.Reordered + c.Overrun + w.missed()
 	pairs := uint64(w.opt.nodes * (w.opt.nodes - 1))
 	w.hear(&check.Fact{
-		Kind: check.Used, Node: w.nodes[0].self, Name: "Nacks in the world",
-		Value: w.log.Count(trace.Nacked), Limit: 2*gaps + pairs*nacksFree,
+		Kind: check.Used, Node: w.nodes[0].Self, Name: "Nacks in the world",
+		Value: w.Log.Count(trace.Nacked), Limit: 2*gaps + pairs*nacksFree,
 	})
+}
+
+// missed is how many datagrams a paused node had no room for.
+func (w *proxies) missed() uint64 {
+	sum := uint64(0)
+	for i := range w.nodes {
+		sum += w.nodes[i].Missed
+	}
+	return sum
 }
 
 // nacksFree is how often each pair may ask without a gap that the network made: for what
 // merely takes its time far away.
 const nacksFree = 50
 
-// until lets time pass.
-func (w *world) until(t time.Duration) {
-	for w.now < t && !w.over() {
-		w.step(t)
-	}
-}
-
 // judge lists what everybody holds and ends the history.
-func (w *world) judge() {
-	if w.over() {
+func (w *proxies) judge() {
+	if w.Over() {
 		return
 	}
 	for i := range w.nodes {
@@ -266,11 +186,11 @@ func (w *world) judge() {
 		f.Value = 1
 	}
 	w.hear(&f)
-	w.over()
+	w.Over()
 }
 
 // list reads out what a node holds of another, or of itself.
-func (w *world) list(n, of *node) {
+func (w *proxies) list(n, of *node) {
 	var objects []check.Object
 	add := func(key, state []byte) {
 		objects = append(objects, check.Object{Key: append([]byte(nil), key...), State: append([]byte(nil), state...)})
@@ -279,18 +199,18 @@ func (w *world) list(n, of *node) {
 		if n == of {
 			cursor = n.m.Own(cursor, 100, add)
 		} else {
-			cursor = n.m.Held(of.self.ID, cursor, 100, add)
+			cursor = n.m.Held(of.Self.ID, cursor, 100, add)
 		}
 	}
-	w.hear(&check.Fact{Kind: check.Listed, Node: n.self, Peer: of.self, Objects: objects})
+	w.hear(&check.Fact{Kind: check.Listed, Node: n.Self, Peer: of.Self, Objects: objects})
 }
 
 // proven says whether every node shows every other as proven.
-func (w *world) proven() bool {
+func (w *proxies) proven() bool {
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		for k := range w.nodes {
-			if k != i && n.m.Proof(n.clock.Read(w.now), w.nodes[k].self.ID).State != stateproxy.Proven {
+			if k != i && n.m.Proof(w.Read(&n.Host), w.nodes[k].Self.ID).State != stateproxy.Proven {
 				return false
 			}
 		}
