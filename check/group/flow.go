@@ -50,7 +50,7 @@ func (j *flow) Hear(f *Fact) error {
 		told.blocked = f.Kind == Blocked
 	case Flushed:
 		told.flushed = f.At
-	case Viewed, Expelled, Departed:
+	case Viewed, Expelled, Merged, Departed:
 		*told = excuse{}
 	case Refused:
 		changing := told.flushed != 0 && f.At-told.flushed < j.patience.Refuse

@@ -73,6 +73,8 @@ const (
 	Viewed
 	// Expelled: it was told that it is out of the group against its will.
 	Expelled
+	// Merged: it was told that its component gives itself up for a greater one.
+	Merged
 	// Departed: it was told that it has left.
 	Departed
 	// Multicast: the owner's message Number was taken: Order, Sum of the payload, Size.

@@ -36,8 +36,8 @@ func (j *integrity) Hear(f *Fact) error {
 	case Viewed:
 		p := &l.lives[l.node]
 		for _, m := range p.sent[:j.owed[l.node]] {
-			if !p.had.has(int(m)) && !l.messages[m].lost {
-				return fmt.Errorf("%v was expelled and is in a view again; its message %d was not delivered to it, and it was not told that it is lost",
+			if !p.given.has(int(m)) && !l.messages[m].lost {
+				return fmt.Errorf("%v was expelled and is in a view again; its message %d was not delivered to it, is not in its state, and it was not told that it is lost",
 					f.Node, l.messages[m].number)
 			}
 		}

@@ -33,14 +33,13 @@ type life struct {
 	up        bool
 	willing   bool // wants to be in the group
 	view      int  // the view that it is in, or none
-	last      int  // the last view that it was told, in this life
-	outs      int  // how often it was out of the group again
 	restoring bool
 	sent      []int32 // messages, by number less one
 	ordered   int32   // the last that is FIFO or stronger
 	had       bits    // what it has delivered
 	inView    []int32 // of that, in the present view, in order
 	held      []int32 // what is in its state, in order
+	given     bits    // what it has delivered or was given with a state
 }
 
 // told is a view as it was told first.
@@ -102,10 +101,9 @@ func (l *Ledger) Hear(f *Fact) error {
 		p.willing = false
 	case Viewed:
 		l.viewed(p, f)
-	case Expelled, Departed:
+	case Expelled, Merged, Departed:
 		l.from, l.done = p.view, p.inView
 		p.view, p.inView = none, nil
-		p.outs++
 	case Multicast:
 		return l.multicast(p, f)
 	case Delivered:
@@ -133,7 +131,7 @@ func (l *Ledger) find(m view.Member) int {
 func (l *Ledger) boot(m view.Member) {
 	l.node = len(l.lives)
 	l.byMember[m] = l.node
-	l.lives = append(l.lives, life{member: m, up: true, view: none, last: none, ordered: none})
+	l.lives = append(l.lives, life{member: m, up: true, view: none, ordered: none})
 }
 
 func (l *Ledger) perish() error {
@@ -154,7 +152,7 @@ func (l *Ledger) viewed(p *life, f *Fact) {
 		l.byName[f.View.Name] = to
 	}
 	l.from, l.to, l.done = p.view, to, p.inView
-	p.view, p.last, p.inView = to, to, nil
+	p.view, p.inView = to, nil
 }
 
 func (l *Ledger) multicast(p *life, f *Fact) error {
@@ -182,6 +180,7 @@ func (l *Ledger) delivered(p *life, f *Fact) {
 	m := &l.messages[l.subject]
 	l.again = p.had.has(l.subject)
 	p.had.add(l.subject)
+	p.given.add(l.subject)
 	p.inView = append(p.inView, int32(l.subject))
 	p.held = append(p.held, int32(l.subject))
 	if m.view == none {
@@ -202,7 +201,11 @@ func (l *Ledger) restored(p *life, f *Fact) {
 	p.restoring = false
 	p.held = make([]int32, 0, len(f.Entries))
 	for i := range f.Entries {
-		p.held = append(p.held, int32(l.message(f.Entries[i].From, f.Entries[i].Number)))
+		m := l.message(f.Entries[i].From, f.Entries[i].Number)
+		p.held = append(p.held, int32(m))
+		if m != none {
+			p.given.add(m)
+		}
 	}
 }
 

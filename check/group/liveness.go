@@ -26,7 +26,7 @@ func (j *liveness) Hear(f *Fact) error {
 	switch f.Kind {
 	case Blocked, Unblocked:
 		j.blocked[j.ledger.node] = f.Kind == Blocked
-	case Viewed, Expelled, Departed:
+	case Viewed, Expelled, Merged, Departed:
 		j.blocked[j.ledger.node] = false
 	case Ended:
 		return j.end()

@@ -61,8 +61,7 @@ func (j *synchrony) differ(way move, has, hasNot, message int) error {
 }
 
 // sending: a message is delivered in one view by all, in which its sender's life is a
-// member that is no witness; which its sender had been told; and none before the one in
-// which it was multicast.
+// member that is no witness, and which is none before the one in which it was multicast.
 type sending struct{ ledger *Ledger }
 
 // Sending judges the view in which a message is delivered. A message that waited for room
@@ -90,8 +89,6 @@ func (j sending) Hear(f *Fact) error {
 		return fmt.Errorf("%v delivered %s in %v, in which its sender is not", f.Node, l.name(l.subject), in)
 	case m.calledIn != none && in.Name.Less(l.views[m.calledIn].view.Name):
 		return fmt.Errorf("%v delivered %s in %v, and it was multicast in %s", f.Node, l.name(l.subject), in.Name, l.viewName(int(m.calledIn)))
-	case sender.last == none || l.views[sender.last].view.Name.Less(in.Name):
-		return fmt.Errorf("%v delivered %s in %v; its sender was told no later view than %s", f.Node, l.name(l.subject), in.Name, l.viewName(sender.last))
 	}
 	return nil
 }
