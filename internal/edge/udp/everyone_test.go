@@ -80,8 +80,8 @@ func TestEveryoneGetsOneDatagram(t *testing.T) {
 			for _, m := range n[1:3] {
 				m.dropped(map[wire.Reason]uint64{wire.Duplicate: 1})
 			}
-			if n[0].counter != 3 {
-				t.Errorf("%d datagrams were sealed, want 3", n[0].counter)
+			if n[0].seal.Used() != 3 {
+				t.Errorf("%d datagrams were sealed, want 3", n[0].seal.Used())
 			}
 			if got, err := n[3].Receive(1, nil); got != 0 || err != nil {
 				t.Errorf("member 4, not meant, took %d datagrams (%v)", got, err)
@@ -139,8 +139,8 @@ func TestEveryoneRefused(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if a.used != 0 || a.counter != 0 {
-		t.Errorf("what was refused left %d bytes and %d counters", a.used, a.counter)
+	if a.used != 0 || a.seal.Used() != 0 {
+		t.Errorf("what was refused left %d bytes and %d counters", a.used, a.seal.Used())
 	}
 	// Who is not on the link is left out, as with one receiver.
 	a.sendAll(2, "f", 2, 3)

@@ -2,26 +2,27 @@ package udp
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-ha/holdfast/internal/edge/link"
 )
 
 // openGroup joins the link's multicast group. What is sent to it is received by a socket
 // of its own, because one that is bound to this member's address is not given it, and
 // one that is bound to none would be given what is meant for others.
-func (l *link) openGroup(c *Link, receiveBuffer int) error {
+func (l *port) openGroup(c *link.Link, receiveBuffer int) error {
 	index := int(l.zone)
 	if index == 0 {
-		found, err := interfaceOf(c.Local.Addr())
+		found, err := link.InterfaceOf(c.Local.Addr())
 		if err != nil {
 			return err
 		}
 		index = found
 		l.zone = uint32(index)
 	}
-	to, err := newRoute(c.Group, l.zone)
+	to, err := link.NewRoute(c.Group, l.zone)
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (l *link) openGroup(c *Link, receiveBuffer int) error {
 			return fmt.Errorf("watch its socket: %w", err)
 		}
 	}
-	l.group.route = to
+	l.group.Route = to
 	return nil
 }
 
@@ -69,7 +70,7 @@ func set(options ...option) error {
 }
 
 // join4 joins an IPv4 group on one interface, and sends to groups over it.
-func (l *link) join4(group netip.Addr, index int) error {
+func (l *port) join4(group netip.Addr, index int) error {
 	// Without this the socket would be given what others joined on other interfaces.
 	err := set(option{"IP_MULTICAST_ALL", l.groupFD, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0},
 		option{"IP_MULTICAST_TTL", l.fd, unix.IPPROTO_IP, unix.IP_MULTICAST_TTL, 1},
@@ -88,7 +89,7 @@ func (l *link) join4(group netip.Addr, index int) error {
 }
 
 // join6 is join4 for IPv6.
-func (l *link) join6(group netip.Addr, index int) error {
+func (l *port) join6(group netip.Addr, index int) error {
 	err := set(option{"IPV6_MULTICAST_ALL", l.groupFD, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0},
 		option{"IPV6_MULTICAST_HOPS", l.fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, 1},
 		option{"IPV6_MULTICAST_LOOP", l.fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, 0},
@@ -101,19 +102,4 @@ func (l *link) join6(group netip.Addr, index int) error {
 		return fmt.Errorf("join it on interface %d: %w", index, err)
 	}
 	return nil
-}
-
-// interfaceOf finds the interface that has an address. A loopback interface has all of
-// 127.0.0.0/8, whatever is listed.
-func interfaceOf(a netip.Addr) (int, error) {
-	list, err := net.Interfaces()
-	if err != nil {
-		return 0, fmt.Errorf("list the interfaces: %w", err)
-	}
-	for i := range list {
-		if checkInterface(&list[i], a) == nil || a.IsLoopback() && list[i].Flags&net.FlagLoopback != 0 {
-			return list[i].Index, nil
-		}
-	}
-	return 0, fmt.Errorf("no interface is known to have the address %v; name it in Interface", a)
 }

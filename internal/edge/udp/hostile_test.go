@@ -2,34 +2,59 @@ package udp
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
 	"encoding/hex"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/holdfast-ha/holdfast/internal/edge/seal"
 	"github.com/holdfast-ha/holdfast/internal/key"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
 // forge makes a datagram as the RFC says it, for any sender and receiver; in clear
-// text if k is the zero key.
-func forge(t testing.TB, k key.Key, h header, to view.ID, frame string) []byte {
+// text if k is the zero key. It is written a second time here, so that a fault of the
+// package shows.
+func forge(t testing.TB, k key.Key, h seal.Header, to view.ID, frame string) []byte {
 	t.Helper()
-	h.key = k.ID
-	b := make([]byte, headerSize, headerSize+len(frame)+tagSize)
-	h.put(b)
-	b = append(b, frame...)
+	h.Key = k.ID
+	b := make([]byte, headerSize)
+	h.Put(b)
 	if k.ID == 0 {
-		return b
+		return append(b, frame...)
 	}
-	aead, err := lifeSeal(k, h.from)
+	info := binary.BigEndian.AppendUint16([]byte("holdfast envelope"), uint16(h.From.ID))
+	secret, err := k.Derive(binary.BigEndian.AppendUint64(info, uint64(h.From.Incarnation)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var work sealer
-	return work.seal(aead, b, h.counter, h.receiver(to))
+	block, err := aes.NewCipher(secret[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Scope == seal.Everyone {
+		to = 0xffff
+	}
+	nonce := binary.BigEndian.AppendUint64(make([]byte, 4), h.Counter)
+	aad := binary.BigEndian.AppendUint16(bytes.Clone(b), uint16(to))
+	return aead.Seal(b, nonce, []byte(frame), aad)
 }
+
+// The sizes of docs/rfc/0002-envelope.md.
+const (
+	headerSize  = 22
+	tagSize     = 16
+	counterMax  = 1 << 48
+	windowWords = 129
+)
 
 // target is a receiver (member 2) with a tap that speaks to it as anybody.
 func target(t *testing.T, links int, r *key.Ring) (*node, *wireTap, Config) {
@@ -41,8 +66,8 @@ func target(t *testing.T, links int, r *key.Ring) (*node, *wireTap, Config) {
 func TestEveryFlippedBit(t *testing.T) {
 	r := testRing(t, 1, 2)
 	b, w, c := target(t, 1, r)
-	b.hear(w, c, forge(t, r.At(0), header{from: first, counter: 1}, 2, "before"))
-	good := forge(t, r.At(0), header{from: first, counter: 2}, 2, "frame")
+	b.hear(w, c, forge(t, r.At(0), seal.Header{From: first, Counter: 1}, 2, "before"))
+	good := forge(t, r.At(0), seal.Header{From: first, Counter: 2}, 2, "frame")
 	flipped := 0
 	for at := range good {
 		for bit := range 8 {
@@ -79,7 +104,7 @@ func (n *node) hear(w *wireTap, c Config, b []byte) {
 func TestTruncated(t *testing.T) {
 	r := testRing(t, 1)
 	b, w, c := target(t, 1, r)
-	good := forge(t, r.At(0), header{from: first, counter: 1}, 2, "frame")
+	good := forge(t, r.At(0), seal.Header{From: first, Counter: 1}, 2, "frame")
 	for n := range good {
 		b.hear(w, c, good[:n])
 	}
@@ -103,38 +128,38 @@ func TestReasons(t *testing.T) {
 		datagram []byte
 		want     wire.Reason
 	}{
-		{"good", forge(t, k, header{from: first, counter: 9}, 2, "f"), wire.OK},
-		{"empty frame", forge(t, k, header{from: first, counter: 9}, 2, ""), wire.OK},
-		{"largest frame", forge(t, k, header{from: first, counter: 9}, 2, huge), wire.OK},
-		{"last counter", forge(t, k, header{from: first, counter: counterMax}, 2, "f"), wire.OK},
-		{"later life", forge(t, k, header{from: view.Member{ID: 1, Incarnation: 1 << 63}, counter: 9}, 2, "f"), wire.OK},
+		{"good", forge(t, k, seal.Header{From: first, Counter: 9}, 2, "f"), wire.OK},
+		{"empty frame", forge(t, k, seal.Header{From: first, Counter: 9}, 2, ""), wire.OK},
+		{"largest frame", forge(t, k, seal.Header{From: first, Counter: 9}, 2, huge), wire.OK},
+		{"last counter", forge(t, k, seal.Header{From: first, Counter: counterMax}, 2, "f"), wire.OK},
+		{"later life", forge(t, k, seal.Header{From: view.Member{ID: 1, Incarnation: 1 << 63}, Counter: 9}, 2, "f"), wire.OK},
 		{"nothing", nil, wire.Short},
-		{"frame too large", forge(t, k, header{from: first, counter: 9}, 2, huge+"x"), wire.Long},
+		{"frame too large", forge(t, k, seal.Header{From: first, Counter: 9}, 2, huge+"x"), wire.Long},
 		{"beyond the room", make([]byte, 9000), wire.Long},
-		{"another version", change(forge(t, k, header{from: first, counter: 9}, 2, "f"), 0, 2), wire.WrongVersion},
-		{"reserved scope", change(forge(t, k, header{from: first, counter: 9}, 2, "f"), 3, 2), wire.Malformed},
-		{"for everyone", forge(t, k, header{scope: scopeEveryone, from: first, counter: 9}, 2, "f"), wire.OK},
-		{"scope changed to everyone", change(forge(t, k, header{from: first, counter: 9}, 2, "f"), 3, scopeEveryone), wire.ForgedSeal},
-		{"scope changed to one", change(forge(t, k, header{scope: scopeEveryone, from: first, counter: 9}, 2, "f"), 3, 0), wire.ForgedSeal},
-		{"everyone named, one meant", forge(t, k, header{from: first, counter: 9}, view.Everyone, "f"), wire.ForgedSeal},
-		{"counter 0", forge(t, k, header{from: first, counter: 0}, 2, "f"), wire.Malformed},
-		{"counter beyond the last", forge(t, k, header{from: first, counter: counterMax + 1}, 2, "f"), wire.Malformed},
-		{"no life", forge(t, k, header{from: view.Member{ID: 1}, counter: 9}, 2, "f"), wire.Malformed},
-		{"clear text", forge(t, key.Key{}, header{from: first, counter: 9}, 2, "f"), wire.Unsealed},
-		{"stranger", forge(t, k, header{from: third, counter: 9}, 2, "f"), wire.UnknownSender},
-		{"nobody", forge(t, k, header{from: view.Member{Incarnation: 1}, counter: 9}, 2, "f"), wire.UnknownSender},
-		{"the receiver itself", forge(t, k, header{from: second, counter: 9}, 2, "f"), wire.UnknownSender},
-		{"former life", forge(t, k, header{from: view.Member{ID: 1, Incarnation: 99}, counter: 9}, 2, "f"), wire.OldIncarnation},
-		{"for another link", forge(t, k, header{from: first, link: 2, counter: 9}, 2, "f"), wire.WrongDestination},
-		{"seen", forge(t, k, header{from: first, counter: 1}, 2, "f"), wire.Replayed},
-		{"key not in the ring", forge(t, testRing(t, 4).At(0), header{from: first, counter: 9}, 2, "f"), wire.UnknownKey},
-		{"other secret", forge(t, other.At(0), header{from: first, counter: 9}, 2, "f"), wire.ForgedSeal},
-		{"other secret, later life", forge(t, other.At(0), header{from: view.Member{ID: 1, Incarnation: 101}, counter: 9}, 2, "f"), wire.ForgedSeal},
-		{"for another member", forge(t, k, header{from: first, counter: 9}, 3, "f"), wire.ForgedSeal},
+		{"another version", change(forge(t, k, seal.Header{From: first, Counter: 9}, 2, "f"), 0, 2), wire.WrongVersion},
+		{"reserved scope", change(forge(t, k, seal.Header{From: first, Counter: 9}, 2, "f"), 3, 2), wire.Malformed},
+		{"for everyone", forge(t, k, seal.Header{Scope: seal.Everyone, From: first, Counter: 9}, 2, "f"), wire.OK},
+		{"scope changed to everyone", change(forge(t, k, seal.Header{From: first, Counter: 9}, 2, "f"), 3, byte(seal.Everyone)), wire.ForgedSeal},
+		{"scope changed to one", change(forge(t, k, seal.Header{Scope: seal.Everyone, From: first, Counter: 9}, 2, "f"), 3, 0), wire.ForgedSeal},
+		{"everyone named, one meant", forge(t, k, seal.Header{From: first, Counter: 9}, view.Everyone, "f"), wire.ForgedSeal},
+		{"counter 0", forge(t, k, seal.Header{From: first, Counter: 0}, 2, "f"), wire.Malformed},
+		{"counter beyond the last", forge(t, k, seal.Header{From: first, Counter: counterMax + 1}, 2, "f"), wire.Malformed},
+		{"no life", forge(t, k, seal.Header{From: view.Member{ID: 1}, Counter: 9}, 2, "f"), wire.Malformed},
+		{"clear text", forge(t, key.Key{}, seal.Header{From: first, Counter: 9}, 2, "f"), wire.Unsealed},
+		{"stranger", forge(t, k, seal.Header{From: third, Counter: 9}, 2, "f"), wire.UnknownSender},
+		{"nobody", forge(t, k, seal.Header{From: view.Member{Incarnation: 1}, Counter: 9}, 2, "f"), wire.UnknownSender},
+		{"the receiver itself", forge(t, k, seal.Header{From: second, Counter: 9}, 2, "f"), wire.UnknownSender},
+		{"former life", forge(t, k, seal.Header{From: view.Member{ID: 1, Incarnation: 99}, Counter: 9}, 2, "f"), wire.OldIncarnation},
+		{"for another link", forge(t, k, seal.Header{From: first, Link: 2, Counter: 9}, 2, "f"), wire.WrongDestination},
+		{"seen", forge(t, k, seal.Header{From: first, Counter: 1}, 2, "f"), wire.Replayed},
+		{"key not in the ring", forge(t, testRing(t, 4).At(0), seal.Header{From: first, Counter: 9}, 2, "f"), wire.UnknownKey},
+		{"other secret", forge(t, other.At(0), seal.Header{From: first, Counter: 9}, 2, "f"), wire.ForgedSeal},
+		{"other secret, later life", forge(t, other.At(0), seal.Header{From: view.Member{ID: 1, Incarnation: 101}, Counter: 9}, 2, "f"), wire.ForgedSeal},
+		{"for another member", forge(t, k, seal.Header{From: first, Counter: 9}, 3, "f"), wire.ForgedSeal},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, w, config := target(t, 2, r)
-			b.hear(w, config, forge(t, k, header{from: first, counter: 1}, 2, "life"))
+			b.hear(w, config, forge(t, k, seal.Header{From: first, Counter: 1}, 2, "life"))
 			b.got = nil
 			b.hear(w, config, c.datagram)
 			if c.want == wire.OK {
@@ -147,7 +172,7 @@ func TestReasons(t *testing.T) {
 			b.expect()
 			b.dropped(map[wire.Reason]uint64{c.want: 1})
 			// Whatever it was, the member goes on to be heard.
-			b.hear(w, config, forge(t, k, header{from: first, counter: 2}, 2, "after"))
+			b.hear(w, config, forge(t, k, seal.Header{From: first, Counter: 2}, 2, "after"))
 			b.expect(got{first, 1, "after"})
 		})
 	}
@@ -156,12 +181,12 @@ func TestReasons(t *testing.T) {
 func TestSealedDatagramAtClearNode(t *testing.T) {
 	b, w, c := target(t, 1, nil)
 	k := testRing(t, 1).At(0)
-	b.hear(w, c, forge(t, k, header{from: first, counter: 1}, 2, "f"))
+	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: 1}, 2, "f"))
 	b.expect()
 	b.dropped(map[wire.Reason]uint64{wire.Unsealed: 1})
-	b.hear(w, c, forge(t, key.Key{}, header{from: first, counter: 1}, 2, "clear"))
-	b.hear(w, c, forge(t, key.Key{}, header{from: first, counter: 1}, 2, "clear"))
-	b.hear(w, c, forge(t, key.Key{}, header{from: view.Member{ID: 1, Incarnation: 99}, counter: 7}, 2, "old"))
+	b.hear(w, c, forge(t, key.Key{}, seal.Header{From: first, Counter: 1}, 2, "clear"))
+	b.hear(w, c, forge(t, key.Key{}, seal.Header{From: first, Counter: 1}, 2, "clear"))
+	b.hear(w, c, forge(t, key.Key{}, seal.Header{From: view.Member{ID: 1, Incarnation: 99}, Counter: 7}, 2, "old"))
 	b.expect(got{first, 1, "clear"})
 	b.dropped(map[wire.Reason]uint64{wire.Unsealed: 1, wire.Replayed: 1, wire.OldIncarnation: 1})
 }
@@ -169,7 +194,7 @@ func TestSealedDatagramAtClearNode(t *testing.T) {
 func TestReplayOverTheSameAndAnotherLink(t *testing.T) {
 	r := testRing(t, 1)
 	b, w, c := target(t, 2, r)
-	d := forge(t, r.At(0), header{from: first, counter: 5}, 2, "f")
+	d := forge(t, r.At(0), seal.Header{From: first, Counter: 5}, 2, "f")
 	over := func(link int) {
 		w.write(c.Links[link-1].Local, d)
 		b.take(link, 1)
@@ -190,17 +215,17 @@ func TestLaterLifeEndsTheFormer(t *testing.T) {
 	k := r.At(0)
 	b, w, c := target(t, 1, r)
 	later := view.Member{ID: 1, Incarnation: 101}
-	b.hear(w, c, forge(t, k, header{from: first, counter: 500}, 2, "former"))
+	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: 500}, 2, "former"))
 	// Claims that nobody proves end nothing, and do not keep out the life that is.
 	for _, claimed := range []view.Incarnation{999, later.Incarnation} {
-		bad := forge(t, k, header{from: view.Member{ID: 1, Incarnation: claimed}, counter: 1}, 2, "claim")
+		bad := forge(t, k, seal.Header{From: view.Member{ID: 1, Incarnation: claimed}, Counter: 1}, 2, "claim")
 		bad[len(bad)-1] ^= 1
 		b.hear(w, c, bad)
 	}
-	b.hear(w, c, forge(t, k, header{from: first, counter: 501}, 2, "former"))
-	b.hear(w, c, forge(t, k, header{from: later, counter: 1}, 2, "later"))
-	b.hear(w, c, forge(t, k, header{from: later, counter: 500}, 2, "later")) // a window of its own
-	b.hear(w, c, forge(t, k, header{from: first, counter: 502}, 2, "ghost"))
+	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: 501}, 2, "former"))
+	b.hear(w, c, forge(t, k, seal.Header{From: later, Counter: 1}, 2, "later"))
+	b.hear(w, c, forge(t, k, seal.Header{From: later, Counter: 500}, 2, "later")) // a window of its own
+	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: 502}, 2, "ghost"))
 	b.expect(got{first, 1, "former"}, got{first, 1, "former"}, got{later, 1, "later"}, got{later, 1, "later"})
 	b.dropped(map[wire.Reason]uint64{wire.ForgedSeal: 2, wire.OldIncarnation: 1})
 }
@@ -210,10 +235,10 @@ func TestBehindTheWindow(t *testing.T) {
 	k := r.At(0)
 	b, w, c := target(t, 1, r)
 	const top = 100_000
-	b.hear(w, c, forge(t, k, header{from: first, counter: top}, 2, "top"))
-	b.hear(w, c, forge(t, k, header{from: first, counter: top - 8192}, 2, "late"))
-	b.hear(w, c, forge(t, k, header{from: first, counter: top - 8192}, 2, "late"))
-	b.hear(w, c, forge(t, k, header{from: first, counter: top - 64*windowWords}, 2, "too late"))
+	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: top}, 2, "top"))
+	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: top - 8192}, 2, "late"))
+	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: top - 8192}, 2, "late"))
+	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: top - 64*windowWords}, 2, "too late"))
 	b.expect(got{first, 1, "top"}, got{first, 1, "late"})
 	b.dropped(map[wire.Reason]uint64{wire.Replayed: 1, wire.Stale: 1})
 }
@@ -229,8 +254,8 @@ func TestVector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, scope := range []uint8{scopeMember, scopeEveryone} {
-		d := forge(t, r.At(0), header{scope: scope, from: from, link: 2, counter: 9}, 2, "frame")
+	for _, scope := range []seal.Scope{seal.Member, seal.Everyone} {
+		d := forge(t, r.At(0), seal.Header{Scope: scope, From: from, Link: 2, Counter: 9}, 2, "frame")
 		have := hex.EncodeToString(d)
 		if !strings.Contains(strings.Join(strings.Fields(string(text)), ""), have) {
 			t.Errorf("docs/rfc/0002-envelope.md does not have the datagram\n%s\n%s", have[:64], have[64:])
@@ -247,20 +272,24 @@ func FuzzReceive(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	good := forge(f, r.At(0), header{from: first, counter: 9}, 2, "frame")
+	good := forge(f, r.At(0), seal.Header{From: first, Counter: 9}, 2, "frame")
 	f.Add(good)
 	f.Add(good[:headerSize])
-	all := forge(f, r.At(0), header{scope: scopeEveryone, from: first, counter: 9}, 2, "frame")
+	all := forge(f, r.At(0), seal.Header{Scope: seal.Everyone, From: first, Counter: 9}, 2, "frame")
 	f.Add(all)
-	f.Add(forge(f, key.Key{}, header{from: first, link: 1, counter: 1 << 40}, 2, "frame"))
-	f.Add(forge(f, key.Key{}, header{from: view.Member{ID: 1, Incarnation: 101}, counter: 3}, 2, ""))
+	f.Add(forge(f, key.Key{}, seal.Header{From: first, Link: 1, Counter: 1 << 40}, 2, "frame"))
+	f.Add(forge(f, key.Key{}, seal.Header{From: view.Member{ID: 1, Incarnation: 101}, Counter: 3}, 2, ""))
 	f.Add([]byte{})
 	_, sealed := configs(2, r)
 	_, clear := configs(2, nil)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// Without sockets: what is fuzzed is all that is done with the bytes.
 		for _, c := range []Config{sealed, clear} {
-			tr := &Transport{self: c.Self, keys: c.Keys, peers: map[view.ID]*peer{1: {id: 1}}}
+			sealer, err := seal.New(c.Self, c.Keys, c.Insecure)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tr := &Transport{seal: sealer, peers: map[view.ID]*peer{1: {Peer: seal.NewPeer(1)}}}
 			for link := range 2 {
 				for range 2 {
 					d := append(make([]byte, 0, slotSize), b[:min(len(b), slotSize)]...)

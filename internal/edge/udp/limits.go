@@ -1,25 +1,13 @@
 package udp
 
-import "github.com/holdfast-ha/holdfast/protocol/wire"
+import "github.com/holdfast-ha/holdfast/internal/edge/seal"
 
 // The bounds of this package.
 const (
-	// LinkMax is the largest number of links: each costs a copy of every datagram and a
-	// kilobyte of window per member.
-	LinkMax = 8
-
-	// peerMax bounds the members a transport knows: a group is for tens.
-	peerMax = 64
-
-	// windowWords is the size of a replay window in words of 64 counters. One word is
-	// being filled, so the window covers 8192 counters: 80 ms at 100 000 datagrams a
-	// second, more than two links of one site differ.
-	windowWords = 129
-
 	// arenaSize is how many bytes of datagrams wait for a Flush; Send flushes when there
 	// is no room for one more. It holds 128 full datagrams, more than three of the largest
 	// messages that the kernel takes; more would not save system calls worth the memory.
-	arenaSize = 128 * datagramMax
+	arenaSize = 128 * seal.Max
 
 	// messageMax is how many messages one sendmmsg takes: a datagram for several members
 	// is as many.
@@ -42,18 +30,7 @@ const (
 	// recvmmsg may bring more, batchMax times segmentsMax at most, which is as much again.
 	receiveMax = 1024
 
-	// counterMax is the last counter of a life. It keeps AES-GCM far from the number of
-	// blocks at which ciphertexts under one key become distinguishable (NIST SP
-	// 800-38D), and is eight years at a million datagrams a second.
-	counterMax = 1 << 48
-
 	// bufferDefault is what the receive and send buffers of the sockets are by default,
 	// in bytes: a burst of some thousand full datagrams while the process is not running.
 	bufferDefault = 8 << 20
-
-	// bodyMax is the largest frame.
-	bodyMax = wire.FrameMax
-
-	// datagramMax is the largest datagram.
-	datagramMax = headerSize + bodyMax + tagSize
 )

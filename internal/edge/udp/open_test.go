@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast-ha/holdfast/internal/edge/link"
+	"github.com/holdfast-ha/holdfast/internal/edge/seal"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
@@ -26,7 +28,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"no key", func(c *Config) { c.Keys = nil }, []string{"holdfast key new", "insecure = true"}, nil},
 		{"key and insecure", func(c *Config) { c.Insecure = true }, []string{"insecure = true", "remove one"}, nil},
 		{"no link", func(c *Config) { c.Links = nil }, []string{"0 links"}, nil},
-		{"too many links", func(c *Config) { c.Links = make([]Link, LinkMax+1) }, []string{"9 links", "1 to 8"}, nil},
+		{"too many links", func(c *Config) { c.Links = make([]Link, seal.LinkMax+1) }, []string{"9 links", "1 to 8"}, nil},
 		{"negative buffer", func(c *Config) { c.ReceiveBuffer = -1 }, []string{"-1"}, nil},
 		{"no address", func(c *Config) { c.Links[0].Local = netip.AddrPort{} }, []string{`link 1 ("sync")`, "missing"}, nil},
 		{"any address", func(c *Config) { c.Links[0].Local = netip.MustParseAddrPort("0.0.0.0:9") }, []string{"0.0.0.0:9", "one host"}, nil},
@@ -38,7 +40,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"two families", func(c *Config) { c.Links[0].Peers[2] = netip.MustParseAddrPort("[::1]:9") }, []string{"[::1]:9", "both must be IPv4"}, nil},
 		{"same address twice", func(c *Config) { c.Links[1].Local = c.Links[0].Local }, []string{`link 1 ("sync") and link 2`}, nil},
 		{"too many members", func(c *Config) {
-			for i := range peerMax + 1 {
+			for i := range link.PeerMax + 1 {
 				c.Links[0].Peers[view.ID(i+2)] = taken
 			}
 		}, []string{"65 other members", "at most 64"}, nil},

@@ -67,7 +67,7 @@ type outbox struct {
 
 // push queues a datagram that lies at a place of the arena for one receiver: it joins the
 // last message for it, or begins another.
-func (l *link) push(b []byte, at int, to *path) {
+func (l *port) push(b []byte, at int, to *path) {
 	o := &l.out
 	if to.flush == o.flushes+1 && l.segmentError == 0 {
 		if r := &o.runs[to.last]; r.takes(at, len(b)) {
@@ -89,7 +89,7 @@ func (l *link) push(b []byte, at int, to *path) {
 
 // address makes a message of some bytes to one receiver.
 func (m *message) address(to *path, v *unix.Iovec) {
-	m.header = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&to.name)), Namelen: to.size, Iov: v}
+	m.header = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&to.Name)), Namelen: to.Size, Iov: v}
 	m.header.SetIovlen(1)
 }
 
@@ -108,7 +108,7 @@ func (o *outbox) join(i, size int) {
 }
 
 // flush sends what is queued for a link.
-func (l *link) flush() {
+func (l *port) flush() {
 	o := &l.out
 	for next := 0; next < o.queued; {
 		if l.segmentError != 0 && o.runs[next].count > 1 {
@@ -124,7 +124,7 @@ func (l *link) flush() {
 		switch {
 		case errno == 0 && n > 0:
 			for i := next; i < next+n; i++ {
-				o.runs[i].to.count.out.add(o.runs[i].count, int(o.messages[i].size))
+				o.runs[i].to.count.out.Add(o.runs[i].count, int(o.messages[i].size))
 			}
 			next += n
 		case errno == unix.EINTR:
@@ -172,7 +172,7 @@ func sendmmsg(fd int, m []message) (int, unix.Errno) {
 }
 
 // sendApart sends the datagrams of a run one by one, and says whether the kernel took any.
-func (l *link) sendApart(i int) (sent bool) {
+func (l *port) sendApart(i int) (sent bool) {
 	o := &l.out
 	r := &o.runs[i]
 	v := &o.vectors[i]
@@ -188,7 +188,7 @@ func (l *link) sendApart(i int) (sent bool) {
 		case errno == unix.EINTR:
 			continue
 		case errno == 0 && n > 0:
-			r.to.count.out.add(1, size)
+			r.to.count.out.Add(1, size)
 			sent = true
 		default:
 			l.sendError = errno

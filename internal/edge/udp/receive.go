@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast-ha/holdfast/internal/edge/seal"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
@@ -71,7 +72,7 @@ func (b *inbox) segment(i int) int {
 //
 // n is the number of datagrams taken, good or not; what is left keeps the descriptor
 // readable. Receive never blocks. An error means that the socket is unusable; faults
-// of the network that the kernel reports are counted in [LinkStats] and no error.
+// of the network that the kernel reports are counted in [link.Stats] and no error.
 func (t *Transport) Receive(number int, fn func(from view.Member, link uint8, frame []byte)) (n int, err error) {
 	if number < 1 || number > len(t.links) {
 		return 0, &OpError{Op: "receive", Err: fmt.Errorf("there is no link %d; there are %d", number, len(t.links))}
@@ -86,7 +87,7 @@ func (t *Transport) Receive(number int, fn func(from view.Member, link uint8, fr
 }
 
 // drain takes what one socket of a link has received.
-func (t *Transport) drain(l *link, fd, number int, fn func(view.Member, uint8, []byte)) (n int, err error) {
+func (t *Transport) drain(l *port, fd, number int, fn func(view.Member, uint8, []byte)) (n int, err error) {
 	for n < receiveMax {
 		got, errno := t.inbox.take(fd)
 		switch errno {
@@ -112,7 +113,7 @@ func (t *Transport) drain(l *link, fd, number int, fn func(view.Member, uint8, [
 }
 
 // split judges the datagrams of one received message, and says how many they were.
-func (t *Transport) split(l *link, number, slot int, fn func(view.Member, uint8, []byte)) (n int) {
+func (t *Transport) split(l *port, number, slot int, fn func(view.Member, uint8, []byte)) (n int) {
 	rest := t.inbox.slots[slot*slotSize:][:t.inbox.messages[slot].size]
 	segment := t.inbox.segment(slot)
 	for {
@@ -126,7 +127,7 @@ func (t *Transport) split(l *link, number, slot int, fn func(view.Member, uint8,
 }
 
 // one judges one received datagram and hands it over if it is good.
-func (t *Transport) one(l *link, number, slot int, b []byte, fn func(view.Member, uint8, []byte)) {
+func (t *Transport) one(l *port, number, slot int, b []byte, fn func(view.Member, uint8, []byte)) {
 	from, frame, reason := t.accept(number-1, b)
 	if reason != wire.OK {
 		l.dropped[reason]++
@@ -140,71 +141,28 @@ func (t *Transport) one(l *link, number, slot int, b []byte, fn func(view.Member
 
 // accept judges a datagram from a link, counted from 0 here: the checks of
 // docs/rfc/0002-envelope.md, in their order. It opens the seal in place.
-func (t *Transport) accept(link int, b []byte) (view.Member, []byte, wire.Reason) {
-	var h header
-	if reason := h.parse(b); reason != wire.OK {
+func (t *Transport) accept(at int, b []byte) (view.Member, []byte, wire.Reason) {
+	var h seal.Header
+	if reason := t.seal.Parse(&h, b); reason != wire.OK {
 		return view.Member{}, nil, reason
 	}
-	if (h.key != 0) != (t.keys != nil) {
-		return view.Member{}, nil, wire.Unsealed
+	if h.Scope > seal.Everyone {
+		return view.Member{}, nil, wire.Malformed
 	}
-	p := t.peers[h.from.ID]
+	p := t.peers[h.From.ID]
 	if p == nil {
 		return view.Member{}, nil, wire.UnknownSender
 	}
-	path := &p.paths[link].count
-	frame, reason := t.admit(p, link, &h, b)
+	path := &p.paths[at].count
+	frame, reason := t.seal.Open(&p.Peer, &h, at, b)
 	switch reason {
 	case wire.OK:
-		path.in.add(1, len(b))
+		p.Take(&h, at)
+		path.in.Add(1, len(b))
 	case wire.Duplicate:
 		path.duplicates++
 	default:
 		path.dropped++
 	}
-	return h.from, frame, reason
-}
-
-// admit judges a datagram that names p as its sender.
-func (t *Transport) admit(p *peer, link int, h *header, b []byte) ([]byte, wire.Reason) {
-	later := h.from.Incarnation > p.present.incarnation
-	if h.from.Incarnation < p.present.incarnation {
-		return nil, wire.OldIncarnation
-	}
-	if h.link != wire.AllLinks && int(h.link) != link+1 {
-		return nil, wire.WrongDestination
-	}
-	if !later {
-		if reason := p.window.judge(h.counter, link); reason != wire.OK {
-			return nil, reason
-		}
-	}
-	frame := b[headerSize:]
-	if t.keys != nil {
-		at := position(t.keys, h.key)
-		if at < 0 {
-			return nil, wire.UnknownKey
-		}
-		claimed := &p.present
-		if later {
-			claimed = &p.candidate
-			if claimed.incarnation != h.from.Incarnation {
-				claimed.begin(h.from.Incarnation)
-			}
-		}
-		aead, err := claimed.seal(t.keys, at, p.id)
-		if err != nil {
-			return nil, wire.UnknownKey
-		}
-		var good bool
-		if frame, good = t.work.open(aead, b, h.counter, h.receiver(t.self.ID)); !good {
-			return nil, wire.ForgedSeal
-		}
-	}
-	if later {
-		p.present, p.candidate, p.window = p.candidate, life{}, window{}
-		p.present.incarnation = h.from.Incarnation
-	}
-	p.window.take(h.counter, link)
-	return frame, wire.OK
+	return h.From, frame, reason
 }

@@ -13,6 +13,8 @@ import (
 	vnetns "github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast-ha/holdfast/internal/edge/link"
+	"github.com/holdfast-ha/holdfast/internal/edge/seal"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
@@ -99,8 +101,8 @@ func TestRunIsOneMessage(t *testing.T) {
 	}{
 		{"as many as the kernel cuts", segmentsMax, 40, segmentsMax, 1},
 		{"one more", segmentsMax + 1, 40, segmentsMax + 1, 2},
-		{"as much as IP carries", superMax / datagramMax, wire.FrameMax, superMax / datagramMax, 1},
-		{"and one more", superMax/datagramMax + 1, wire.FrameMax, superMax/datagramMax + 1, 2},
+		{"as much as IP carries", superMax / seal.Max, wire.FrameMax, superMax / seal.Max, 1},
+		{"and one more", superMax/seal.Max + 1, wire.FrameMax, superMax/seal.Max + 1, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := pair(t, 1, testRing(t, 1))
@@ -115,7 +117,7 @@ func TestRunIsOneMessage(t *testing.T) {
 			a.Flush()
 			b.take(1, c.datagrams)
 			size := uint64(headerSize + c.size + tagSize)
-			want := Traffic{uint64(c.datagrams), uint64(c.datagrams) * size}
+			want := link.Traffic{Datagrams: uint64(c.datagrams), Bytes: uint64(c.datagrams) * size}
 			if out, in := a.Stats()[0].Paths[0].Out, b.Stats()[0].Paths[0].In; out != want || in != want {
 				t.Errorf("sent %+v, received %+v, want %+v", out, in, want)
 			}
@@ -179,9 +181,9 @@ func TestKernelRefusesSegments(t *testing.T) {
 // error as it refuses segments.
 func TestReceiverThatIsRefusedKeepsSegments(t *testing.T) {
 	n := startAll(t, several(3, 1, nil))
-	n[0].peers[2].paths[0].name.Family = unix.AF_INET
-	(*unix.RawSockaddrInet4)(unsafe.Pointer(&n[0].peers[2].paths[0].name)).Addr = [4]byte{255, 255, 255, 255}
-	n[0].peers[2].paths[0].name.Port = 0 // EINVAL
+	n[0].peers[2].paths[0].Name.Family = unix.AF_INET
+	(*unix.RawSockaddrInet4)(unsafe.Pointer(&n[0].peers[2].paths[0].Name)).Addr = [4]byte{255, 255, 255, 255}
+	n[0].peers[2].paths[0].Name.Port = 0 // EINVAL
 	for i := range 5 {
 		if err := n[0].Send(wire.Envelope{To: view.Everyone, Members: []view.ID{2, 3}, Frame: numbered(i, 50)}); err != nil {
 			t.Fatal(err)
@@ -232,7 +234,7 @@ func TestHostileRun(t *testing.T) {
 	var run []byte
 	size := headerSize + 5 + tagSize
 	for counter := range uint64(8) {
-		d := forge(t, r.At(0), header{from: first, counter: counter + 1}, 2, "frame")
+		d := forge(t, r.At(0), seal.Header{From: first, Counter: counter + 1}, 2, "frame")
 		if counter%2 == 1 {
 			d[len(d)-1] ^= 1
 		}

@@ -3,6 +3,7 @@ package udp
 import (
 	"fmt"
 
+	"github.com/holdfast-ha/holdfast/internal/edge/seal"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
@@ -21,19 +22,18 @@ func (t *Transport) Send(e wire.Envelope) error {
 	if err := t.checkSend(&e); err != nil {
 		return &OpError{Op: "send", Err: err}
 	}
-	h := header{link: e.Link, from: t.self}
+	scope := seal.Member
 	if e.To == view.Everyone {
-		h.scope = scopeEveryone
+		scope = seal.Everyone
 	}
-	b := t.queue(&h, e.To, e.Frame)
-	at := t.used - len(b)
+	b, at := t.queue(scope, e.Link, e.To, e.Frame)
 	if e.To == view.Everyone {
 		t.pushAll(b, at, &e)
 		return nil
 	}
 	p := t.peers[e.To]
 	for i, l := range t.links {
-		if p.paths[i].size != 0 && (e.Link == wire.AllLinks || int(e.Link) == i+1) {
+		if p.paths[i].Size != 0 && (e.Link == wire.AllLinks || int(e.Link) == i+1) {
 			l.push(b, at, &p.paths[i])
 		}
 	}
@@ -42,13 +42,11 @@ func (t *Transport) Send(e wire.Envelope) error {
 
 // checkSend finds why an envelope cannot be sent.
 func (t *Transport) checkSend(e *wire.Envelope) error {
-	switch {
-	case len(e.Frame) > bodyMax:
-		return fmt.Errorf("a frame of %d bytes; at most %d fit a datagram", len(e.Frame), bodyMax)
-	case int(e.Link) > len(t.links):
+	if err := t.seal.Check(e.Frame); err != nil {
+		return err
+	}
+	if int(e.Link) > len(t.links) {
 		return fmt.Errorf("there is no link %d; there are %d", e.Link, len(t.links))
-	case t.counter >= counterMax:
-		return ErrExhausted
 	}
 	if e.To != view.Everyone {
 		return t.checkReceiver(e.To, e.Link)
@@ -56,7 +54,7 @@ func (t *Transport) checkSend(e *wire.Envelope) error {
 	var last error
 	reached := false
 	for _, id := range e.Members {
-		if id == t.self.ID {
+		if id == t.Self().ID {
 			continue
 		}
 		if t.peers[id] == nil {
@@ -67,7 +65,7 @@ func (t *Transport) checkSend(e *wire.Envelope) error {
 		last = err
 	}
 	if !reached && last == nil {
-		return fmt.Errorf("a frame for everyone names nobody but %v itself", t.self.ID)
+		return fmt.Errorf("a frame for everyone names nobody but %v itself", t.Self().ID)
 	}
 	if !reached {
 		return last
@@ -76,35 +74,26 @@ func (t *Transport) checkSend(e *wire.Envelope) error {
 }
 
 // checkReceiver finds why a member cannot be sent to over a link.
-func (t *Transport) checkReceiver(id view.ID, link uint8) error {
+func (t *Transport) checkReceiver(id view.ID, number uint8) error {
 	p := t.peers[id]
 	switch {
 	case p == nil:
 		return fmt.Errorf("%v is not another configured member", id)
-	case link != wire.AllLinks && p.paths[link-1].size == 0:
-		return fmt.Errorf("%v is not on %s", id, t.links[link-1].name)
+	case number != wire.AllLinks && p.paths[number-1].Size == 0:
+		return fmt.Errorf("%v is not on %s", id, t.links[number-1].name)
 	}
 	return nil
 }
 
-// queue puts a datagram for to behind those that wait, sealed.
-func (t *Transport) queue(h *header, to view.ID, frame []byte) []byte {
-	if t.used+datagramMax > len(t.arena) {
+// queue puts a datagram for to behind those that wait, sealed, and says where it lies.
+func (t *Transport) queue(scope seal.Scope, number uint8, to view.ID, frame []byte) ([]byte, int) {
+	if t.used+seal.Max > len(t.arena) {
 		t.Flush()
 	}
-	t.counter++
-	h.counter = t.counter
-	if t.keys != nil {
-		h.key = t.keys.At(0).ID
-	}
-	b := t.arena[t.used : t.used+headerSize : t.used+datagramMax]
-	h.put(b)
-	b = append(b, frame...)
-	if t.keys != nil {
-		b = t.work.seal(t.present.seals[0], b, t.counter, to)
-	}
+	at := t.used
+	b := t.seal.Append(t.arena[at:at:at+seal.Max], scope, number, to, frame)
 	t.used += len(b)
-	return b
+	return b, at
 }
 
 // pushAll queues a datagram for all members of an envelope.
@@ -115,10 +104,10 @@ func (t *Transport) pushAll(b []byte, at int, e *wire.Envelope) {
 		}
 		for _, id := range e.Members {
 			p := t.peers[id]
-			if p == nil || p.paths[i].size == 0 {
+			if p == nil || p.paths[i].Size == 0 {
 				continue
 			}
-			if l.group.size != 0 {
+			if l.group.Size != 0 {
 				l.push(b, at, &l.group)
 				break
 			}
@@ -142,4 +131,4 @@ func (t *Transport) Flush() {
 }
 
 // Self is this member's life, as it was opened.
-func (t *Transport) Self() view.Member { return t.self }
+func (t *Transport) Self() view.Member { return t.seal.Self() }

@@ -1,22 +1,18 @@
 package udp
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"strconv"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast-ha/holdfast/internal/edge/link"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// link is one socket, or two if it has a multicast group.
-type link struct {
+// port is one socket, or two if it has a multicast group.
+type port struct {
 	name  string // in messages
 	label string
 	fd    int    // -1 when closed
@@ -35,20 +31,13 @@ type link struct {
 	readError    unix.Errno // the last one that a receive brought up
 }
 
-// openLink opens the socket of one link.
-func openLink(c *Link, at, receiveBuffer, sendBuffer int) (*link, error) {
-	l := &link{name: c.name(at), label: c.Label, fd: -1, wait: -1, groupFD: -1}
-	if c.Interface != "" {
-		i, err := net.InterfaceByName(c.Interface)
-		if err != nil {
-			return nil, fmt.Errorf("%s: interface %q does not exist on this host; interfaces: %s", l.name, c.Interface, interfaces())
-		}
-		l.zone = uint32(i.Index)
-		if err := checkInterface(i, c.Local.Addr()); err != nil {
-			return nil, fmt.Errorf("%s: %w", l.name, err)
-		}
-	}
+// openPort opens the socket of one link.
+func openPort(c *link.Link, at, receiveBuffer, sendBuffer int) (*port, error) {
+	l := &port{name: c.Name(at), label: c.Label, fd: -1, wait: -1, groupFD: -1}
 	var err error
+	if l.zone, err = c.Zone(); err != nil {
+		return nil, fmt.Errorf("%s: %w", l.name, err)
+	}
 	if l.fd, err = l.socket(c.Local, receiveBuffer, sendBuffer); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.name, err)
 	}
@@ -63,8 +52,8 @@ func openLink(c *Link, at, receiveBuffer, sendBuffer int) (*link, error) {
 }
 
 // socket opens a socket that is bound to an address.
-func (l *link) socket(at netip.AddrPort, receiveBuffer, sendBuffer int) (int, error) {
-	name, err := newRoute(at, l.zone)
+func (l *port) socket(at netip.AddrPort, receiveBuffer, sendBuffer int) (int, error) {
+	name, err := link.NewRoute(at, l.zone)
 	if err != nil {
 		return -1, err
 	}
@@ -87,10 +76,10 @@ func (l *link) socket(at netip.AddrPort, receiveBuffer, sendBuffer int) (int, er
 			return -1, fmt.Errorf("SO_REUSEADDR: %w", err)
 		}
 	}
-	_, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&name.name)), uintptr(name.size))
+	_, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&name.Name)), uintptr(name.Size))
 	if errno != 0 {
 		_ = unix.Close(fd)
-		return -1, bindError(at, errno)
+		return -1, link.BindError("udp", at, errno)
 	}
 	return fd, nil
 }
@@ -134,7 +123,7 @@ func setBuffer(fd, force, ordinary, size int) error {
 	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, ordinary, size)
 }
 
-func (l *link) close() {
+func (l *port) close() {
 	if l.wait != l.fd {
 		_ = unix.Close(l.wait)
 	}
@@ -145,130 +134,4 @@ func (l *link) close() {
 		_ = unix.Close(l.groupFD)
 	}
 	l.fd, l.wait, l.groupFD = -1, -1, -1
-}
-
-// route is an address in the kernel's form. An IPv4 one takes its first 16 bytes.
-type route struct {
-	name unix.RawSockaddrInet6
-	size uint32 // 0: there is none
-}
-
-// newRoute brings an address into the kernel's form. zone is for link-local addresses
-// that name none.
-func newRoute(at netip.AddrPort, zone uint32) (route, error) {
-	var r route
-	port := (*[2]byte)(unsafe.Pointer(&r.name.Port))
-	binary.BigEndian.PutUint16(port[:], at.Port())
-	if at.Addr().Is4() {
-		r.name.Family, r.size = unix.AF_INET, unix.SizeofSockaddrInet4
-		(*unix.RawSockaddrInet4)(unsafe.Pointer(&r.name)).Addr = at.Addr().As4()
-		return r, nil
-	}
-	r.name.Family, r.size = unix.AF_INET6, unix.SizeofSockaddrInet6
-	r.name.Addr = at.Addr().As16()
-	if name := at.Addr().Zone(); name != "" {
-		i, err := net.InterfaceByName(name)
-		if err != nil {
-			return route{}, fmt.Errorf("%v: interface %q does not exist on this host; interfaces: %s", at, name, interfaces())
-		}
-		zone = uint32(i.Index)
-	}
-	if at.Addr().IsLinkLocalUnicast() || at.Addr().IsLinkLocalMulticast() || at.Addr().IsInterfaceLocalMulticast() {
-		if zone == 0 {
-			return route{}, fmt.Errorf("%v is a link-local address; name its interface, as in %v%%eth0", at, at.Addr())
-		}
-		r.name.Scope_id = zone
-	}
-	return r, nil
-}
-
-// address brings a source that the kernel gave back into ours; invalid if there is none.
-func address(name *unix.RawSockaddrInet6) netip.AddrPort {
-	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&name.Port))[:])
-	switch name.Family {
-	case unix.AF_INET:
-		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr), port)
-	case unix.AF_INET6:
-		a := netip.AddrFrom16(name.Addr)
-		if name.Scope_id != 0 {
-			a = a.WithZone(strconv.FormatUint(uint64(name.Scope_id), 10))
-		}
-		return netip.AddrPortFrom(a, port)
-	}
-	return netip.AddrPort{}
-}
-
-// bindError words why an address cannot be used, and what to do.
-func bindError(at netip.AddrPort, errno unix.Errno) error {
-	switch {
-	case errors.Is(errno, unix.EADDRNOTAVAIL):
-		have, here := addresses(at.Addr())
-		if here {
-			return fmt.Errorf("address %v is still being checked for duplicates by the kernel; wait some seconds, or turn the check off with sysctl net.ipv6.conf.INTERFACE.accept_dad=0: %w", at.Addr(), errno)
-		}
-		return fmt.Errorf("address %v is not on this host; addresses: %s; add it with `ip address add`, or correct the configuration: %w", at.Addr(), have, errno)
-	case errors.Is(errno, unix.EADDRINUSE):
-		return fmt.Errorf("port %d of %v is in use by another process; find it with `ss -lunp sport = :%d`: %w", at.Port(), at.Addr(), at.Port(), errno)
-	case errors.Is(errno, unix.EACCES):
-		return fmt.Errorf("port %d of %v: ports below 1024 need root or CAP_NET_BIND_SERVICE: %w", at.Port(), at.Addr(), errno)
-	}
-	return fmt.Errorf("bind %v: %w", at, errno)
-}
-
-// checkInterface says whether an interface has the address.
-func checkInterface(i *net.Interface, a netip.Addr) error {
-	list, err := i.Addrs()
-	if err != nil {
-		return fmt.Errorf("interface %q: %w", i.Name, err)
-	}
-	var have []string
-	for _, n := range list {
-		p, err := netip.ParsePrefix(n.String())
-		if err != nil {
-			continue
-		}
-		if p.Addr() == a.WithZone("") {
-			return nil
-		}
-		have = append(have, p.Addr().String())
-	}
-	return fmt.Errorf("interface %q does not have the address %v; its addresses: %s", i.Name, a, strings.Join(have, ", "))
-}
-
-// interfaces lists the names of the host's interfaces.
-func interfaces() string {
-	list, err := net.Interfaces()
-	if err != nil {
-		return err.Error()
-	}
-	names := make([]string, len(list))
-	for i := range list {
-		names[i] = list[i].Name
-	}
-	return strings.Join(names, ", ")
-}
-
-// addresses lists the host's addresses, and says whether a is among them.
-func addresses(a netip.Addr) (string, bool) {
-	list, err := net.Interfaces()
-	if err != nil {
-		return err.Error(), false
-	}
-	var have []string
-	here := false
-	for i := range list {
-		on, err := list[i].Addrs()
-		if err != nil {
-			continue
-		}
-		for _, n := range on {
-			p, err := netip.ParsePrefix(n.String())
-			if err != nil {
-				continue
-			}
-			here = here || p.Addr() == a.WithZone("")
-			have = append(have, p.Addr().String()+" ("+list[i].Name+")")
-		}
-	}
-	return strings.Join(have, ", "), here
 }

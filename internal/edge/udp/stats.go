@@ -1,71 +1,30 @@
 package udp
 
 import (
-	"net/netip"
 	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast-ha/holdfast/internal/edge/link"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// Traffic counts datagrams and their bytes, envelope included, UDP and IP headers not.
-type Traffic struct {
-	Datagrams, Bytes uint64
-}
-
-func (t *Traffic) add(datagrams, bytes int) {
-	t.Datagrams += uint64(datagrams)
-	t.Bytes += uint64(bytes)
-}
-
 // pathCount counts what went between this member and another over one link.
 type pathCount struct {
-	in, out                   Traffic
+	in, out                   link.Traffic
 	duplicates, dropped, lost uint64
 }
 
-// PathStats says what went between this member and another over one link, since Open.
-type PathStats struct {
-	Peer       view.ID
-	In         Traffic // handed over
-	Out        Traffic // taken by the kernel
-	Duplicates uint64  // copies of what another link had brought already; expected
-	Dropped    uint64  // named this member as sender and were not good; it need not have sent them
-	Lost       uint64  // refused by the kernel, see SendError
-}
-
-// LinkStats says what one link did, since Open.
-type LinkStats struct {
-	Label   string
-	Paths   []PathStats              // in the order of the members' IDs
-	Dropped [wire.ReasonCount]uint64 // received and not handed over, by reason
-	Overrun uint64                   // dropped by the kernel because a receive buffer was full
-
-	// SegmentError is why the kernel has refused to cut messages into datagrams on this
-	// link (UDP_SEGMENT); nil while it does. Since then each datagram goes apart, which
-	// costs many times more.
-	SegmentError error
-
-	Group     Traffic // sent to the link's IP multicast group, once for all members; not in Paths
-	GroupLost uint64  // of these, refused by the kernel
-
-	LastReason   wire.Reason    // why the last one was dropped, duplicates aside; OK if none was
-	LastSource   netip.AddrPort // where that one said it came from
-	SendError    error          // what the kernel said when it last refused a datagram, or nil
-	ReceiveError error          // the last fault of the network that the kernel reported, or nil
-}
-
 // Stats gives the counters of all links, in their order. It is a copy.
-func (t *Transport) Stats() []LinkStats {
+func (t *Transport) Stats() []link.Stats {
 	ids := make([]view.ID, 0, len(t.peers))
 	for id := range t.peers {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	all := make([]LinkStats, len(t.links))
+	all := make([]link.Stats, len(t.links))
 	for i, l := range t.links {
 		s := &all[i]
 		s.Label, s.Dropped, s.LastReason = l.label, l.dropped, l.lastDrop
@@ -75,7 +34,7 @@ func (t *Transport) Stats() []LinkStats {
 		}
 		s.Group, s.GroupLost = l.group.count.out, l.group.count.lost
 		if l.lastDrop != wire.OK {
-			s.LastSource = address(&l.lastFrom)
+			s.LastSource = link.Address(&l.lastFrom)
 		}
 		if l.sendError != 0 {
 			s.SendError = l.sendError
@@ -88,11 +47,11 @@ func (t *Transport) Stats() []LinkStats {
 		}
 		for _, id := range ids {
 			p := t.peers[id]
-			if p.paths[i].size == 0 {
+			if p.paths[i].Size == 0 {
 				continue
 			}
 			c := &p.paths[i].count
-			s.Paths = append(s.Paths, PathStats{Peer: id, In: c.in, Out: c.out, Duplicates: c.duplicates, Dropped: c.dropped, Lost: c.lost})
+			s.Paths = append(s.Paths, link.PathStats{Peer: id, Connected: true, In: c.in, Out: c.out, Duplicates: c.duplicates, Dropped: c.dropped, Lost: c.lost})
 		}
 	}
 	return all

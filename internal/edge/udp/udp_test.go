@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast-ha/holdfast/internal/edge/link"
 	"github.com/holdfast-ha/holdfast/internal/key"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -74,10 +75,10 @@ func TestOneLinkDead(t *testing.T) {
 		t.Errorf("dead link: %+v", dead)
 	}
 	size := uint64(headerSize + 1 + tagSize)
-	if alive.Paths[0].Lost != 0 || alive.Paths[0].Out != (Traffic{3, 3 * size}) || alive.SendError != nil {
+	if alive.Paths[0].Lost != 0 || alive.Paths[0].Out != (link.Traffic{Datagrams: 3, Bytes: 3 * size}) || alive.SendError != nil {
 		t.Errorf("live link: %+v", alive)
 	}
-	if in := b.Stats()[1].Paths[0]; in.Peer != 1 || in.In != (Traffic{3, 3 * size}) {
+	if in := b.Stats()[1].Paths[0]; in.Peer != 1 || in.In != (link.Traffic{Datagrams: 3, Bytes: 3 * size}) {
 		t.Errorf("live link, received: %+v", in)
 	}
 }
@@ -293,17 +294,12 @@ func TestSendRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if a.used != 0 || a.counter != 0 {
-		t.Errorf("what was refused left %d bytes and %d counters", a.used, a.counter)
+	if a.used != 0 || a.seal.Used() != 0 {
+		t.Errorf("what was refused left %d bytes and %d counters", a.used, a.seal.Used())
 	}
 	a.send(2, wire.AllLinks, "f")
 	if s := a.Stats(); len(s[0].Paths) != 1 || len(s[1].Paths) != 1 || s[0].Paths[0].Out.Datagrams != 1 || s[1].Paths[0].Out.Datagrams != 0 {
 		t.Errorf("over all links of a member on one: %+v", s)
-	}
-	a.counter = counterMax - 1
-	a.send(2, 1, "the last")
-	if err := a.Send(wire.Envelope{To: 2}); !errors.Is(err, ErrExhausted) {
-		t.Errorf("after the last counter: %v", err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package udp
+package seal
 
 import "github.com/holdfast-ha/holdfast/protocol/wire"
 

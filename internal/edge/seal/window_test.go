@@ -1,4 +1,4 @@
-package udp
+package seal
 
 import (
 	"math/rand/v2"
@@ -56,7 +56,7 @@ func TestWindowJudgesWithoutTaking(t *testing.T) {
 	var w window
 	w.take(10, 0)
 	before := w
-	for _, counter := range []uint64{1, 9, 11, 1000, counterMax} {
+	for _, counter := range []uint64{1, 9, 11, 1000, CounterMax} {
 		if reason := w.judge(counter, 1); reason != wire.OK {
 			t.Errorf("counter %d is %q, want ok", counter, reason)
 		}
