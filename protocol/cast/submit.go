@@ -1,0 +1,131 @@
+package cast
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// Room is how long a record Submit takes now, in bytes; 0 if this member is frozen, in no
+// view, a witness, or too far ahead of the slowest member.
+func (m *Machine) Room() int { return m.room(m.cfg.Window) }
+
+// ControlRoom is the same for a record with the flag [Control].
+func (m *Machine) ControlRoom() int { return m.room(m.cfg.Window + reserve) }
+
+// room is how long a record fits if so many packets may be on their way.
+func (m *Machine) room(packets int) int {
+	if m.rank < 0 || m.frozen {
+		return 0
+	}
+	free := packets - int(m.last-m.freed)
+	if free < 0 {
+		return 0
+	}
+	room := free * bodyMax
+	if m.open != nil {
+		room += wire.FrameMax - m.open.n
+	}
+	return max(0, min(room-overhead, recordMax))
+}
+
+// Submit puts a record at the end of this member's stream, and into out.Records at once:
+// to its sender a record is there when it is submitted. It reports false, and does
+// nothing, if the record is longer than Room (or ControlRoom). record may be used again.
+// The packets leave with Flush.
+func (m *Machine) Submit(now time.Time, record []byte, flags Flags, out *Output) bool {
+	packets := m.cfg.Window
+	if flags&Control != 0 {
+		packets += reserve
+	}
+	if room := m.room(packets); len(record) > room || room == 0 {
+		return false
+	}
+	s := &m.streams[m.rank]
+	code, size := recordHead(len(record), flags&Early != 0)
+	sl := m.filling(s)
+	if wire.FrameMax-sl.n < size {
+		clear(sl.frame[sl.n:]) // no record's head is split: the rest stays empty
+		sl.n = wire.FrameMax
+		m.open = nil
+		sl = m.filling(s)
+	}
+	if sl.first < 0 {
+		sl.first = sl.n - bodyAt
+	}
+	sl.n += putHead(sl.frame[sl.n:], code)
+	first := m.last
+	var data []byte
+	if at := sl.n; wire.FrameMax-at >= len(record) {
+		sl.n += copy(sl.frame[at:], record)
+		data = sl.frame[at:sl.n:sl.n]
+		if sl.n == wire.FrameMax {
+			m.open = nil
+		}
+	} else {
+		sl = m.split(s, sl, record)
+		data = sl.whole
+	}
+	sl.urgent = sl.urgent || flags&Urgent != 0
+	out.Records = append(out.Records, Record{Rank: m.rank, First: first, Last: m.last, Data: data})
+	return true
+}
+
+// split puts a record into several packets and returns the last of them.
+func (m *Machine) split(s *stream, sl *slot, record []byte) *slot {
+	whole := m.pool.buffer(len(record))
+	copy(whole, record)
+	for {
+		n := copy(sl.frame[sl.n:], record)
+		sl.n += n
+		record = record[n:]
+		if sl.n == wire.FrameMax {
+			m.open = nil
+		}
+		if len(record) == 0 {
+			sl.whole = whole
+			return sl
+		}
+		sl = m.filling(s)
+	}
+}
+
+// filling is the own packet that is being filled.
+func (m *Machine) filling(s *stream) *slot {
+	if m.open != nil {
+		return m.open
+	}
+	sl := m.fresh()
+	sl.n = bodyAt
+	m.last++
+	s.put(m.last, sl)
+	s.next, s.told = m.last+1, m.last
+	m.seats[m.rank].acked[m.rank] = m.last
+	m.agreed.stale |= bit(m.rank)
+	m.open = sl
+	return sl
+}
+
+// fresh is an empty slot.
+func (m *Machine) fresh() *slot {
+	sl := m.pool.slot()
+	sl.n, sl.first = 0, -1
+	sl.urgent, sl.sealed, sl.beyond, sl.asked = false, false, false, false
+	sl.tail = tail{}
+	sl.want, sl.repeatedTo = 0, 0
+	return sl
+}
+
+// putHead writes the head of a record and returns its size.
+func putHead(b []byte, code uint64) int {
+	if code < 1<<7 {
+		b[0] = byte(code)
+		return 1
+	}
+	if code < 1<<14 {
+		b[0], b[1] = byte(code)|0x80, byte(code>>7)
+		return 2
+	}
+	return binary.PutUvarint(b, code)
+}
