@@ -114,9 +114,16 @@ func (m *Machine) Install(now time.Time, v *view.View) {
 }
 
 // Freeze ends the streams of the view for a view change: nothing is sent from now on but
-// answers to who misses something, and nothing is taken but what Fetch names.
+// answers to who misses something, and nothing is taken but what Fetch names. What is
+// fetched is not handed over before Complete: until the outcome of the view change is
+// known, nobody knows what belongs to the view.
 func (m *Machine) Freeze(now time.Time) {
 	m.clock(now)
+	if !m.frozen {
+		for i := range m.streams {
+			m.streams[i].kept = m.streams[i].next
+		}
+	}
 	m.frozen = true
 	m.open = nil
 }

@@ -14,6 +14,7 @@ type stream struct {
 	high uint64 // the last that is here, or next-1
 	told uint64 // the last that is known to exist
 	runs int    // separate runs of packets beyond next
+	kept uint64 // after Freeze: the first packet that is not handed over, though it may be here
 
 	released uint64 // by the local owner, as far as nothing here needs them
 	stable   uint64 // all members have them
@@ -115,19 +116,17 @@ func (m *Machine) take(s *stream, number uint64, sl *slot, out *Output) {
 	m.agreed.stale |= bit(s.rank)
 	if number != s.next {
 		s.runs += 1 - count(s.at(number-1)) - count(s.at(number+1))
-		m.handEarly(s, number, sl, out)
+		if !m.frozen {
+			m.handEarly(s, number, sl, out)
+		}
 		return
 	}
-	m.hand(s, number, sl, out)
-	s.next++
-	if s.high > number { // a run may begin where the gap was
-		sl = s.at(s.next)
-		s.runs -= count(sl)
-		for sl != nil {
+	s.runs -= count(s.at(number + 1)) // a run may begin where the gap was
+	for ; sl != nil; sl = s.at(s.next) {
+		if !m.frozen {
 			m.hand(s, s.next, sl, out)
-			s.next++
-			sl = s.at(s.next)
 		}
+		s.next++
 	}
 	m.have(s)
 }

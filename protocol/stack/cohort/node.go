@@ -110,11 +110,12 @@ func (n *Node) Receive(now time.Time, from view.Member, link uint8, frame []byte
 		n.detect.Receive(now, from, link, payload, &n.found)
 		n.heed(now)
 	case wire.Group, wire.Cast, wire.Transfer:
-		if len(payload) < 4 {
+		at := groupAt(h.Channel)
+		if len(payload) < at+4 {
 			n.drop(now, from.ID, wire.Malformed, h.Channel)
 			return
 		}
-		g := n.group(binary.BigEndian.Uint32(payload))
+		g := n.group(binary.BigEndian.Uint32(payload[at:]))
 		if g == nil {
 			n.drop(now, from.ID, wire.ForeignGroup, h.Channel)
 			return
@@ -123,6 +124,17 @@ func (n *Node) Receive(now time.Time, from view.Member, link uint8, frame []byte
 	default:
 		n.drop(now, from.ID, wire.UnknownChannel, h.Channel)
 	}
+}
+
+// groupAt is where a message has its group's key.
+func groupAt(c wire.Channel) int {
+	switch c {
+	case wire.Cast:
+		return 2
+	case wire.Transfer:
+		return 1
+	}
+	return 0
 }
 
 func (n *Node) group(key uint32) *Group {

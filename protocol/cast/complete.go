@@ -1,0 +1,51 @@
+package cast
+
+import (
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// Complete hands over what the cut has of the view and was not handed over yet, all of
+// which must be here. What is here beyond the cut is forgotten. Install follows.
+func (m *Machine) Complete(now time.Time, cut view.Cut, out *Output) {
+	m.Freeze(now)
+	if m.rank < 0 {
+		return
+	}
+	for i := range m.streams {
+		if i < len(cut) && !m.seats[i].Witness {
+			m.complete(&m.streams[i], cut[i], cut.Prefix(i), out)
+		}
+	}
+}
+
+func (m *Machine) complete(s *stream, ranges []view.Range, prefix uint64, out *Output) {
+	for n := max(prefix+1, s.base); n <= s.high; n++ {
+		if sl := s.at(n); sl != nil && !within(ranges, n) {
+			s.ring[n&uint64(len(s.ring)-1)] = nil
+			m.pool.freeSlot(sl)
+		}
+	}
+	for s.next = max(s.kept, s.base); s.next <= prefix; s.next++ {
+		sl := s.at(s.next)
+		if sl == nil {
+			return // the caller broke its word
+		}
+		m.hand(s, s.next, sl, out)
+	}
+	for n := s.next; n <= s.high; n++ {
+		if sl := s.at(n); sl != nil && !sl.beyond {
+			m.handEarly(s, n, sl, out)
+		}
+	}
+}
+
+func within(ranges []view.Range, n uint64) bool {
+	for _, r := range ranges {
+		if r.From <= n && n <= r.To {
+			return true
+		}
+	}
+	return false
+}
