@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/bench/figure"
@@ -20,7 +22,7 @@ const (
 	probesMost    = 3000
 	flowTime      = time.Second
 	flowTimeQuick = 500 * time.Millisecond
-	probeTime     = time.Second
+	probeTime     = 500 * time.Millisecond
 )
 
 func groupSizes() []int   { return []int{64, 1 << 10, 8 << 10, 64 << 10} }
@@ -59,6 +61,7 @@ type groupResult struct {
 	Failed    []string      `json:"failed,omitempty"`
 
 	program *group.Program
+	viewed  bool // the view change is not measured again
 }
 
 // flowResult is flat-out multicast under one load, one value a round.
@@ -67,10 +70,10 @@ type flowResult struct {
 	Messages figure.Sample `json:"messages_per_second"`
 	Bytes    figure.Sample `json:"bytes_per_second"`
 	CPU      figure.Sample `json:"cpu"` // seconds in a second
-	Lost     uint64        `json:"lost"`
+	Late     uint64        `json:"late"`
 	Disorder bool          `json:"disorder"`
 
-	skip bool // another setting of the program is better at this load
+	skip bool // another setting, or a peer, is much better at this load
 }
 
 // delay is the latency of one message under way, one value a round, in microseconds.
@@ -79,6 +82,8 @@ type delay struct {
 	Follower bool          `json:"follower"`
 	P50      figure.Sample `json:"p50_us"`
 	P99      figure.Sample `json:"p99_us"`
+
+	skip bool // a peer is more than twice as fast
 }
 
 // groupReport is all of it.
@@ -107,6 +112,9 @@ func (s *session) group(ctx context.Context) (*groupReport, error) {
 	}
 	for round := range s.groupRounds() {
 		for _, r := range report.Results {
+			if r.idle() {
+				continue
+			}
 			s.say("group, round %d of %d: %s", round+1, s.groupRounds(), r.program)
 			// A peer that fails is a row that says so; the others are measured all the same.
 			if err := s.groupRound(ctx, r, round); err != nil {
@@ -159,28 +167,42 @@ func (r *groupResult) plan() {
 	}
 }
 
-// prune leaves, for the rounds after the first, only the best setting of each program at
-// each load. What has been measured of the others stays.
+// prune decides what the rounds after the first leave out, so that they can be several: of
+// the peers, what was less than half as good as the best of them, settings that are not
+// their program's best, and view changes, which are their timers'. What the first round
+// measured of those stays.
 func (g *groupReport) prune() {
 	for _, r := range g.Results {
+		if r.Program == ours {
+			continue
+		}
+		r.viewed = true
 		for _, f := range r.Flows {
-			if best := g.best(r.Program, f.load); r.Program != ours && best != f {
-				f.skip = true
+			best, _ := g.bestPeer(f.load)
+			f.skip = g.best(r.Program, f.load) != f || f.Messages.Median() < best.Messages.Median()/2
+		}
+		for _, d := range r.Delays {
+			least := math.Inf(1)
+			for _, other := range g.Results {
+				for _, o := range other.Delays {
+					if other.Program != ours && o.Size == d.Size && o.Follower == d.Follower && len(o.P50) > 0 {
+						least = min(least, o.P50.Median())
+					}
+				}
 			}
+			d.skip = len(d.P50) == 0 || d.P50.Median() > 2*least
 		}
 	}
 }
 
+// idle says whether nothing of it is to be measured.
+func (r *groupResult) idle() bool {
+	return !slices.ContainsFunc(r.Flows, func(f *flowResult) bool { return !f.skip }) &&
+		!slices.ContainsFunc(r.Delays, func(d *delay) bool { return !d.skip }) &&
+		(r.viewed || r.program.Uses&group.View == 0)
+}
+
 func (s *session) groupRound(ctx context.Context, r *groupResult, round int) error {
-	flows := 0
-	for _, f := range r.Flows {
-		if !f.skip {
-			flows++
-		}
-	}
-	if flows == 0 && len(r.Delays) == 0 && r.program.Uses&group.View == 0 {
-		return nil
-	}
 	folder := filepath.Join(s.folder, fmt.Sprintf("group-%d-%p", round, r))
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		return err
@@ -197,6 +219,9 @@ func (s *session) groupRound(ctx context.Context, r *groupResult, round int) err
 	}
 	defer cluster.Close()
 	for _, d := range r.Delays {
+		if d.skip {
+			continue
+		}
 		got, err := cluster.Latency(d.Size, probesMost, d.Follower, probeTime)
 		if err != nil {
 			return err
@@ -212,7 +237,7 @@ func (s *session) groupRound(ctx context.Context, r *groupResult, round int) err
 			return fmt.Errorf("%s: %w", f.load, err)
 		}
 	}
-	if r.program.Uses&group.View == 0 {
+	if r.viewed || r.program.Uses&group.View == 0 {
 		return nil
 	}
 	took, err := cluster.Kill()
@@ -234,7 +259,7 @@ func (s *session) flow(ctx context.Context, r *groupResult, f *flowResult, clust
 	f.Messages.Add(got.Messages)
 	f.Bytes.Add(got.Bytes)
 	f.CPU.Add(got.CPU)
-	f.Lost += got.Lost
+	f.Late += got.Late
 	f.Disorder = f.Disorder || got.Disorder
 	s.say("  %-18s %8.0f messages/s, %6.1f MB/s, %4.2f processors%s", f.load, got.Messages, got.Bytes/1e6, got.CPU, f.blame())
 	return nil
@@ -244,9 +269,9 @@ func (s *session) flow(ctx context.Context, r *groupResult, f *flowResult, clust
 func (f *flowResult) blame() string {
 	switch {
 	case f.Disorder:
-		return fmt.Sprintf(", NOT the same order at all members, %d lost", f.Lost)
-	case f.Lost > 0:
-		return fmt.Sprintf(", %d lost", f.Lost)
+		return ", NOT the same messages in the same order at all members"
+	case f.Late > 0:
+		return fmt.Sprintf(", %d not delivered to all 8 s after the end", f.Late)
 	}
 	return ""
 }

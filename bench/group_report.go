@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,9 +20,9 @@ const (
 // loadRatio is what became of one load: our messages a second over those of the best peer.
 type loadRatio struct {
 	load
-	Ratio   float64 `json:"ratio"`
+	Ratio   float64 `json:"ratio,omitempty"`
 	Best    string  `json:"best_peer"`
-	Uniform float64 `json:"uniform_over_plain"`
+	Uniform float64 `json:"uniform_over_plain,omitempty"`
 }
 
 // target is one promise, and whether it was kept.
@@ -76,6 +75,17 @@ func (g *groupReport) programs() (names []string) {
 	return names
 }
 
+// versions says what was measured.
+func (g *groupReport) versions() string {
+	var all []string
+	for _, r := range g.Results {
+		if v := r.Program + " " + r.program.Version; !slices.Contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
 func allLoads() (loads []load) {
 	for _, senders := range groupSenders() {
 		for _, size := range groupSizes() {
@@ -88,29 +98,49 @@ func allLoads() (loads []load) {
 // compare computes the ratios.
 func (g *groupReport) compare() {
 	for _, l := range allLoads() {
-		x := loadRatio{load: l, Ratio: math.NaN(), Uniform: math.NaN()}
-		most := figure.Sample(nil)
-		for _, name := range g.programs() {
-			f := g.best(name, l)
-			if name != ours && f != nil && (most == nil || f.Messages.Median() > most.Median()) {
-				most, x.Best = f.Messages, name
-			}
-		}
-		if own := g.best(ours, l); own != nil {
-			x.Ratio = figure.Ratio(own.Messages, most)
-			if u := g.uniformFlow(l); u != nil {
-				x.Uniform = figure.Ratio(u.Messages, own.Messages)
-			}
-		}
+		x := loadRatio{load: l}
+		own, u := g.best(ours, l), g.uniformFlow(l)
+		most, name := g.bestPeer(l)
+		x.Best = name
+		x.Ratio = over(own, most)
+		x.Uniform = over(u, own)
 		g.Ratios = append(g.Ratios, x)
 	}
+}
+
+// over is the ratio of two medians, 0 where one is missing.
+func over(over, under *flowResult) float64 {
+	if over == nil || under == nil || under.Messages.Median() == 0 {
+		return 0
+	}
+	return figure.Ratio(over.Messages, under.Messages)
+}
+
+// bestPeer is what delivers most under a load and is not ours; nil for none.
+func (g *groupReport) bestPeer(l load) (most *flowResult, best string) {
+	for _, name := range g.programs() {
+		f := g.best(name, l)
+		if name != ours && f != nil && (most == nil || f.Messages.Median() > most.Messages.Median()) {
+			most, best = f, name
+		}
+	}
+	return most, best
+}
+
+// ratioText gives "2.10x", and nothing for what was not measured.
+func ratioText(ratio float64) string {
+	if ratio == 0 {
+		return "–"
+	}
+	return figure.Times(ratio)
 }
 
 // groupText prints the tables and the verdicts.
 func (s *session) groupText(g *groupReport) {
 	g.compare()
+	s.print("\nprograms: %s\n", g.versions())
 	s.print("\ngroup: totally ordered multicast, three members; messages delivered a second at the median member, flat out\n"+
-		"(median, least–greatest of %d rounds; each program with the best of its settings for each load; raft has one sender only)\n\n%s\n", s.groupRounds(), g.throughputTable())
+		"(median, least–greatest of up to %d rounds; each program with the best of its settings for each load; raft has one sender only)\n\n%s\n", s.groupRounds(), g.throughputTable())
 	s.print("MB/s of messages at the median member, and processors in use by all members and their daemons\n\n%s\n", g.costTable())
 	s.print("every setting, messages delivered a second in the median\n\n%s\n", g.settingsTable())
 	s.print("latency of one message under way, from the call to the own delivery, µs (p50 / p99): at the member that orders, at another\n\n%s\n", g.latencyTable())
@@ -150,7 +180,7 @@ func (g *groupReport) throughputTable() string {
 			}
 		}
 		x := g.Ratios[i]
-		t.Add(append(row, figure.Times(x.Ratio), x.Best, figure.Times(x.Uniform))...)
+		t.Add(append(row, ratioText(x.Ratio), x.Best, ratioText(x.Uniform))...)
 	}
 	return t.String()
 }
@@ -242,10 +272,10 @@ func (g *groupReport) viewTable() string {
 // judge compares with the targets what was measured of ours.
 func (g *groupReport) judge() {
 	for _, x := range g.Ratios {
-		if !math.IsNaN(x.Ratio) {
+		if x.Ratio > 0 {
 			g.aim(x.Ratio >= groupRatio, "%s: at least %g times the best peer, %s: %s", x.load, groupRatio, x.Best, figure.Times(x.Ratio))
 		}
-		if !math.IsNaN(x.Uniform) {
+		if x.Uniform > 0 {
 			g.aim(x.Uniform >= uniformRatio, "%s: uniform at least %g of plain: %s", x.load, uniformRatio, figure.Times(x.Uniform))
 		}
 	}

@@ -46,8 +46,13 @@ func facts() machine {
 }
 
 func (m machine) text() string {
-	return fmt.Sprintf("machine: Linux %s, %d cores (%s), %d MiB, load %s, %s\npeers: %s; %s\n",
-		m.Kernel, m.Cores, m.Processor, m.MemoryMiB, m.Load, m.Go, m.Conntrackd, m.Keepalived)
+	return fmt.Sprintf("machine: Linux %s, %d cores (%s), %d MiB, load %s, %s\n",
+		m.Kernel, m.Cores, m.Processor, m.MemoryMiB, m.Load, m.Go)
+}
+
+// peers tells the versions of the programs that a pair of firewalls is compared with.
+func (m machine) peers() string {
+	return fmt.Sprintf("peers: %s; %s\n", m.Conntrackd, m.Keepalived)
 }
 
 func processor() string {

@@ -76,6 +76,9 @@ func run(ctx context.Context, args []string) error {
 	defer os.RemoveAll(s.folder)
 	report := Report{Machine: facts(), Quick: s.quick}
 	fmt.Fprint(s.text, report.Machine.text())
+	if verb != "group" {
+		fmt.Fprint(s.text, report.Machine.peers())
+	}
 	if s.binary == "" && verb != "group" {
 		s.say("building holdfast")
 		if s.binary, err = pair.Build(ctx, s.folder); err != nil {

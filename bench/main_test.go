@@ -16,6 +16,8 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"inject"}, "inject", 5, false},
 		{[]string{"--quick", "cost"}, "cost", 1, false},
 		{[]string{"takeover", "--rounds", "3", "--quick"}, "takeover", 3, false},
+		{[]string{"group", "--peers", "holdfast,corosync"}, "group", 5, false},
+		{[]string{"group", "--peers", "pigeons"}, "", 0, true},
 		{[]string{"inject", "cost"}, "inject", 0, true},
 		{[]string{"speed"}, "", 0, true},
 		{[]string{"--rounds", "-1"}, "", 0, true},

@@ -84,9 +84,9 @@ type Flow struct {
 	Messages float64 // a second, at the median of the members
 	Bytes    float64 // the same, of messages
 	CPU      float64 // seconds of processors in a second, of all members and their daemons
-	// Lost is how many messages the member that delivered least lacks after all senders
-	// have ended and drainMost has passed.
-	Lost uint64
+	// Late is how many messages the member that delivered least lacks eight seconds after
+	// all senders have ended: it is far behind, or they are lost.
+	Late uint64
 	// Disorder: members that delivered equally many did not deliver the same in the same order.
 	Disorder bool
 }
@@ -102,10 +102,12 @@ func (c *Cluster) Throughput(ctx context.Context, size, senders int, window time
 	}
 	var counts [2][]count
 	var uses [2]usage.Use
+	var moments [2]time.Time // a starved bench is late
 	for i, pause := range []time.Duration{warmTime, window} {
 		if err := wait(ctx, pause); err != nil {
 			return f, err
 		}
+		moments[i] = time.Now()
 		if uses[i], err = c.use(); err != nil {
 			return f, err
 		}
@@ -126,7 +128,7 @@ func (c *Cluster) Throughput(ctx context.Context, size, senders int, window time
 		bytes = append(bytes, float64(last.bytes-first.bytes)/seconds)
 	}
 	f.Messages, f.Bytes = messages.median(), bytes.median()
-	f.CPU = uses[1].Since(uses[0]).CPU.Seconds() / window.Seconds()
+	f.CPU = uses[1].Since(uses[0]).CPU.Seconds() / moments[1].Sub(moments[0]).Seconds()
 	return f, c.drain(ctx, &f)
 }
 
@@ -150,7 +152,7 @@ func (c *Cluster) drain(ctx context.Context, f *Flow) error {
 		before = now
 		calm := time.Since(since) >= calmTime
 		if calm && least == most || time.Now().After(end) {
-			f.Lost, f.Disorder = most-least, least == most && !same
+			f.Late, f.Disorder = most-least, least == most && !same
 			return nil
 		}
 		if err := wait(ctx, drainEvery); err != nil {

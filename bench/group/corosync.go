@@ -23,6 +23,7 @@ func corosync() peer {
 		build: func(ctx context.Context, s *Sources) error {
 			return compile(ctx, filepath.Join(s.root, "cpg"), "cc", "-O2", "-o", s.built("cpg-member"), "member.c", "-lcpg", "-lpthread")
 		},
+		version: func(ctx context.Context, s *Sources) string { return answer(ctx, "", "corosync", "-v") },
 		settings: []Program{
 			// The default detection: token 3,000 ms and 650 ms for the third node, and then
 			// 1.2 times as long for consensus.

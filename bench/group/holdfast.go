@@ -22,6 +22,9 @@ func holdfast() peer {
 		build: func(ctx context.Context, s *Sources) error {
 			return compile(ctx, filepath.Join(s.root, "holdfast"), "go", "build", "-o", s.built("holdfast-member"), ".")
 		},
+		version: func(ctx context.Context, s *Sources) string {
+			return "of this source tree, " + answer(ctx, s.root, "git", "rev-parse", "--short", "HEAD")
+		},
 		settings: []Program{
 			{Setting: "total order", Uses: Throughput | Latency | View, start: order("total")},
 			{Setting: "total order, uniform", Uses: Throughput | Latency, start: order("uniform")},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -26,6 +27,10 @@ func jgroups() peer {
 		},
 		build: func(ctx context.Context, s *Sources) error {
 			return compile(ctx, filepath.Join(s.root, "jgroups"), "javac", "-cp", jgroupsLibrary, "-d", s.folder, "Member.java")
+		},
+		version: func(ctx context.Context, s *Sources) string {
+			jar := strings.TrimSuffix(filepath.Base(answer(ctx, "", "readlink", "-f", jgroupsLibrary)), ".jar")
+			return strings.TrimPrefix(jar, "jgroups-") + " on " + answer(ctx, "", "javac", "-version")
 		},
 		settings: []Program{
 			{

@@ -32,7 +32,7 @@ const (
 	sentMost = 15 * time.Second
 
 	// drainMost is how long members may take, after the senders have ended, to deliver the
-	// rest; what is missing then is called lost. calmTime without a change is the end.
+	// rest; what is missing then is called late. calmTime without a change is the end.
 	drainMost  = 8 * time.Second
 	drainEvery = 50 * time.Millisecond
 	calmTime   = 200 * time.Millisecond

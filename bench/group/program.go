@@ -27,6 +27,7 @@ const (
 type Program struct {
 	Name    string // "Corosync"
 	Setting string // "knet, defaults"
+	Version string // of what was built, as it tells it
 	Uses    Use
 	// OneSender: only the member that leads can multicast.
 	OneSender bool
@@ -100,11 +101,26 @@ func compile(ctx context.Context, folder, name string, args ...string) error {
 	return nil
 }
 
+// answer is the last word of the first line that a program writes, "of unknown version"
+// if it writes none.
+func answer(ctx context.Context, folder, name string, args ...string) string {
+	command := exec.CommandContext(ctx, name, args...)
+	command.Dir = folder
+	out, err := command.CombinedOutput()
+	first, _, _ := strings.Cut(string(out), "\n")
+	fields := strings.Fields(first)
+	if err != nil || len(fields) == 0 {
+		return "of unknown version"
+	}
+	return strings.Trim(fields[len(fields)-1], "'\"")
+}
+
 // peer is one program of others, or ours: what it needs, and how its member is built.
 type peer struct {
 	name     string
 	needs    []need
 	build    func(ctx context.Context, s *Sources) error
+	version  func(ctx context.Context, s *Sources) string
 	settings []Program
 }
 
@@ -158,8 +174,9 @@ func (s *Sources) Build(ctx context.Context, names []string) ([]*Program, error)
 		if err := p.build(ctx, s); err != nil {
 			return nil, err
 		}
+		version := p.version(ctx, s)
 		for _, setting := range p.settings {
-			setting.Name, setting.sources = p.name, s
+			setting.Name, setting.sources, setting.Version = p.name, s, version
 			all = append(all, &setting)
 		}
 	}

@@ -126,7 +126,7 @@ func serve(number int, addresses []string, folder string) (*server.Server, error
 		return nil, err
 	}
 	options := &server.Options{
-		ServerName: fmt.Sprintf("n%d", number), DontListen: true, NoSigs: true,
+		ServerName: fmt.Sprintf("n%d", number), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true,
 		Cluster: server.ClusterOpts{Name: "bench", Host: at.Hostname()}, Routes: routes,
 		JetStream: true, StoreDir: folder, JetStreamMaxMemory: 4 * keptBytes, JetStreamMaxStore: keptBytes,
 	}
@@ -137,6 +137,7 @@ func serve(number int, addresses []string, folder string) (*server.Server, error
 	if err != nil {
 		return nil, err
 	}
+	s.ConfigureLogger() // to the standard error
 	s.Start()
 	if !s.ReadyForConnections(startMost) {
 		return nil, errors.New("the server is not ready")

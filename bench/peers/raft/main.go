@@ -23,7 +23,7 @@ import (
 
 const (
 	// Entries under way: as many as the fastest of earlier measurements had, within 16 MiB.
-	windowEntries = 1024
+	windowEntries = 512
 	windowBytes   = 16 << 20
 	// keptBytes bounds the log in memory: what followers may lack before they are sent a
 	// snapshot. Ours is empty, so messages that it replaces are not delivered and not counted.
@@ -105,11 +105,15 @@ func run() error {
 	number := flag.Uint64("number", 1, "of this member, from 1")
 	members := flag.String("members", "", "addresses of all, in order of their numbers, with commas between")
 	wait := flag.Duration("timeout", 0, "heartbeat, election and lease timeout; 0 for the library's defaults")
+	batch := flag.Int("batch", 0, "the most entries in a message; 0 for the library's default")
 	flag.Parse()
 	port := line.NewPort(*number, os.Stdout)
 
 	config := raft.DefaultConfig()
 	config.LocalID = raft.ServerID(fmt.Sprint(*number))
+	if *batch > 0 {
+		config.MaxAppendEntries = *batch
+	}
 	config.LogLevel, config.LogOutput = "WARN", os.Stderr
 	if *wait > 0 {
 		config.HeartbeatTimeout, config.ElectionTimeout, config.LeaderLeaseTimeout = *wait, *wait, *wait
