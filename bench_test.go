@@ -1,0 +1,90 @@
+package holdfast_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/holdfast-ha/holdfast"
+)
+
+// BenchmarkMulticast is a stream of totally ordered messages of one sender in a group of
+// three, all in this process, over loopback. An operation is one message delivered to
+// all three.
+func BenchmarkMulticast(b *testing.B) {
+	for _, size := range []int{64, 1024} {
+		for _, o := range []struct {
+			name  string
+			order holdfast.Order
+		}{{"total", holdfast.Total | holdfast.FIFO}, {"uniform", holdfast.Total | holdfast.FIFO | holdfast.Uniform}} {
+			b.Run(fmt.Sprintf("%s/%dB", o.name, size), func(b *testing.B) { stream(b, o.order, size) })
+		}
+	}
+}
+
+func stream(b *testing.B, o holdfast.Order, size int) {
+	c := cluster("a", "b", "c")
+	groups := join(b, holdfast.GroupConfig{Name: "bench"}, open(b, c, "a"), open(b, c, "b"), open(b, c, "c"))
+	for _, g := range groups {
+		untilMembers(b, g, 3)
+	}
+	payload := make([]byte, size)
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	b.ResetTimer()
+	var all sync.WaitGroup
+	for _, g := range groups {
+		all.Go(func() {
+			for n := 0; n < b.N; {
+				e, err := g.Next(context.Background())
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				if e.Kind == holdfast.Message {
+					n++
+				}
+			}
+		})
+	}
+	for range b.N {
+		if _, err := groups[0].Multicast(context.Background(), payload, o); err != nil {
+			b.Fatal(err)
+		}
+	}
+	all.Wait()
+}
+
+// BenchmarkLatency is one totally ordered message at a time, from its multicast until
+// the sender, who does not number it, has it back.
+func BenchmarkLatency(b *testing.B) {
+	c := cluster("a", "b", "c")
+	groups := join(b, holdfast.GroupConfig{Name: "bench"}, open(b, c, "a"), open(b, c, "b"), open(b, c, "c"))
+	for _, g := range groups {
+		untilMembers(b, g, 3)
+	}
+	last := groups[0]
+	for _, g := range groups {
+		if g.View().Members[2] == []string{"a", "b", "c"}[index(groups, g)] {
+			last = g
+		}
+	}
+	payload := make([]byte, 64)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := last.Multicast(context.Background(), payload, holdfast.Total); err != nil {
+			b.Fatal(err)
+		}
+		until(b, last, "the message", func(e holdfast.Event) bool { return e.Kind == holdfast.Message })
+	}
+}
+
+func index(groups []*holdfast.Group, g *holdfast.Group) int {
+	for i := range groups {
+		if groups[i] == g {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,54 @@
+package driver
+
+import "time"
+
+// The bounds of a cohort.
+const (
+	// turnsMax is how many steps one serves before the relay takes over; for those that
+	// do nothing else it is as good as no bound.
+	turnsMax = 1 << 20
+
+	// nudgeTurns is how many steps a goroutine of the application serves when it comes to
+	// multicast: its own, and what came meanwhile.
+	nudgeTurns = 2
+
+	// alarmMin is the least time for which the alarm is set, so that a deadline that has
+	// passed already does not turn the alarm off.
+	alarmMin = 10 * time.Microsecond
+
+	// packBytes is how much is queued before a message is sent while others are on their
+	// way: some twenty full datagrams, for which one system call is worth it.
+	packBytes = 32 << 10
+
+	// packMin is how long after a message was sent the next one waits for company, unless
+	// none is on its way. A message takes longer from member to member, so one that
+	// answers another never waits.
+	packMin = 30 * time.Microsecond
+
+	// packMax is the longest that a message waits for company.
+	packMax = 100 * time.Microsecond
+
+	// deliverMany is how many deliveries at once suggest that there are more at once: the
+	// node gives out in portions what it kept back.
+	deliverMany = 1024
+
+	// submitMax bounds the bytes that wait to be handed to the node; then Multicast
+	// blocks. The node has a queue of its own (cohort.GroupConfig.QueueMax).
+	submitMax = 256 << 10
+
+	// messageCost is what a message takes in a queue beside its payload, in bytes.
+	messageCost = 64
+
+	// eventsMaxDefault is how many bytes of events wait for the application by default
+	// before the group is slowed down.
+	eventsMaxDefault = 4 << 20
+
+	// spoolMemory is how much of a snapshot is kept in memory; the rest is in a file.
+	spoolMemory = 4 << 20
+
+	// chunkMax bounds one answer to a wish for state.
+	chunkMax = 64 << 10
+
+	// viewsKept is how many former views status can tell of.
+	viewsKept = 64
+)

@@ -1,0 +1,46 @@
+package holdfast
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/holdfast-ha/holdfast/internal/driver"
+	"github.com/holdfast-ha/holdfast/internal/edge/udp"
+	"github.com/holdfast-ha/holdfast/internal/key"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// transport is what a node needs of what carries its frames.
+type transport interface {
+	driver.Transport
+	SetKeys(*key.Ring) error
+	Close()
+}
+
+// openTransport opens what carries frames to the others.
+func openTransport(k *checked) (transport, error) {
+	var ring *key.Ring
+	if !k.Insecure {
+		var err error
+		if ring, err = key.Load(k.KeyFile); err != nil {
+			return nil, err
+		}
+	}
+	if k.Transport == transportTCP {
+		return nil, fmt.Errorf("the transport %q is not there yet; use udp", k.Transport)
+	}
+	c := udp.Config{Self: k.node.Self, Keys: ring, Insecure: k.Insecure}
+	for i := range k.links {
+		link := udp.Link{Local: k.addresses[k.node.Self.ID][i], Peers: make(map[view.ID]netip.AddrPort)}
+		if i < len(k.multicast) {
+			link.Group = k.multicast[i]
+		}
+		for id, addresses := range k.addresses {
+			if view.ID(id) != k.node.Self.ID && i < len(addresses) && addresses[i].IsValid() {
+				link.Peers[view.ID(id)] = addresses[i]
+			}
+		}
+		c.Links = append(c.Links, link)
+	}
+	return udp.Open(c)
+}
