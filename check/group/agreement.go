@@ -54,24 +54,24 @@ func (j agreement) grows(f *Fact) error {
 }
 
 // company judges who is said to have come along: nobody but members of both views; and of
-// those that were told the view before, exactly those that came from the same.
+// those that were told the view before, exactly those that came from the same. Those who
+// found a group come from no view, and are told of each other; those who are let in come
+// from none, too, and are not.
 func (j agreement) company(f *Fact, v *told) error {
 	l := j.ledger
 	for _, m := range f.Members {
 		switch {
 		case m == f.Node:
-		case l.from == none:
-			return fmt.Errorf("%v was told in %v that %v came along from its view, and it was in none", f.Node, f.View.Name, m)
 		case seat(f.View, m) == nil:
 			return fmt.Errorf("%v was told in %v that %v came along, which is not in it", f.Node, f.View.Name, m)
-		case seat(l.views[l.from].view, m) == nil:
+		case l.from != none && seat(l.views[l.from].view, m) == nil:
 			return fmt.Errorf("%v was told in %v that %v came along from %v, which was not in that", f.Node, f.View.Name, m, l.viewName(l.from))
 		}
 	}
 	for _, p := range v.prev {
 		other := l.member(p.life)
-		along, same := slices.Contains(f.Members, other), l.from != none && p.from == l.from
-		if along != same {
+		along, same := slices.Contains(f.Members, other), p.from == l.from
+		if along != same && !(l.from == none && same) {
 			return fmt.Errorf("%v came from %s to %v, %v came from %s, and that it came along is told as %v",
 				f.Node, l.viewName(l.from), f.View.Name, other, l.viewName(p.from), along)
 		}
@@ -117,7 +117,8 @@ type chain struct {
 
 // Chain judges that one component at most goes on: there is one view of an epoch, one
 // that follows a view, and the members of a view that go on, with those that leave as
-// they want, have more than half of its votes.
+// they want, have more than half of its votes; or all others have crashed, so that there
+// is no other component.
 func Chain(l *Ledger) Judge {
 	return &chain{ledger: l, epochs: map[view.Epoch]int{}, leaves: map[view.Member]bool{}}
 }
@@ -155,14 +156,16 @@ func (j *chain) follows(f *Fact) error {
 			f.Node, l.viewName(l.from), l.viewName(l.to), l.viewName(former.next))
 	}
 	former.next = l.to
-	votes := 0
+	votes, live := 0, false
 	for i := range former.view.Seats {
 		s := &former.view.Seats[i]
 		if f.View.Has(s.Member) || j.leaves[s.Member] {
 			votes += int(s.Votes)
+		} else if other := l.find(s.Member); other != none && l.lives[other].up {
+			live = true
 		}
 	}
-	if votes < former.view.Quorum() {
+	if votes < former.view.Quorum() && live {
 		return fmt.Errorf("%v went from %v to %v: %d votes of the former go on or leave, and %d are needed",
 			f.Node, former.view, f.View, votes, former.view.Quorum())
 	}

@@ -112,7 +112,8 @@ func TestJudgesOfViews(t *testing.T) {
 		{"one comes along and is not named", all(crash(c), tell(a, ab2, a, b), tell(b, ab2)), "view agreement"},
 		{"one is named that comes from elsewhere", all(crash(c), tell(a, ab2, b), tell(a, ab3, b), tell(b, ab3, a)), "view agreement"},
 		{"one is named that is not in the view", all(tell(a, ab2, a, b, c)), "view agreement"},
-		{"one is named by a newcomer", []Fact{boot(a), boot(b), tell(a, viewOf(1, a, b), b)}, "view agreement"},
+		{"one is named by a newcomer", []Fact{boot(a), boot(b), tell(b, viewOf(1, b)), tell(b, viewOf(2, a, b), b), tell(a, viewOf(2, a, b), b)}, "view agreement"},
+		{"founders name each other", []Fact{boot(a), boot(b), tell(a, viewOf(1, a, b), b), tell(b, viewOf(1, a, b), a)}, ""},
 
 		{"not in the own view", []Fact{boot(c), tell(c, viewOf(1, a, b))}, "self-inclusion"},
 		{"another life in the own view", []Fact{boot(a), crash(a), boot(a2), tell(a2, viewOf(1, a, b))}, "self-inclusion"},
@@ -122,6 +123,7 @@ func TestJudgesOfViews(t *testing.T) {
 		{"two views after one", all(tell(a, ab2, a, b), tell(b, ab3, b)), "primary"},
 		{"a minority goes on", all(tell(a, viewOf(2, a), a)), "primary"},
 		{"a minority goes on, for the others leave", all(about(Left, b), about(Left, c), tell(a, viewOf(2, a), a)), ""},
+		{"a minority goes on, for the others are dead", all(crash(b), crash(c), tell(a, viewOf(2, a), a)), ""},
 		{"founded anew", all(crash(a), crash(b), crash(c), simple(Perished), boot(a2), tell(a2, viewOf(1, a2))), ""},
 		{"founded twice", all(crash(a), boot(a2), tell(a2, viewOf(1, a2, b))), "view agreement"},
 		{"gone, and one lives", all(crash(a), crash(b), simple(Perished)), "history"},

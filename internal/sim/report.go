@@ -111,31 +111,47 @@ func (r *Report) Command() string {
 
 // Total sums up reports.
 type Total struct {
-	Seeds, Steps uint64
-	Virtual      time.Duration
-	CalmMost     time.Duration // the longest that a run took to converge
-	Repairs      uint64
-	Kinds        [trace.KindCount]uint64
-	Bounds       [8]uint64
+	Seeds, Steps    uint64
+	Virtual         time.Duration
+	CalmMost        time.Duration // the longest that a run took to converge
+	Repairs, Faults uint64
+	Kinds           [trace.KindCount]uint64
+	Bounds          [8]uint64
 }
 
 // Add takes a report in.
 func (t *Total) Add(r *Report) {
-	t.Seeds++
-	t.Steps += r.Steps
-	t.Virtual += r.Virtual
-	t.Repairs += r.Repairs
-	t.CalmMost = max(t.CalmMost, r.Calm)
-	for i, n := range r.Kinds {
+	t.Join(&Total{
+		Seeds: 1, Steps: r.Steps, Virtual: r.Virtual, CalmMost: r.Calm,
+		Repairs: r.Repairs, Faults: r.Faults, Kinds: r.Kinds, Bounds: r.Bounds,
+	})
+}
+
+// Join takes other sums in.
+func (t *Total) Join(o *Total) {
+	t.Seeds += o.Seeds
+	t.Steps += o.Steps
+	t.Virtual += o.Virtual
+	t.Repairs += o.Repairs
+	t.Faults += o.Faults
+	t.CalmMost = max(t.CalmMost, o.CalmMost)
+	for i, n := range o.Kinds {
 		t.Kinds[i] += n
 	}
-	for i, n := range r.Bounds {
+	for i, n := range o.Bounds {
 		t.Bounds[i] += n
 	}
 }
 
 // String gives the sums on one line.
 func (t *Total) String() string {
-	return fmt.Sprintf("%d schedules, %.1f virtual hours, %d steps; the slowest convergence took %v; %d needed a second reading",
-		t.Seeds, t.Virtual.Hours(), t.Steps, t.CalmMost.Round(time.Millisecond), t.Repairs)
+	s := fmt.Sprintf("%d schedules, %.1f virtual hours, %d steps; the slowest convergence took %v",
+		t.Seeds, t.Virtual.Hours(), t.Steps, t.CalmMost.Round(time.Millisecond))
+	if t.Faults > 0 {
+		s += fmt.Sprintf("; %d faults of nodes and network, beside those of single datagrams", t.Faults)
+	}
+	if t.Repairs > 0 {
+		s += fmt.Sprintf("; %d needed a second reading", t.Repairs)
+	}
+	return s
 }

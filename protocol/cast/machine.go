@@ -88,7 +88,7 @@ func (m *Machine) Install(now time.Time, v *view.View) {
 		s := &m.seats[i]
 		*s = seat{Seat: v.Seats[i], acked: make([]uint64, len(v.Seats)), movedAt: m.at, probeAt: never}
 		_, s.suspected = slices.BinarySearch(m.suspects, s.ID)
-		m.streams[i] = stream{rank: i}
+		m.streams[i] = stream{rank: i, base: 1}
 		if s.Witness {
 			continue
 		}
