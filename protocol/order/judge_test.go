@@ -5,6 +5,9 @@ import "fmt"
 // judge looks at what one member delivered: the first breach of integrity, of what the sender
 // multicast before, or of what the sender had delivered.
 func (c *mesh) judge(n *node) string {
+	if c.wrong != "" {
+		return c.wrong
+	}
 	at := map[id]int{}
 	for i, d := range n.log {
 		if _, twice := at[d.id]; twice {

@@ -16,7 +16,10 @@ type mesh struct {
 	view  *view.View
 	nodes []*node
 	now   time.Time
-	multi int // multicasts so far
+	multi int             // multicasts so far
+	busy  int             // who sends more than the others, at first; -1 for nobody
+	slow  map[[2]int]bool // from and to whom records take longer
+	wrong string          // a payload that was changed before it was delivered
 }
 
 // node is a member, its stream, and what it has of the others'.
@@ -29,6 +32,7 @@ type node struct {
 	early     []map[int]bool
 	have      []int // by rank, how many records of the stream are here in order
 	log       []delivered
+	memory    [][]record // by rank, what is not released
 	casts     []cast
 	dead      bool
 	out       Output
@@ -59,7 +63,7 @@ type delivered struct {
 }
 
 func newMesh(t testing.TB, rng *rand.Rand, engine Engine, members, witnesses int) *mesh {
-	c := &mesh{rng: rng, now: time.Unix(0, 0), view: &view.View{Name: view.Name{Epoch: 1, By: 1}}}
+	c := &mesh{rng: rng, now: time.Unix(0, 0), slow: map[[2]int]bool{}, view: &view.View{Name: view.Name{Epoch: 1, By: 1}}}
 	for i := range members + witnesses {
 		c.view.Seats = append(c.view.Seats, view.Seat{Member: view.Member{ID: view.ID(i + 1), Incarnation: 1}, Votes: 1})
 	}
@@ -77,12 +81,21 @@ func newMesh(t testing.TB, rng *rand.Rand, engine Engine, members, witnesses int
 			t.Fatal(err)
 		}
 		m.span = 8
-		n := &node{rank: i, m: m, witness: seat.Witness, have: make([]int, len(c.view.Seats)), early: make([]map[int]bool, len(c.view.Seats))}
+		n := &node{rank: i, m: m, witness: seat.Witness, have: make([]int, len(c.view.Seats)), memory: make([][]record, len(c.view.Seats)), early: make([]map[int]bool, len(c.view.Seats))}
 		for k := range n.early {
 			n.early[k] = map[int]bool{}
 		}
 		m.Install(c.now, c.view)
 		c.nodes = append(c.nodes, n)
+	}
+	if c.busy = -1; rng.IntN(2) == 0 {
+		c.busy = rng.IntN(members)
+	}
+	mute := rng.IntN(2 * len(c.nodes)) // in half of the runs there is nobody of this rank
+	for from := range c.nodes {
+		for to := range c.nodes {
+			c.slow[[2]int{from, to}] = from == mute || rng.IntN(4) == 0
+		}
 	}
 	return c
 }
@@ -96,7 +109,7 @@ func (c *mesh) submit(n *node, data []byte, loose bool) {
 	}
 	n.sent = append(n.sent, r)
 	n.have[n.rank]++
-	n.m.Receive(c.now, n.rank, r.first, r.last, false, r.data, &n.out)
+	c.receive(n, n.rank, r, false)
 }
 
 // step lets a member do all it can, and notes what it delivered.
@@ -109,6 +122,7 @@ func (c *mesh) step(n *node) {
 			if len(n.sent) > 0 {
 				n.flushed = n.sent[len(n.sent)-1].last
 			}
+			c.reuse(n)
 			return
 		}
 		var records [][]byte
@@ -126,12 +140,36 @@ func (c *mesh) step(n *node) {
 func (c *mesh) note(n *node) {
 	for _, d := range n.out.Deliver {
 		if want := fmt.Sprintf("%d/%d/%d", d.Rank, d.Number, d.Order); string(d.Payload) != want {
-			panic(fmt.Sprintf("payload %q of message %s", d.Payload, want))
+			c.wrong = fmt.Sprintf("member %d delivered %q as the payload of %s", n.rank, d.Payload, want)
 		}
 		n.log = append(n.log, delivered{id{d.Rank, d.Number}, d.Order})
 	}
 	clear(n.out.Deliver)
 	n.out.Deliver = n.out.Deliver[:0]
+}
+
+// reuse does what the streams do with packets that a member has released: it uses their memory again.
+func (c *mesh) reuse(n *node) {
+	for rank := range c.nodes {
+		kept, released := n.memory[rank][:0], n.m.Released(rank)
+		for _, r := range n.memory[rank] {
+			if r.last > released {
+				kept = append(kept, r)
+				continue
+			}
+			for i := range r.data {
+				r.data[i] = 0xee
+			}
+		}
+		n.memory[rank] = kept
+	}
+}
+
+// receive gives a member its own copy of a record.
+func (c *mesh) receive(n *node, rank int, r record, early bool) {
+	r.data = append([]byte(nil), r.data...)
+	n.memory[rank] = append(n.memory[rank], r)
+	n.m.Receive(c.now, rank, r.first, r.last, early, r.data, &n.out)
 }
 
 func (c *mesh) multicast(n *node, o Order) {
@@ -170,7 +208,7 @@ func (c *mesh) hand(n, from *node, skip int) {
 		r := from.sent[at]
 		n.have[from.rank]++
 		if !n.early[from.rank][at] {
-			n.m.Receive(c.now, from.rank, r.first, r.last, false, r.data, &n.out)
+			c.receive(n, from.rank, r, false)
 		}
 	}
 	c.note(n)
@@ -179,7 +217,7 @@ func (c *mesh) hand(n, from *node, skip int) {
 func (c *mesh) handEarly(n, from *node, at int) {
 	if r := from.sent[at]; !n.early[from.rank][at] {
 		n.early[from.rank][at] = true
-		n.m.Receive(c.now, from.rank, r.first, r.last, true, r.data, &n.out)
+		c.receive(n, from.rank, r, true)
 		c.note(n)
 	}
 }
@@ -257,12 +295,15 @@ func (c *mesh) act(multicasts int, pick []Order) {
 	switch c.rng.IntN(8) {
 	case 0, 1:
 		if c.multi < multicasts {
-			if c.rng.IntN(12) > 0 {
-				n = list[c.multi/100%len(list)] // one is busier than the others
+			if c.busy >= 0 && c.rng.IntN(12) > 0 {
+				n = list[(c.busy+c.multi/100)%len(list)]
 			}
 			c.multicast(n, pick[c.rng.IntN(len(pick))])
 		}
 	case 2, 3, 4:
+		if c.slow[[2]int{from.rank, n.rank}] && c.rng.IntN(25) > 0 {
+			break
+		}
 		for range c.rng.IntN(6) {
 			c.hand(n, from, 0)
 		}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-
-	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 var engines = []Engine{Sequencer, Lamport, ISIS}
@@ -214,4 +212,4 @@ func sameSet(a, b *node) string {
 	return ""
 }
 
-var _ = view.Nobody
+func rngFor(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 3)) }

@@ -101,8 +101,11 @@ func (s *stream) open(e *envelope) {
 	s.opened, s.unmet = true, 0
 	r := wire.NewReader(e.record[e.deps:])
 	for range r.U8() {
-		k := int(r.U8())
-		s.need[k] += r.Uvarint()
+		k, more := int(r.U8()), r.Uvarint()
+		if r.Failed() || k >= len(s.need) { // the record was whole when it came: see bug Careless
+			return
+		}
+		s.need[k] += more
 		s.unmet |= 1 << k
 	}
 	s.needs |= s.unmet
