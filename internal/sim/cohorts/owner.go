@@ -25,6 +25,7 @@ type owner struct {
 	state   []group.Entry
 
 	snapshots map[view.ID][]byte // what joiners are given
+	wanted    int                // how often the state was asked for
 	incoming  []byte
 	waits     time.Duration // since when no message was taken
 	throttled bool
@@ -236,9 +237,10 @@ func (o *owner) serve(d *cohort.Delivery) {
 	for _, m := range d.Missing {
 		o.snapshots[m.ID] = data
 	}
-	known := w.Rng.IntN(2) == 0
+	o.wanted++
+	known, wanted := w.Rng.IntN(2) == 0, o.wanted
 	w.After(w.UpTo(w.opt.serve), func() {
-		if still() {
+		if still() && o.wanted == wanted {
 			g.Serve(w.Read(&o.n.Host), uint64(len(data)), known)
 			o.n.after()
 		}
