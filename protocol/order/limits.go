@@ -28,7 +28,7 @@ const (
 	// aheadMax is how many messages of one stream may be numbered, or have priorities, before
 	// the first of them is here, and how many runs of numbers may be unfinished. A correct
 	// member stays below: what is not delivered holds up the windows of its senders, and
-	// 64 members with windows of 1,024 packets cannot make more runs than 65,536.
+	// 32 members with windows of 1,024 packets cannot make more runs than 32,768.
 	aheadMax = 1 << 20
 
 	// earlyMax is how many packets beyond a gap are remembered as handed over early, so that
@@ -42,3 +42,6 @@ const (
 	moveSpan  = 1024
 	moveShare = 3
 )
+
+// Sets of ranks are bits of a uint64.
+const _ = uint(64 - view.SeatMax)

@@ -81,10 +81,8 @@ func newMesh(t testing.TB, rng *rand.Rand, engine Engine, members, witnesses int
 			t.Fatal(err)
 		}
 		m.span = 8
-		n := &node{rank: i, m: m, witness: seat.Witness, have: make([]int, len(c.view.Seats)), memory: make([][]record, len(c.view.Seats)), early: make([]map[int]bool, len(c.view.Seats))}
-		for k := range n.early {
-			n.early[k] = map[int]bool{}
-		}
+		n := newNode(m, i, len(c.view.Seats))
+		n.witness = seat.Witness
 		m.Install(c.now, c.view)
 		c.nodes = append(c.nodes, n)
 	}
@@ -98,6 +96,14 @@ func newMesh(t testing.TB, rng *rand.Rand, engine Engine, members, witnesses int
 		}
 	}
 	return c
+}
+
+func newNode(m *Machine, rank, seats int) *node {
+	n := &node{rank: rank, m: m, have: make([]int, seats), memory: make([][]record, seats), early: make([]map[int]bool, seats)}
+	for k := range n.early {
+		n.early[k] = map[int]bool{}
+	}
+	return n
 }
 
 // submit puts a record into a member's stream and gives it to the member itself.

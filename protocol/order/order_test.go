@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 var engines = []Engine{Sequencer, Lamport, ISIS}
@@ -133,7 +135,29 @@ func closed(t testing.TB, engine Engine, seed uint64) string {
 			return why
 		}
 	}
-	return ""
+	return c.again(stay)
+}
+
+// again lets those that stayed go on in a next view, with the same machines.
+func (c *mesh) again(stay []*node) string {
+	next := &mesh{rng: c.rng, now: c.now, busy: -1, view: &view.View{Name: view.Name{Epoch: 2, By: 1}}}
+	for rank, n := range stay {
+		next.view.Seats = append(next.view.Seats, c.view.Seats[n.rank])
+		next.nodes = append(next.nodes, newNode(n.m, rank, len(stay)))
+	}
+	for _, n := range next.nodes {
+		n.m.Throttle(false)
+		n.m.Stall(false)
+		n.m.Install(next.now, next.view)
+	}
+	for range 200 {
+		next.act(60, orders)
+	}
+	for _, n := range next.nodes {
+		n.m.Throttle(false)
+	}
+	next.calm()
+	return next.verdict(true)
 }
 
 // survivors are members with a quorum of votes, by chance, at least one of them not a witness.

@@ -23,8 +23,9 @@ type stream struct {
 	agreed  uint64 // last packet that enough members hold
 	waiting uint64 // streams whose head waits for a causal message of this one, or for its agreement
 
-	top   uint64                // last packet of which every record was handed over
-	early [earlyMax / 64]uint64 // beyond top, packets of records that came early; a bit each
+	top    uint64                // last packet of which every record was handed over
+	beyond uint64                // the last packet in early
+	early  [earlyMax / 64]uint64 // beyond top, packets of records that came early; a bit each
 }
 
 // key is a total message's place among all: less comes first.
@@ -116,20 +117,26 @@ func (s *stream) nextTotal() (e *envelope, chained bool) {
 // seen notes that a record was handed over. Records in order move top; so do early ones
 // that lie right after it, for once the gap is filled nothing else can be in their packets.
 func (s *stream) seen(first, last uint64, early bool) {
-	if !early {
-		for p := s.top + 1; p <= min(last, s.top+earlyMax); p++ {
-			s.early[p%earlyMax/64] &^= 1 << (p % 64)
-		}
-		s.top = max(s.top, last)
-		for s.early[(s.top+1)%earlyMax/64]&(1<<((s.top+1)%64)) != 0 {
-			s.top++
-			s.early[s.top%earlyMax/64] &^= 1 << (s.top % 64)
+	if early {
+		for p := max(first, s.top+1); p <= last && p < s.top+earlyMax; p++ {
+			s.early[p%earlyMax/64] |= 1 << (p % 64)
+			s.beyond = max(s.beyond, p)
 		}
 		return
 	}
-	for p := max(first, s.top+1); p <= last && p < s.top+earlyMax; p++ {
-		s.early[p%earlyMax/64] |= 1 << (p % 64)
+	for s.top < last && s.top < s.beyond {
+		s.forget(s.top + 1)
 	}
+	s.top = max(s.top, last)
+	for s.top < s.beyond && s.early[(s.top+1)%earlyMax/64]&(1<<((s.top+1)%64)) != 0 {
+		s.forget(s.top + 1)
+	}
+}
+
+// forget moves top over a packet.
+func (s *stream) forget(p uint64) {
+	s.early[p%earlyMax/64] &^= 1 << (p % 64)
+	s.top = p
 }
 
 // Released is the last packet of a stream that is not needed any more: all messages that lie in it
