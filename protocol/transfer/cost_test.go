@@ -73,6 +73,33 @@ func TestStepAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestClockJumps: a clock that is put back or forward costs a repeated request at most.
+func TestClockJumps(t *testing.T) {
+	for _, jump := range []time.Duration{-time.Hour, -1 << 62, time.Hour, 1 << 62} {
+		p := newPair(t)
+		for range 20 {
+			p.serve()
+			p.take()
+		}
+		p.now = p.now.Add(jump)
+		p.serve()
+		p.take()
+		p.toDonor.Reset() // and all requests are lost
+		wait := p.joiner.Deadline().Sub(p.now)
+		if wait < 0 || wait > 2*retryMax {
+			t.Errorf("after a jump of %v the joiner waits for %v", jump, wait)
+		}
+		p.now = p.joiner.Deadline()
+		p.joiner.Tick(p.now, &p.toDonor)
+		before := p.bytes
+		p.serve()
+		p.take()
+		if p.bytes == before {
+			t.Errorf("after a jump of %v nothing comes any more", jump)
+		}
+	}
+}
+
 // BenchmarkRound is a window of pieces from the donor's owner to the joiner's, with all
 // that both do.
 func BenchmarkRound(b *testing.B) {
@@ -100,5 +127,24 @@ func BenchmarkDonor(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		p.serve()
+	}
+}
+
+// BenchmarkJoiner is the joiner's half of one piece: Receive, and handing over.
+func BenchmarkJoiner(b *testing.B) {
+	p := newPair(b)
+	b.SetBytes(pieceSize)
+	b.ReportAllocs()
+	piece := message{kind: kindPiece, cut: cutOf(1), total: unknown, data: p.state[:pieceSize]}
+	frame := make([]byte, 0, wire.FrameMax)
+	for b.Loop() {
+		p.toDonor.Reset()
+		frame = piece.append(frame[:0])
+		p.joiner.Receive(p.now, member(1), frame, &p.toDonor)
+		p.now = p.now.Add(time.Microsecond)
+		piece.offset += pieceSize
+	}
+	if got, _ := p.joiner.Progress(); got != piece.offset {
+		b.Fatalf("%d bytes of %d", got, piece.offset)
 	}
 }

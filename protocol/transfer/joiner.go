@@ -49,6 +49,8 @@ type joiner struct {
 	slow    bool          // no loss yet: the window grows fast
 	credit  int           // pieces that came since the window grew
 	shrunk  time.Duration // when the window last shrank
+	came    int           // pieces since then
+	went    int           // pieces lost since then
 	newest  time.Duration // when the last of the pieces that came was asked for
 	smooth  time.Duration // round trip, smoothed; zero: not known
 	spread  time.Duration // its mean deviation
@@ -105,7 +107,7 @@ func (m *Machine) switchDonor(from view.Member) {
 	}
 	j.donor, j.told, j.closing = from, false, false
 	j.head, j.length, j.flying, j.lost = 0, 0, 0, j.missing()
-	j.window, j.slow, j.credit, j.shrunk = windowStart, true, 0, -time.Hour
+	j.window, j.slow, j.credit, j.shrunk, j.came, j.went = windowStart, true, 0, -time.Hour, 0, 0
 	j.newest, j.smooth, j.spread, j.backoff = 0, 0, 0, 0
 }
 
@@ -241,6 +243,7 @@ func (j *joiner) complete(index uint64, s *slot) {
 		return
 	}
 	s.whole = true
+	j.came++
 	if s.flying {
 		s.flying = false
 		j.flying--

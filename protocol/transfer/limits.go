@@ -25,12 +25,13 @@ const (
 	// windowStart is how many are at first, and with another donor.
 	windowStart = 64
 
-	// windowLoss is what the window does not fall below for pieces that are lost one by
-	// one: at 20 % loss nearly every window has some, and shrinking further would only
+	// windowLoss is what the window does not fall below for pieces that are lost now and
+	// then: at 20 % loss nearly every window has some, and shrinking further would only
 	// make it slow.
 	windowLoss = 64
 
-	// windowMin is what it does not fall below when nothing comes between two timeouts.
+	// windowMin is what it does not fall below when most are lost, or nothing comes between
+	// two timeouts: then it is the window that fills a queue somewhere.
 	windowMin = 8
 
 	// ringSize is how many pieces the joiner has room for, in order or not. Twice windowMax, so

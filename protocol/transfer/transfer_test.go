@@ -32,6 +32,29 @@ func TestLoss(t *testing.T) {
 	}
 }
 
+// TestNarrow transfers over a link that is narrower than the window is wide: what the joiner
+// asks for too much is lost at its queue. It must use the link all the same.
+func TestNarrow(t *testing.T) {
+	state := random(1, 16<<20)
+	for _, c := range []struct{ rate, queue float64 }{{100e6, 256e3}, {100e6, 64e3}, {10e6, 64e3}, {10e6, 16e3}, {1e6, 256e3}} {
+		for _, loss := range []float64{0, 0.05} {
+			w := newWorld(t, 2, 1, failing(t))
+			w.rate, w.queue, w.want, w.loss = c.rate, c.queue, state, loss
+			w.serve(2, cutOf(3), state, true)
+			w.fetch(2, cutOf(3))
+			if !w.run(10*time.Minute, w.ended) || w.events[0].Kind != Done {
+				t.Fatalf("%+v: not done: %d bytes, %+v", c, w.got, w.events)
+			}
+			used := float64(len(state)) / w.now.Sub(w.begin).Seconds() / c.rate
+			t.Logf("%4.0f MB/s, queue %3.0f KB, loss %v: %2.0f %% of the link's rate, %.2f frames a piece", c.rate/1e6, c.queue/1e3, loss, 100*used,
+				float64(w.frames)/float64(len(state)/pieceSize))
+			if used < 0.6 {
+				t.Errorf("%+v, loss %v: %2.0f %% of the link are used", c, loss, 100*used)
+			}
+		}
+	}
+}
+
 // TestSizes transfers states whose ends fall everywhere, with and without the size being
 // known beforehand, and from owners of all manners.
 func TestSizes(t *testing.T) {

@@ -22,10 +22,20 @@ func (m *Machine) detect() {
 		return
 	}
 	j.slow = false
-	if m.ran-j.shrunk > j.smooth {
-		j.shrunk, j.window = m.ran, min(j.window, max(j.window*7/8, windowLoss))
+	if m.ran-j.shrunk <= j.smooth {
+		return
 	}
+	if j.crowded() {
+		j.window = max(j.window/2, windowMin)
+	} else {
+		j.window = min(j.window, max(j.window*7/8, windowLoss))
+	}
+	j.shrunk, j.came, j.went = m.ran, 0, 0
 }
+
+// crowded says whether most of what was asked for since the window shrank was lost: so
+// much is not chance but a queue that is too short for the window.
+func (j *joiner) crowded() bool { return j.went > j.came }
 
 // live is the slot of a request that is still unanswered, or nil.
 func (j *joiner) live(f flight) *slot {
@@ -42,6 +52,7 @@ func (j *joiner) lose(s *slot) {
 	s.flying = false
 	j.flying--
 	j.lost++
+	j.went++
 }
 
 func (j *joiner) pop() {
@@ -84,10 +95,11 @@ func (m *Machine) retry(out *Output) {
 	}
 	if j.lost > before {
 		least := windowLoss
-		if j.backoff > 0 {
-			least = windowMin // nothing came since the last time
+		if j.backoff > 0 || j.crowded() {
+			least = windowMin // nothing came since the last time, or not much
 		}
 		j.window, j.slow, j.credit = min(j.window, max(j.window/2, least)), false, 0
+		j.came, j.went = 0, 0
 		j.backoff = min(j.backoff+1, backoffMax)
 	}
 	m.pull(out)

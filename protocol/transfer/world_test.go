@@ -24,6 +24,9 @@ type world struct {
 	delay, jitter time.Duration
 	loss, repeat  float64
 
+	rate, queue float64      // of the narrowest link: bytes a second (0: any), and bytes that wait there
+	busy        [4]time.Time // until when it is, by receiver
+
 	due      dues
 	serial   int
 	frames   int
@@ -161,6 +164,17 @@ func (w *world) post(n *node, e wire.Envelope) {
 		late := w.delay
 		if w.jitter > 0 {
 			late += time.Duration(w.rng.Int64N(int64(w.jitter)))
+		}
+		if w.rate > 0 {
+			wait, busy := time.Duration(0), &w.busy[e.To]
+			if busy.After(w.now) {
+				wait = busy.Sub(w.now)
+			}
+			if wait.Seconds()*w.rate > w.queue {
+				continue
+			}
+			wait += time.Duration(float64(len(e.Frame)) / w.rate * 1e9)
+			*busy, late = w.now.Add(wait), late+wait
 		}
 		p := packet{n.m.cfg.Self, append([]byte(nil), payload...)}
 		to := w.nodes[e.To-1]
