@@ -42,7 +42,7 @@ func (m *Machine) Agreed(rank int) uint64 {
 		a.stale &^= bit(rank)
 		a.upto[rank] = m.agree(rank)
 	}
-	return a.upto[rank]
+	return max(a.upto[rank], m.streams[rank].stable) // its sender may know more
 }
 
 // agree finds the highest packet that members with enough votes have reached.

@@ -39,8 +39,10 @@ func (m *Machine) complete(s *stream, ranges []view.Range, prefix uint64, out *O
 			m.handEarly(s, n, sl, out)
 		}
 	}
+	s.kept = s.next
 }
 
+// within says whether the ranges contain a packet.
 func within(ranges []view.Range, n uint64) bool {
 	for _, r := range ranges {
 		if r.From <= n && n <= r.To {

@@ -171,6 +171,9 @@ func (m *Machine) Release(rank int, packet uint64) {
 	}
 	s := &m.streams[rank]
 	packet = min(packet, s.next-1)
+	if m.frozen {
+		packet = min(packet, s.kept-1) // what was fetched is still to be handed over
+	}
 	if s.begun.open {
 		packet = min(packet, s.begun.number-1) // it will be needed
 	}

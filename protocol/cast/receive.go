@@ -86,7 +86,8 @@ func (m *Machine) onPacket(payload []byte, out *Output) wire.Reason {
 		}
 		return wire.Duplicate
 	}
-	if m.frozen && !m.wanted(rank, number) && canary != DeafToFreeze {
+	wanted := m.frozen && m.wanted(rank, number)
+	if m.frozen && !wanted && canary != DeafToFreeze {
 		return wire.Stale
 	}
 	if number > s.released+windowMost+reserve {
@@ -108,7 +109,7 @@ func (m *Machine) onPacket(payload []byte, out *Output) wire.Reason {
 	sl.n, sl.first = wire.HeaderSize+len(payload), first
 	copy(sl.frame[wire.HeaderSize:], payload)
 	m.take(s, number, sl, out)
-	if m.frozen {
+	if wanted {
 		m.fetch.missing--
 		m.fetch.waiting = max(m.fetch.waiting-1, 0)
 		m.fetch.tries = 0
