@@ -62,6 +62,7 @@ func ExampleGroupConfig() {
 	ctx := context.Background()
 	type phone map[string]string // the state: names and numbers
 	member := func(name string) (*holdfast.Node, *holdfast.Group, phone) {
+		config := config
 		config.Name = name
 		node, err := holdfast.Open(config)
 		if err != nil {

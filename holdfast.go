@@ -88,6 +88,7 @@ func Open(cfg Config) (*Node, error) {
 	n := &Node{cfg: cfg, names: c.names, transport: t}
 	n.cohort, err = driver.NewCohort(driver.CohortConfig{
 		Cluster: cfg.Cluster, Node: c.node, Transport: t, Log: cfg.Logger,
+		Refusals: func() []driver.Refusal { return c.refusals(t) },
 	}, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 	if err != nil {
 		t.Close()

@@ -214,20 +214,26 @@ func TestAJoinerIsGivenTheStateAtItsFirstView(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// apply counts messages until all are there.
+	// apply counts messages, tells when all are there, and goes on until the end: somebody
+	// may join.
 	apply := func(i int, done chan<- error) {
 		s := states[i]
-		for s.sum < messages*size {
+		for told := false; ; {
+			if s.sum == messages*size && !told {
+				told = true
+				done <- nil
+			}
 			e, err := groups[i].Next(within(t))
 			if err != nil {
-				done <- fmt.Errorf("member %d: %w", i, err)
+				if !told {
+					done <- fmt.Errorf("member %d: %w", i, err)
+				}
 				return
 			}
 			if e.Kind == holdfast.Message {
 				s.sum += len(e.Payload)
 			}
 		}
-		done <- nil
 	}
 	done := make(chan error, 3)
 	go apply(0, done)
@@ -254,8 +260,8 @@ func TestAJoinerIsGivenTheStateAtItsFirstView(t *testing.T) {
 		}
 	}
 	for i, s := range states {
-		if s.sum != messages*size || len(s.ballast) != 16<<16 {
-			t.Errorf("member %d has %d and %d bytes of ballast", i, s.sum, len(s.ballast))
+		if len(s.ballast) != 16<<16 {
+			t.Errorf("member %d has %d bytes of ballast", i, len(s.ballast))
 		}
 	}
 }
@@ -330,7 +336,7 @@ func TestAnotherConfigurationIsRefusedByName(t *testing.T) {
 	for _, g := range groups {
 		untilMembers(t, g, 2)
 	}
-	c.Votes = map[string]int{"c": 7}
+	c.Votes = map[string]int{"c": 2}
 	stranger := open(t, c, "c")
 	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 	defer cancel()
@@ -451,7 +457,7 @@ func TestStatusIsJSONAndNamesTheMembers(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &status); err != nil {
 		t.Fatalf("%v in %s", err, b.Bytes())
 	}
-	if status.Version != 1 || status.Member != "a" || len(status.Members) != 3 || len(status.Groups) != 1 || len(status.Groups[0].Views) == 0 {
+	if status.Version != 1 || status.Member != "a" || len(status.Members) != 2 || len(status.Groups) != 1 || len(status.Groups[0].Views) == 0 {
 		t.Errorf("status %s", b.Bytes())
 	}
 	if os.Getenv("HOLDFAST_SHOW") != "" {

@@ -5,16 +5,38 @@ import (
 	"net/netip"
 
 	"github.com/holdfast-ha/holdfast/internal/driver"
+	"github.com/holdfast-ha/holdfast/internal/edge/link"
 	"github.com/holdfast-ha/holdfast/internal/edge/udp"
 	"github.com/holdfast-ha/holdfast/internal/key"
 	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
 // transport is what a node needs of what carries its frames.
 type transport interface {
 	driver.Transport
 	SetKeys(*key.Ring) error
+	Stats() []link.Stats
 	Close()
+}
+
+// refusals tells what a transport refused so far, for people.
+func (k *checked) refusals(t transport) []driver.Refusal {
+	var all []driver.Refusal
+	for i, l := range t.Stats() {
+		for reason, n := range l.Dropped {
+			r := wire.Reason(reason)
+			if n == 0 || r == wire.Duplicate || r == wire.Stale {
+				continue
+			}
+			refusal := driver.Refusal{Reason: r.String(), Count: n, Link: i + 1}
+			if r == l.LastReason {
+				refusal.Source = l.LastSource.String()
+			}
+			all = append(all, refusal)
+		}
+	}
+	return all
 }
 
 // openTransport opens what carries frames to the others.
@@ -31,16 +53,16 @@ func openTransport(k *checked) (transport, error) {
 	}
 	c := udp.Config{Self: k.node.Self, Keys: ring, Insecure: k.Insecure}
 	for i := range k.links {
-		link := udp.Link{Local: k.addresses[k.node.Self.ID][i], Peers: make(map[view.ID]netip.AddrPort)}
+		l := link.Link{Local: k.addresses[k.node.Self.ID][i], Peers: make(map[view.ID]netip.AddrPort)}
 		if i < len(k.multicast) {
-			link.Group = k.multicast[i]
+			l.Group = k.multicast[i]
 		}
 		for id, addresses := range k.addresses {
 			if view.ID(id) != k.node.Self.ID && i < len(addresses) && addresses[i].IsValid() {
-				link.Peers[view.ID(id)] = addresses[i]
+				l.Peers[view.ID(id)] = addresses[i]
 			}
 		}
-		c.Links = append(c.Links, link)
+		c.Links = append(c.Links, l)
 	}
 	return udp.Open(c)
 }

@@ -57,6 +57,7 @@ type Cohort struct {
 	ours  []*Group       // joined and not departed
 	asks  []ask          // chunks of state wanted, in this step
 	chunk []byte
+	links int
 	take  func(from view.Member, link uint8, frame []byte)
 
 	mu      sync.Mutex
@@ -121,7 +122,9 @@ func (c *Cohort) open() error {
 	}); err != nil {
 		return err
 	}
-	for i, fd := range c.transport.FDs() {
+	fds := c.transport.FDs()
+	c.links = len(fds)
+	for i, fd := range fds {
 		fd, err := duplicate(fd)
 		if err != nil {
 			return err
@@ -210,7 +213,7 @@ func (c *Cohort) step() {
 // receive takes what has come over the links with a bit. Readability is told once, so a
 // link is read until it has nothing more, in turns with the others.
 func (c *Cohort) receive(links uint64) {
-	for i := range c.transport.FDs() {
+	for i := range c.links {
 		if links>>i&1 == 0 {
 			continue
 		}

@@ -56,13 +56,8 @@ type Group struct {
 
 // notes is what is known of a group's troubles, for errors and for status.
 type notes struct {
-	view    *view.View // the latest
-	views   []Change   // the latest viewsKept, oldest first
-	refused string
-	missing []view.Member // not empty while the group is blocked
-	blocked bool
-	slow    view.ID
-	serving bool // a joiner waits for the application's snapshot
+	viewed  bool   // there was a view
+	refused string // why this member is not let in
 }
 
 // ask is a wish for a piece of the state.
@@ -240,21 +235,17 @@ func (g *Group) room() bool { return !g.leaving || !g.events.isFull() }
 func (g *Group) note(d *cohort.Delivery) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := &g.notes
 	switch d.Kind {
 	case cohort.Viewed:
-		n.view, n.refused, n.blocked, n.missing = d.View, "", false, nil
-		if len(n.views) == viewsKept {
-			n.views = append(n.views[:0], n.views[1:]...)
-		}
-		n.views = append(n.views, Change{At: g.c.time, View: d.View, Former: slices.Clone(d.Former)})
-	case cohort.Blocked:
-		n.blocked, n.missing = true, slices.Clone(d.Missing)
-	case cohort.Unblocked:
-		n.blocked, n.missing = false, nil
+		g.notes = notes{viewed: true}
 	case cohort.Refused:
-		n.refused = d.Refusal
-	case cohort.Slow:
-		n.slow = d.Peer
+		g.notes.refused = fmt.Sprintf("at %s the group is %q, and here %q; make them equal", g.c.nameOf(d.Peer), d.Refusal, g.place.Terms())
 	}
+}
+
+// wasViewed says whether this member was in a view.
+func (g *Group) wasViewed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.notes.viewed
 }

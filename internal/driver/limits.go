@@ -48,7 +48,4 @@ const (
 
 	// chunkMax bounds one answer to a wish for state.
 	chunkMax = 64 << 10
-
-	// viewsKept is how many former views status can tell of.
-	viewsKept = 64
 )

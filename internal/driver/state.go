@@ -63,7 +63,7 @@ func (g *Group) restore(ctx context.Context) error {
 		return nil
 	}
 	// A deadline for an event is none for the state.
-	if g.view() != nil {
+	if g.wasViewed() {
 		ctx = context.WithoutCancel(ctx)
 	}
 	r := &stateReader{g: g, ctx: ctx}
