@@ -24,9 +24,15 @@ type mesh struct {
 	nodes []*station
 	group GroupConfig
 	names []Candidate
-	delay func(from, to view.ID) time.Duration // negative: lost
 	trace bool
 	log   []string
+
+	// What a test may change. delay is that of a frame; negative: it is lost. takes says
+	// whether a station takes a frame that has come. life numbers the lives.
+	delay     func(from *station, to view.ID, frame []byte) time.Duration
+	takes     func(s *station, from view.Member, frame []byte) bool
+	life      func() view.Incarnation
+	configure func(s *station, n *NodeConfig, g *GroupConfig)
 }
 
 // station is one process.
@@ -37,6 +43,7 @@ type station struct {
 	node    *Node
 	group   *Group
 	up      bool
+	asleep  bool // it does not run and will
 	wakes   time.Time
 	state   []string // what the application has: the messages delivered
 	staged  []byte
@@ -62,9 +69,12 @@ func (h *happenings) Pop() any     { o := *h; x := o[len(o)-1]; *h = o[:len(o)-1
 
 func newMesh(t testing.TB, members int, cfg GroupConfig) *mesh {
 	m := &mesh{t: t, rng: rand.New(rand.NewPCG(1, 2)), now: time.Unix(1_000_000_000, 0), group: cfg}
-	m.delay = func(view.ID, view.ID) time.Duration {
+	m.delay = func(*station, view.ID, []byte) time.Duration {
 		return 100*time.Microsecond + time.Duration(m.rng.IntN(100))*time.Microsecond
 	}
+	m.takes = func(*station, view.Member, []byte) bool { return true }
+	m.life = func() view.Incarnation { return view.Incarnation(m.now.UnixNano()) }
+	m.configure = func(*station, *NodeConfig, *GroupConfig) {}
 	for i := range members {
 		id := view.ID(i + 1)
 		m.names = append(m.names, Candidate{ID: id, Name: string(rune('a' + i)), Votes: 1})
@@ -91,20 +101,22 @@ func (m *mesh) run(d time.Duration) {
 // boot begins a life of a station and joins the group.
 func (m *mesh) boot(i int) {
 	s := m.nodes[i]
-	*s = station{mesh: m, id: s.id, life: view.Member{ID: s.id, Incarnation: view.Incarnation(m.now.UnixNano())}, up: true, deliver: s.deliver}
+	*s = station{mesh: m, id: s.id, life: view.Member{ID: s.id, Incarnation: m.life()}, up: true, deliver: s.deliver}
 	var recorder trace.Recorder
 	if m.trace {
 		recorder = trace.RecorderFunc(func(e trace.Event) { m.log = append(m.log, e.String()) })
 	}
+	node := NodeConfig{Self: s.life, Candidates: m.names, Links: 1, Heartbeat: 20 * time.Millisecond, SuspectAfter: 100 * time.Millisecond, Recorder: recorder}
+	join := m.group
+	m.configure(s, &node, &join)
 	var err error
-	s.node, err = New(NodeConfig{Self: s.life, Candidates: m.names, Links: 1, Heartbeat: 20 * time.Millisecond, SuspectAfter: 100 * time.Millisecond, Recorder: recorder},
-		rand.New(rand.NewPCG(uint64(s.life.Incarnation), uint64(s.id))))
+	s.node, err = New(node, rand.New(rand.NewPCG(uint64(s.life.Incarnation), uint64(s.id))))
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	s.step(func(out *Output) {
 		s.node.Start(m.now, out)
-		if s.group, err = s.node.Join(m.now, m.group, out); err != nil {
+		if s.group, err = s.node.Join(m.now, join, out); err != nil {
 			m.t.Fatal(err)
 		}
 	})
@@ -121,8 +133,13 @@ func (s *station) step(fn func(out *Output)) {
 			to = []view.ID{e.To}
 		}
 		for _, id := range to {
-			s.send(id, e)
+			if s.up { // it may crash between two frames
+				s.send(id, e)
+			}
 		}
+	}
+	if !s.up {
+		return
 	}
 	for i := range out.Deliver {
 		s.take(&out.Deliver[i])
@@ -133,13 +150,13 @@ func (s *station) step(fn func(out *Output)) {
 func (s *station) schedule() {
 	m := s.mesh
 	d := s.node.Deadline()
-	if d.IsZero() || d.Equal(s.wakes) {
+	if d.IsZero() || d.Equal(s.wakes) || s.asleep {
 		return
 	}
 	s.wakes = d
 	node := s.node
 	m.after(max(d.Sub(m.now), 0), func() {
-		if s.up && s.node == node && s.wakes.Equal(d) {
+		if s.up && !s.asleep && s.node == node && s.wakes.Equal(d) {
 			s.wakes = time.Time{}
 			s.step(func(out *Output) { s.node.Tick(m.now, out) })
 		}
@@ -148,13 +165,13 @@ func (s *station) schedule() {
 
 func (s *station) send(to view.ID, e wire.Envelope) {
 	m := s.mesh
-	d := m.delay(s.id, to)
+	d := m.delay(s, to, e.Frame)
 	if d < 0 {
 		return
 	}
 	from, frame := s.life, append([]byte(nil), e.Frame...)
 	m.after(d, func() {
-		if y := m.nodes[to-1]; y.up {
+		if y := m.nodes[to-1]; y.up && m.takes(y, from, frame) {
 			y.step(func(out *Output) { y.node.Receive(m.now, from, 1, frame, out) })
 		}
 	})
