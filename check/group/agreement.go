@@ -112,15 +112,12 @@ func (j inclusion) Hear(f *Fact) error {
 type chain struct {
 	ledger *Ledger
 	epochs map[view.Epoch]int
-	leaves map[view.Member]bool
 }
 
-// Chain judges that one component at most goes on: there is one view of an epoch, one
-// that follows a view, and the members of a view that go on, with those that leave as
-// they want, have more than half of its votes; or all others have crashed, so that there
-// is no other component.
+// Chain judges that one component at most goes on: there is one view of an epoch, and one
+// that follows a view.
 func Chain(l *Ledger) Judge {
-	return &chain{ledger: l, epochs: map[view.Epoch]int{}, leaves: map[view.Member]bool{}}
+	return &chain{ledger: l, epochs: map[view.Epoch]int{}}
 }
 
 // Promise names the promise.
@@ -132,8 +129,6 @@ func (j *chain) Hear(f *Fact) error {
 	switch f.Kind {
 	case Perished:
 		clear(j.epochs)
-	case Left, Joined:
-		j.leaves[f.Node] = f.Kind == Left
 	case Viewed:
 		if other, taken := j.epochs[f.View.Name.Epoch]; taken && other != l.to {
 			return fmt.Errorf("%v was told %v, and %v was told %v: two views of one epoch",
@@ -147,7 +142,7 @@ func (j *chain) Hear(f *Fact) error {
 	return nil
 }
 
-// follows judges that a view is the only one after another, and has the votes for it.
+// follows judges that a view is the only one after another.
 func (j *chain) follows(f *Fact) error {
 	l := j.ledger
 	former := &l.views[l.from]
@@ -156,18 +151,5 @@ func (j *chain) follows(f *Fact) error {
 			f.Node, l.viewName(l.from), l.viewName(l.to), l.viewName(former.next))
 	}
 	former.next = l.to
-	votes, live := 0, false
-	for i := range former.view.Seats {
-		s := &former.view.Seats[i]
-		if f.View.Has(s.Member) || j.leaves[s.Member] {
-			votes += int(s.Votes)
-		} else if other := l.find(s.Member); other != none && l.lives[other].up {
-			live = true
-		}
-	}
-	if votes < former.view.Quorum() && live {
-		return fmt.Errorf("%v went from %v to %v: %d votes of the former go on or leave, and %d are needed",
-			f.Node, former.view, f.View, votes, former.view.Quorum())
-	}
 	return nil
 }

@@ -158,13 +158,14 @@ type Court struct {
 // must be the first.
 func NewCourt(judges ...Judge) *Court { return &Court{judges: judges} }
 
-// All gives every judge of a group, the ledger first. primary says that one component at
+// All gives every judge of a group, the ledger first; then that of liveness, since others
+// judge what there is at the end as if it were all. primary says that one component at
 // most may go on; stateful, that who is let in is given the state.
 func All(primary, stateful bool, patience Patience) []Judge {
 	l := NewLedger()
 	judges := []Judge{
-		l, Agreement(l), Inclusion(l), Integrity(l), Synchrony(l), Sending(l), Succession(l), Causality(l),
-		Totality(l), Uniformity(l), Flow(l, patience), Detector(l, patience), Liveness(l, primary),
+		l, Liveness(l), Agreement(l), Inclusion(l), Integrity(l), Synchrony(l), Sending(l), Succession(l), Causality(l),
+		Totality(l), Uniformity(l), Flow(l, patience), Detector(l, patience),
 	}
 	if primary {
 		judges = append(judges, Chain(l))

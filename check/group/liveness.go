@@ -10,13 +10,12 @@ import (
 // one view, which has nobody else; and each of their messages is delivered by all.
 type liveness struct {
 	ledger  *Ledger
-	primary bool
 	blocked map[int]bool
 }
 
 // Liveness judges the end of a history. If nobody is left that wants to be in the group
 // there is nothing to judge.
-func Liveness(l *Ledger, primary bool) Judge { return &liveness{l, primary, map[int]bool{}} }
+func Liveness(l *Ledger) Judge { return &liveness{l, map[int]bool{}} }
 
 // Promise names the promise.
 func (j *liveness) Promise() string { return "liveness" }

@@ -74,7 +74,7 @@ func (w *cohorts) mayFall(n *node) bool {
 		fallen, all := 0, 0
 		for _, other := range w.nodes {
 			all += int(other.votes)
-			if other == n || !other.Up || other.owners[g].view == nil {
+			if o := other.owners; other == n || !other.Up || o[g].view == nil || !o[g].willing {
 				fallen += int(other.votes)
 			}
 		}

@@ -10,7 +10,7 @@
 //
 // One assumption of the design is kept: with one primary component, less than half of the
 // votes belong at any time to processes that are down, or that have lost their memory and
-// are not in a view again, but for the power of all failing.
+// are not in a view again, or that leave, but for the power of all failing.
 package cohorts
 
 import (
