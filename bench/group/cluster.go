@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -153,12 +154,25 @@ func (c *Cluster) drain(ctx context.Context, f *Flow) error {
 		calm := time.Since(since) >= calmTime
 		if calm && least == most || time.Now().After(end) {
 			f.Late, f.Disorder = most-least, least == most && !same
-			return nil
+			return c.fault()
 		}
 		if err := wait(ctx, drainEvery); err != nil {
 			return err
 		}
 	}
+}
+
+// fault is what the first member said that has something to complain of, nil for nothing.
+func (c *Cluster) fault() error {
+	for _, m := range c.members {
+		m.mu.Lock()
+		faults := len(m.faults)
+		m.mu.Unlock()
+		if faults > 0 {
+			return m.wrong(errors.New("it is not well"))
+		}
+	}
+	return nil
 }
 
 func (c *Cluster) counts() (all []count, err error) {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -51,6 +52,7 @@ func run() error {
 	// Clear text, as the others send it. Every peer keeps the order in which one member
 	// sends, so ours must too.
 	config := holdfast.Config{Cluster: "bench", Name: fmt.Sprintf("n%d", *number), Members: map[string][]string{}, Insecure: true}
+	config.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	for i, address := range strings.Split(*members, ",") {
 		config.Members[fmt.Sprintf("n%d", i+1)] = []string{address}
 	}

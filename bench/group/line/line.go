@@ -45,6 +45,9 @@ const Least = 16
 // Largest is the largest, in bytes.
 const Largest = 1 << 20
 
+// tagMax is the greatest number of a member.
+const tagMax = 64
+
 // probeWait is how long one message is waited for before latency is given up.
 const probeWait = 2 * time.Second
 
@@ -67,6 +70,8 @@ type Port struct {
 	lines *bufio.Writer
 
 	messages, bytes, sum atomic.Uint64
+	last                 [tagMax + 1]uint64 // number delivered, by sender
+	faulty               bool
 
 	probe  atomic.Uint64 // the number of the own message that is waited for; 0 for none
 	probed chan int64    // when it came
@@ -77,13 +82,22 @@ func NewPort(tag uint64, out io.Writer) *Port {
 	return &Port{tag: tag, lines: bufio.NewWriter(out), probed: make(chan int64, 1)}
 }
 
-// Delivered counts a message.
+// Delivered counts a message. One that nobody can have sent, or that comes before an
+// earlier one of the same sender, is a fault, told once.
 func (p *Port) Delivered(payload []byte) {
 	if len(payload) < Least {
 		p.Fault(fmt.Errorf("a message of %d bytes was delivered, which nobody sent", len(payload)))
 		return
 	}
 	tag, number := binary.LittleEndian.Uint64(payload), binary.LittleEndian.Uint64(payload[8:])
+	if tag < 1 || tag > tagMax || number <= p.last[tag] {
+		if !p.faulty {
+			p.faulty = true
+			p.Fault(fmt.Errorf("message %d of member %d was delivered, which is none or comes too late: %x", number, tag, payload[:min(len(payload), 32)]))
+		}
+	} else {
+		p.last[tag] = number
+	}
 	if tag == p.tag && number == p.probe.Load() {
 		p.probe.Store(0)
 		p.probed <- Now()

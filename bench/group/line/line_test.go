@@ -110,3 +110,30 @@ func TestSumTellsTheOrder(t *testing.T) {
 		t.Error("one order has two sums")
 	}
 }
+
+// What cannot have been sent, or comes a second time, is told.
+func TestImpossibleMessagesAreFaults(t *testing.T) {
+	message := func(tag, number byte) []byte {
+		m := make([]byte, line.Least)
+		m[0], m[8] = tag, number
+		return m
+	}
+	for _, c := range []struct {
+		messages [][]byte
+		want     string
+	}{
+		{[][]byte{message(1, 1), message(2, 1), message(1, 3)}, ""},
+		{[][]byte{message(1, 1), message(1, 1)}, "fault message 1 of member 1 "},
+		{[][]byte{message(200, 1), message(201, 1)}, "fault message 1 of member 200 "},
+		{[][]byte{[]byte("short")}, "fault a message of 5 bytes "},
+	} {
+		var said strings.Builder
+		port := line.NewPort(1, &said)
+		for _, m := range c.messages {
+			port.Delivered(m)
+		}
+		if got := said.String(); !strings.HasPrefix(got, c.want) || strings.Count(got, "\n") > 1 || c.want == "" && got != "" {
+			t.Errorf("%v: said %q, want %q", c.messages, got, c.want)
+		}
+	}
+}
