@@ -81,7 +81,7 @@ func BenchmarkHeard(b *testing.B) {
 // notice a death, with a heartbeat of a fifth of SuspectAfter on one link. What it holds
 // the detector to is little: none without loss, and the bound on the time.
 func TestRates(t *testing.T) {
-	const hours, deaths = 1, 100
+	const hours, deaths = 1, 60
 	for _, loss := range []float64{0, 0.01, 0.05, 0.20} {
 		wrong, noticed := rates(t, loss, hours, deaths)
 		slices.Sort(noticed)

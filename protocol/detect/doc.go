@@ -21,7 +21,7 @@
 // With heartbeat h and SuspectAfter s, and times as this process was run:
 //
 //   - A peer that fails is suspected s after the last frame from it was heard if its
-//     heartbeats came regularly, 2s after it at the latest; and s or 2s and two
+//     heartbeats came regularly and it was not suspected wrongly of late, 2s after it at the latest; and s or 2s and two
 //     heartbeats if this process was paused meanwhile.
 //   - A peer is never suspected before s of silence on all links.
 //   - The time in which this process was not run is nobody's silence, but for the time to its
@@ -44,6 +44,10 @@
 // patience is a suspicion, whether its cause is a crash, a cut or a pause of the peer. A cut that heals
 // counts as a mistake too. A link cut one way is a suspicion at its deaf end only; LinkHears
 // tells the other end. A process that sends heartbeats and does nothing else is trusted.
+//
+// What loss costs, with a heartbeat of s/5 on one link and frames lost by chance: TestRates prints it. In
+// 30 hours each there was no wrong suspicion at 0, 1 and 5 %, and 1.4 an hour at 20 %, where what is
+// remembered makes a suspicion take 1.3 of s in the median (0.9, at 0 to 5 %), and at most 1.84 of it.
 //
 // # Cost
 //
