@@ -167,7 +167,9 @@ func TestJudgesOfOrders(t *testing.T) {
 	go2 := []Fact{deliver(a, a, 1, Total), deliver(a, b, 1, Total), deliver(c, b, 1, Total), deliver(c, a, 1, Total)}
 	run(t, []history{
 		{"in succession", all(send(a, 1, FIFO), send(a, 2, Causal), deliver(b, a, 1, FIFO), deliver(b, a, 2, Causal)), ""},
-		{"out of succession", all(send(a, 1, FIFO), send(a, 2, Causal), deliver(b, a, 2, Causal)), "fifo"},
+		{"perhaps out of succession", all(send(a, 1, FIFO), send(a, 2, Causal), deliver(b, a, 2, Causal)), ""},
+		{"out of succession, as another tells", all(send(a, 1, FIFO), send(a, 2, Causal), deliver(b, a, 2, Causal), deliver(c, a, 1, FIFO)), "fifo"},
+		{"out of succession, as another has told", all(send(a, 1, FIFO), send(a, 2, Causal), deliver(c, a, 1, FIFO), deliver(b, a, 2, Causal)), "fifo"},
 		{"unordered overtakes", all(send(a, 1, FIFO), send(a, 2, 0), deliver(b, a, 2, 0), deliver(b, a, 1, FIFO)), ""},
 		{"after one of a former view", []Fact{boot(a), boot(b), tell(a, viewOf(1, a)), send(a, 1, FIFO), deliver(a, a, 1, FIFO), send(a, 2, FIFO),
 			restore(b, Entry{From: a, Number: 1}), tell(b, viewOf(2, a, b)), tell(a, viewOf(2, a, b), a), deliver(b, a, 2, FIFO)}, ""},

@@ -4,29 +4,52 @@ import "fmt"
 
 // succession: of the messages of a sender that are FIFO or stronger none is delivered
 // before one that was multicast earlier, and none is left out.
-type succession struct{ ledger *Ledger }
+type succession struct {
+	ledger *Ledger
+	open   map[int][]leap // by message that was left out, if nobody has delivered it yet
+}
+
+// leap is a delivery by which a message was left out.
+type leap struct{ life, view, message int }
 
 // Succession judges the order of each sender's messages.
-func Succession(l *Ledger) Judge { return succession{l} }
+func Succession(l *Ledger) Judge { return &succession{l, map[int][]leap{}} }
 
 // Promise names the promise.
-func (j succession) Promise() string { return "fifo" }
+func (j *succession) Promise() string { return "fifo" }
 
-// Hear judges a delivery. The message before may be missing only if it was delivered in
-// another view, in which this life need not have been, or if its sender was told that it
-// is lost.
-func (j succession) Hear(f *Fact) error {
+// Hear judges a delivery. The message before may be missing only if it belongs to another
+// view, in which this life need not have been, or if its sender was told that it is lost.
+// If nobody has delivered it yet its view is not known: then the first who does tells.
+func (j *succession) Hear(f *Fact) error {
 	l := j.ledger
-	if f.Kind != Delivered || l.subject == none || l.messages[l.subject].previous == none {
+	if f.Kind != Delivered || l.subject == none {
 		return nil
 	}
-	p := &l.lives[l.node]
+	for _, p := range j.open[l.subject] {
+		if p.view == int(l.messages[l.subject].view) {
+			return j.broken(p, l.subject)
+		}
+	}
+	delete(j.open, l.subject)
 	before := int(l.messages[l.subject].previous)
-	m := &l.messages[before]
-	if p.had.has(before) || m.lost || m.view != none && int(m.view) != p.view {
+	if before == none || l.lives[l.node].had.has(before) || l.messages[before].lost {
 		return nil
 	}
-	return fmt.Errorf("%v delivered %s and not %s, which was multicast before", f.Node, l.name(l.subject), l.name(before))
+	p := leap{l.node, l.lives[l.node].view, l.subject}
+	switch int(l.messages[before].view) {
+	case none:
+		j.open[before] = append(j.open[before], p)
+	case p.view:
+		return j.broken(p, before)
+	}
+	return nil
+}
+
+func (j *succession) broken(p leap, before int) error {
+	l := j.ledger
+	return fmt.Errorf("in %s %v delivered %s and not %s, which was multicast before",
+		l.viewName(p.view), l.member(p.life), l.name(p.message), l.name(before))
 }
 
 // causality: a causal message is delivered after all causal messages that happened before
