@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-ha/holdfast/internal/edge/link"
+	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
@@ -35,6 +36,8 @@ type port struct {
 	dropped   [wire.ReasonCount]uint64
 	lastDrop  wire.Reason
 	lastFrom  netip.AddrPort
+	twin      view.Member // the last second process under a member's name, and where it is
+	twinFrom  netip.AddrPort
 	sendError unix.Errno
 	readError unix.Errno
 }

@@ -24,6 +24,7 @@ func (t *Transport) Stats() []link.Stats {
 		if p.lastDrop != wire.OK {
 			s.LastSource = p.lastFrom
 		}
+		s.Twin, s.TwinSource = p.twin, p.twinFrom
 		if p.sendError != 0 {
 			s.SendError = p.sendError
 		}

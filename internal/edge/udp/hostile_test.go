@@ -6,10 +6,14 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"encoding/hex"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-ha/holdfast/internal/edge/link"
 	"github.com/holdfast-ha/holdfast/internal/edge/seal"
 	"github.com/holdfast-ha/holdfast/internal/key"
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -137,7 +141,10 @@ func TestReasons(t *testing.T) {
 		{"frame too large", forge(t, k, seal.Header{From: first, Counter: 9}, 2, huge+"x"), wire.Long},
 		{"beyond the room", make([]byte, 9000), wire.Long},
 		{"another version", change(forge(t, k, seal.Header{From: first, Counter: 9}, 2, "f"), 0, 2), wire.WrongVersion},
-		{"reserved scope", change(forge(t, k, seal.Header{From: first, Counter: 9}, 2, "f"), 3, 2), wire.Malformed},
+		{"reserved scope", change(forge(t, k, seal.Header{From: first, Counter: 9}, 2, "f"), 3, 4), wire.Malformed},
+		{"hello, of streams", forge(t, k, seal.Header{Scope: seal.Hello, From: first, Counter: 9}, 2, "f"), wire.Malformed},
+		{"broken notice", forge(t, k, seal.Header{Scope: seal.Notice, From: first, Counter: 9}, 2, "f"), wire.Malformed},
+		{"notice for another life", forge(t, k, seal.Header{Scope: seal.Notice, From: first, Counter: 9}, 2, string(link.AppendNotice(nil, wire.Twin, 199, netip.AddrPort{}))), wire.WrongDestination},
 		{"for everyone", forge(t, k, seal.Header{Scope: seal.Everyone, From: first, Counter: 9}, 2, "f"), wire.OK},
 		{"scope changed to everyone", change(forge(t, k, seal.Header{From: first, Counter: 9}, 2, "f"), 3, byte(seal.Everyone)), wire.ForgedSeal},
 		{"scope changed to one", change(forge(t, k, seal.Header{Scope: seal.Everyone, From: first, Counter: 9}, 2, "f"), 3, 0), wire.ForgedSeal},
@@ -293,7 +300,7 @@ func FuzzReceive(f *testing.F) {
 			for link := range 2 {
 				for range 2 {
 					d := append(make([]byte, 0, slotSize), b[:min(len(b), slotSize)]...)
-					from, frame, reason := tr.accept(link, d)
+					from, frame, reason := tr.accept(link, d, &unix.RawSockaddrInet6{})
 					if reason == wire.OK && c.Keys != nil && (from != first || string(frame) != "frame" || !bytes.Equal(b, good) && !bytes.Equal(b, all)) {
 						t.Fatalf("a datagram nobody sealed was handed over: %v %q", from, frame)
 					}

@@ -1,6 +1,10 @@
 package udp
 
-import "github.com/holdfast-ha/holdfast/internal/edge/seal"
+import (
+	"time"
+
+	"github.com/holdfast-ha/holdfast/internal/edge/seal"
+)
 
 // The bounds of this package.
 const (
@@ -33,4 +37,13 @@ const (
 	// bufferDefault is what the receive and send buffers of the sockets are by default,
 	// in bytes: a burst of some thousand full datagrams while the process is not running.
 	bufferDefault = 8 << 20
+
+	// twinMax is how long after a member was heard a later life of it, from another
+	// address, is taken for a second process under its name. A process that moves to
+	// another address is heard after this time.
+	twinMax = 2 * time.Second
+
+	// noticeMin is the time between two notices to the second process: whoever can make
+	// one send datagrams must not make us send more.
+	noticeMin = time.Second
 )

@@ -78,6 +78,7 @@ func (t *Transport) Receive(number int, fn func(from view.Member, link uint8, fr
 		return 0, &OpError{Op: "receive", Err: fmt.Errorf("there is no link %d; there are %d", number, len(t.links))}
 	}
 	l := t.links[number-1]
+	t.now = t.clock()
 	n, err = t.drain(l, l.fd, number, fn)
 	if err != nil || l.groupFD < 0 {
 		return n, err
@@ -128,7 +129,7 @@ func (t *Transport) split(l *port, number, slot int, fn func(view.Member, uint8,
 
 // one judges one received datagram and hands it over if it is good.
 func (t *Transport) one(l *port, number, slot int, b []byte, fn func(view.Member, uint8, []byte)) {
-	from, frame, reason := t.accept(number-1, b)
+	from, frame, reason := t.accept(number-1, b, &t.inbox.names[slot])
 	if reason != wire.OK {
 		l.dropped[reason]++
 		if reason != wire.Duplicate {
@@ -136,17 +137,20 @@ func (t *Transport) one(l *port, number, slot int, b []byte, fn func(view.Member
 		}
 		return
 	}
-	fn(from, uint8(number), frame)
+	if frame != nil {
+		fn(from, uint8(number), frame)
+	}
 }
 
 // accept judges a datagram from a link, counted from 0 here: the checks of
-// docs/rfc/0002-envelope.md, in their order. It opens the seal in place.
-func (t *Transport) accept(at int, b []byte) (view.Member, []byte, wire.Reason) {
+// docs/rfc/0002-envelope.md, in their order. It opens the seal in place. A good datagram
+// without a frame was for the transport itself.
+func (t *Transport) accept(at int, b []byte, source *unix.RawSockaddrInet6) (view.Member, []byte, wire.Reason) {
 	var h seal.Header
 	if reason := t.seal.Parse(&h, b); reason != wire.OK {
 		return view.Member{}, nil, reason
 	}
-	if h.Scope > seal.Everyone {
+	if h.Scope > seal.Notice {
 		return view.Member{}, nil, wire.Malformed
 	}
 	p := t.peers[h.From.ID]
@@ -154,10 +158,9 @@ func (t *Transport) accept(at int, b []byte) (view.Member, []byte, wire.Reason) 
 		return view.Member{}, nil, wire.UnknownSender
 	}
 	path := &p.paths[at].count
-	frame, reason := t.seal.Open(&p.Peer, &h, at, b)
+	frame, reason := t.admit(p, &h, at, b, source)
 	switch reason {
 	case wire.OK:
-		p.Take(&h, at)
 		path.in.Add(1, len(b))
 	case wire.Duplicate:
 		path.duplicates++
@@ -165,4 +168,34 @@ func (t *Transport) accept(at int, b []byte) (view.Member, []byte, wire.Reason) 
 		path.dropped++
 	}
 	return h.From, frame, reason
+}
+
+// admit judges a datagram that names p as its sender, and marks it as taken.
+func (t *Transport) admit(p *peer, h *seal.Header, at int, b []byte, source *unix.RawSockaddrInet6) ([]byte, wire.Reason) {
+	frame, reason := t.seal.Open(&p.Peer, h, at, b)
+	if reason != wire.OK {
+		return nil, reason
+	}
+	later := p.Later(h)
+	if later && t.isTwin(p, at, source) {
+		t.tell(p, h.From, at, source)
+		return nil, wire.Twin
+	}
+	if h.Scope == seal.Notice {
+		if reason := t.noticed(h.From, frame); reason != wire.OK {
+			return nil, reason
+		}
+		frame = nil
+	}
+	p.Take(h, at)
+	if later {
+		for i := range p.paths {
+			p.paths[i].source.Size = 0
+		}
+	}
+	if known := &p.paths[at].source; !isSame(known, source) {
+		*known = routeOf(source)
+	}
+	p.heard = t.now
+	return frame, wire.OK
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-ha/holdfast/internal/edge/link"
+	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
@@ -23,9 +24,12 @@ type port struct {
 	groupFD int  // receives what is sent to the group; -1 if there is none
 	group   path // to the group; its size is 0 if there is none
 
-	dropped      [wire.ReasonCount]uint64 // datagrams received and not handed over
-	lastDrop     wire.Reason
-	lastFrom     unix.RawSockaddrInet6
+	dropped  [wire.ReasonCount]uint64 // datagrams received and not handed over
+	lastDrop wire.Reason
+	lastFrom unix.RawSockaddrInet6
+	twin     view.Member // the last second process that was found under a member's name
+	twinTo   path        // where it is
+
 	sendError    unix.Errno // of the last datagram that the kernel refused
 	segmentError unix.Errno // not 0: the kernel does not cut messages into datagrams here
 	readError    unix.Errno // the last one that a receive brought up

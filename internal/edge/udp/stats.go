@@ -36,6 +36,9 @@ func (t *Transport) Stats() []link.Stats {
 		if l.lastDrop != wire.OK {
 			s.LastSource = link.Address(&l.lastFrom)
 		}
+		if l.twin.Known() {
+			s.Twin, s.TwinSource = l.twin, link.Address(&l.twinTo.Name)
+		}
 		if l.sendError != 0 {
 			s.SendError = l.sendError
 		}

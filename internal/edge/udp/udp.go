@@ -23,6 +23,7 @@ package udp
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/edge/link"
 	"github.com/holdfast-ha/holdfast/internal/edge/seal"
@@ -74,6 +75,10 @@ type Transport struct {
 	arena []byte // what is queued, datagram behind datagram, each sealed once and sent over one or more links
 	used  int    // bytes of it
 	inbox inbox
+
+	clock   func() time.Time
+	now     time.Time // of the present Receive
+	refusal link.Refusal
 }
 
 // Open checks the configuration and opens a socket for each link.
@@ -93,7 +98,7 @@ func open(c Config) (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Transport{seal: sealer, peers: map[view.ID]*peer{}, arena: make([]byte, arenaSize)}
+	t := &Transport{seal: sealer, peers: map[view.ID]*peer{}, arena: make([]byte, arenaSize), clock: time.Now}
 	t.inbox.init()
 	for i := range c.Links {
 		l, err := openPort(&c.Links[i], i, c.ReceiveBuffer, c.SendBuffer)
@@ -105,7 +110,7 @@ func open(c Config) (*Transport, error) {
 		for id, at := range c.Links[i].Peers {
 			p := t.peers[id]
 			if p == nil {
-				p = &peer{Peer: seal.NewPeer(id)}
+				p = &peer{Peer: seal.NewPeer(id), id: id}
 				t.peers[id] = p
 			}
 			if p.paths[i].Route, err = link.NewRoute(at, l.zone); err != nil {
@@ -148,6 +153,10 @@ func (t *Transport) FDs() []int {
 	}
 	return fds
 }
+
+// Refused says what another member last told about why it does not listen to this one;
+// false if none did.
+func (t *Transport) Refused() (link.Refusal, bool) { return t.refusal, t.refusal.From.Known() }
 
 // Close closes the sockets. What is queued and not flushed is lost. A second Close
 // does nothing.
