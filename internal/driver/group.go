@@ -47,7 +47,7 @@ type Group struct {
 	throttled bool
 	leaving   bool
 	left      bool // the node was told
-	spool     *spool
+	shots     []shot
 
 	mu     sync.Mutex
 	notes  notes
@@ -124,8 +124,13 @@ func (g *Group) next(ctx context.Context) (*Event, error) {
 			return nil, err
 		}
 		switch e.Kind {
+		case cohort.Message:
+			if e.From == g.c.cfg.Node.Self {
+				g.submits.seen.Add(1)
+			}
+			return e, nil
 		case cohort.Wanted:
-			if err := g.snapshot(); err != nil {
+			if err := g.snapshot(e.Notice); err != nil {
 				return nil, err
 			}
 		case cohort.StateBegan:
@@ -190,8 +195,7 @@ func (g *Group) end(err error) {
 	g.ending.Do(func() {
 		g.submits.end(err)
 		g.events.end(err)
-		g.spool.close()
-		g.spool = nil
+		g.closeShots()
 		close(g.gone)
 	})
 }
@@ -213,7 +217,11 @@ func (g *Group) deliver(d *cohort.Delivery) {
 	case cohort.StateChunk:
 		g.events.add(Event{Kind: d.Kind}, d.Payload)
 		return
+	case cohort.Unwanted:
+		g.unwanted(d.View.Name)
+		return
 	case cohort.Lost:
+		g.submits.seen.Add(d.Last - d.Number + 1)
 		g.submits.delivered(d.Number, d.Last, ErrLost)
 	}
 	g.note(d)

@@ -5,16 +5,52 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
+	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 // ErrState is what reading a state ends with when it comes no further; another
 // transfer begins, from the start.
 var ErrState = errors.New("the transfer of the state broke off and begins anew")
 
+// shot is the state at one cut, and for whom it is.
+type shot struct {
+	cut view.Name
+	to  []view.Member
+	*spool
+}
+
+// shotFor is the latest state for a joiner, or nil.
+func (g *Group) shotFor(to view.ID) *spool {
+	for i := len(g.shots) - 1; i >= 0; i-- {
+		if slices.ContainsFunc(g.shots[i].to, func(m view.Member) bool { return m.ID == to }) {
+			return g.shots[i].spool
+		}
+	}
+	return nil
+}
+
+// unwanted forgets a state that nobody needs any more.
+func (g *Group) unwanted(cut view.Name) {
+	g.shots = slices.DeleteFunc(g.shots, func(s shot) bool {
+		if s.cut == cut {
+			s.close()
+		}
+		return s.cut == cut
+	})
+}
+
+func (g *Group) closeShots() {
+	for i := range g.shots {
+		g.shots[i].close()
+	}
+	g.shots = nil
+}
+
 // snapshot gives the state as it is at this point of the events.
-func (g *Group) snapshot() error {
+func (g *Group) snapshot(wanted *cohort.Delivery) error {
 	if g.cfg.Snapshot == nil {
 		return nil
 	}
@@ -24,9 +60,8 @@ func (g *Group) snapshot() error {
 		return fmt.Errorf("snapshot: %w; joiners wait for another member's", err)
 	}
 	if !g.c.Do(func() {
-		g.spool.close()
-		g.spool = s
-		g.place.Serve(g.c.time, s.size, true)
+		g.shots = append(g.shots, shot{wanted.View.Name, wanted.Missing, s})
+		g.place.Serve(g.c.time, wanted.View.Name, s.size, true)
 	}) {
 		s.close()
 	}
@@ -39,7 +74,7 @@ func (c *Cohort) answer() bool {
 		return false
 	}
 	for _, a := range c.asks {
-		s := a.group.spool
+		s := a.group.shotFor(a.peer)
 		if s == nil || a.group.place == nil {
 			continue // it is asked for again
 		}

@@ -123,7 +123,7 @@ func (m *Machine) onPropose(now time.Time, from int, b Ballot, o *Outcome, out *
 		}
 		return
 	}
-	if m.current == nil && !m.floor.Less(o.Next.Name) {
+	if m.current == nil && o.Next.Name.Epoch <= m.floor.Epoch {
 		return // late, of a founding before the last
 	}
 	if b.Less(m.promised) && canary != Deaf {
@@ -155,7 +155,7 @@ func (m *Machine) onCommit(now time.Time, from int, o *Outcome, out *Output) {
 	in := o.Next.Has(m.cfg.Self)
 	switch {
 	case m.current != nil && o.Next.Name == m.current.Name:
-	case m.current == nil && !m.floor.Less(o.Next.Name) && canary != ForgetsFloor:
+	case m.current == nil && o.Next.Name.Epoch <= m.floor.Epoch && canary != ForgetsFloor:
 		if in && m.floor != o.Next.Name {
 			m.end(from, appendName(m.begin(verbApart, out), o.Next.Name), out)
 		}

@@ -22,6 +22,10 @@ const (
 	// than the leader gives up on a member.
 	followPatiences = 8
 
+	// healShare is the part of a patience for which a change that had not enough votes and
+	// has them now waits for more members: half of one is at least a heartbeat.
+	healShare = 2
+
 	// foundPulses is for how many pulses a process listens for a group that exists before
 	// it founds one.
 	foundPulses = 4

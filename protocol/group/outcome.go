@@ -62,5 +62,7 @@ func (m *Machine) admit(now time.Time, o *Outcome) {
 			s.Member = m.current.Seats[r].Member
 		}
 		o.Next.Seats = append(o.Next.Seats, s)
+		// For who comes in, too, the epoch must grow.
+		o.Next.Name.Epoch = max(o.Next.Name.Epoch, m.peers[i].pulse.name.Epoch+1)
 	}
 }

@@ -38,7 +38,8 @@ type change struct {
 	cut      view.Cut
 	tries    int
 	outcome  *Outcome
-	accepted uint32 // candidates
+	accepted uint32    // candidates
+	enough   time.Time // since when the votes suffice after they did not; zero: they do not, or always did
 }
 
 func appendUvarint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
@@ -62,16 +63,16 @@ func (m *Machine) present(now time.Time, s view.Seat) bool {
 	return p.trusted && p.life == s.Member && !p.apart && !p.shunned.After(now)
 }
 
-// alone says whether it is certain that nobody but the reporters can have a view as late
-// as this one: all candidates are heard, and those who have not reported are outside and
-// know of no later one. The lives that they had before are over.
-func (m *Machine) alone(now time.Time) bool {
+// alone says whether it is certain that nobody but some, this member among them, can have a
+// view as late as this one: all candidates are heard, and the others are outside and know
+// of no later one. The lives that they had before are over.
+func (m *Machine) alone(now time.Time, some func(candidate int) bool) bool {
 	if m.current == nil {
 		return false
 	}
 	for i := range m.peers {
 		p := &m.peers[i]
-		if i == m.self || m.change.reports[i].have {
+		if i == m.self || some(i) {
 			continue
 		}
 		if !m.recent(now, i) || p.pulse.state != Asking || m.current.Name.Less(p.pulse.name) || m.current.Has(p.life) {
@@ -108,6 +109,7 @@ func (m *Machine) lead(now time.Time, out *Output) {
 		return
 	}
 	if m.frozen {
+		m.follow(now, out)
 		// Somebody else leads, or led. The leader's patience is one; the others' are longer.
 		patience := m.cfg.Patience
 		if m.leader(now) != m.cfg.Self.ID {
@@ -246,7 +248,7 @@ func (m *Machine) start(now time.Time, out *Output) {
 	c := &m.change
 	c.round = max(c.round, m.promised.Round) + 1
 	c.active, c.ballot, c.stage = true, Ballot{c.round, m.cfg.Self.ID}, Collecting
-	c.outcome, c.accepted, c.tries = nil, 0, 0
+	c.outcome, c.accepted, c.tries, c.enough = nil, 0, 0, time.Time{}
 	clear(c.reports)
 	m.promise(now, c.ballot, out)
 	m.prepare(out)
@@ -323,15 +325,58 @@ func (m *Machine) collected(now time.Time, out *Output) bool {
 			missing = append(missing, s.Member)
 		}
 	}
-	if m.cfg.All || votes >= m.base().Quorum() || m.alone(now) || canary == Minority {
-		return true
+	if m.cfg.All || votes >= m.base().Quorum() || m.alone(now, m.reported) || canary == Minority {
+		return len(missing) == 0 || !m.blocked || m.waitedForMore(now)
 	}
-	if !m.blocked && m.current != nil {
-		m.blocked = true
-		m.record(now, trace.Blocked, view.Nobody, uint64(votes), uint64(m.base().Quorum()), 0)
-		out.Do = append(out.Do, Command{Verb: Block, Missing: missing})
-	}
+	m.change.enough = time.Time{}
+	m.block(now, votes, missing, out)
 	return false
+}
+
+func (m *Machine) reported(candidate int) bool { return m.change.reports[candidate].have }
+
+// waitedForMore says whether those who come into hearing after a time without enough votes
+// had the time to: a network that heals does so for one after the other, and the first
+// quorum need not leave the rest behind.
+func (m *Machine) waitedForMore(now time.Time) bool {
+	if m.change.enough.IsZero() {
+		m.change.enough = now
+	}
+	return now.Sub(m.change.enough) >= m.cfg.Patience/healShare
+}
+
+// block tells, once, that the votes do not suffice.
+func (m *Machine) block(now time.Time, votes int, missing []view.Member, out *Output) {
+	if m.blocked || m.current == nil {
+		return
+	}
+	m.blocked = true
+	m.record(now, trace.Blocked, view.Nobody, uint64(votes), uint64(m.base().Quorum()), 0)
+	out.Do = append(out.Do, Command{Verb: Block, Missing: missing})
+}
+
+// follow sees to it that who takes part in another's ballot is told, too, if those whom it
+// hears do not have the votes.
+func (m *Machine) follow(now time.Time, out *Output) {
+	if m.cfg.All || m.blocked || m.current == nil || now.Sub(m.began) < m.cfg.Patience/healShare {
+		return
+	}
+	votes := 0
+	var missing []view.Member
+	for _, s := range m.current.Seats {
+		if m.present(now, s) {
+			votes += int(s.Votes)
+		} else {
+			missing = append(missing, s.Member)
+		}
+	}
+	heard := func(i int) bool {
+		s := m.seatOf(i)
+		return s.ID != view.Nobody && m.present(now, s)
+	}
+	if votes < m.current.Quorum() && !m.alone(now, heard) {
+		m.block(now, votes, missing, out)
+	}
 }
 
 func (m *Machine) onFilled(now time.Time, from int, of view.Name, b Ballot, out *Output) {

@@ -104,7 +104,7 @@ func (m *Machine) answer(now time.Time, from int, p *pulse, out *Output) {
 	inside := m.current.Has(q.life)
 	switch {
 	case p.state == Asking && inside:
-		if p.name.Less(m.current.Name) {
+		if p.name.Epoch < m.current.Name.Epoch {
 			m.sendCommit(from, out) // it was let in and has not heard
 		} else {
 			q.apart = true // it knows, and is out

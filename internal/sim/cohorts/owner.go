@@ -25,7 +25,6 @@ type owner struct {
 	state   []group.Entry
 
 	snapshots map[view.ID][]byte // what joiners are given
-	wanted    int                // how often the state was asked for
 	incoming  []byte
 	waits     time.Duration // since when no message was taken
 	throttled bool
@@ -232,16 +231,17 @@ func (o *owner) serve(d *cohort.Delivery) {
 		o.n.later = append(o.n.later, func() { o.chunk(to, offset, size) })
 		return
 	}
-	data := encode(o.state)
-	o.snapshots = map[view.ID][]byte{}
+	data, cut := encode(o.state), d.View.Name
+	if o.snapshots == nil {
+		o.snapshots = map[view.ID][]byte{}
+	}
 	for _, m := range d.Missing {
 		o.snapshots[m.ID] = data
 	}
-	o.wanted++
-	known, wanted := w.Rng.IntN(2) == 0, o.wanted
+	known := w.Rng.IntN(2) == 0
 	w.After(w.UpTo(w.opt.serve), func() {
-		if still() && o.wanted == wanted {
-			g.Serve(w.Read(&o.n.Host), uint64(len(data)), known)
+		if still() {
+			g.Serve(w.Read(&o.n.Host), cut, uint64(len(data)), known)
 			o.n.after()
 		}
 	})

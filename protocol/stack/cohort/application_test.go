@@ -169,7 +169,7 @@ func (a *app) transfer(d *Delivery) {
 		for _, m := range d.Missing {
 			a.shot[m.ID] = data
 		}
-		a.s.group.Serve(y.mesh.now, uint64(len(data)), true)
+		a.s.group.Serve(y.mesh.now, d.View.Name, uint64(len(data)), true)
 	case ChunkWanted:
 		data := a.shot[d.Peer]
 		from := min(int(d.Number), len(data))

@@ -72,11 +72,15 @@ const (
 	// Refused: the others do not let this member in; Refusal says why. It goes on asking.
 	Refused
 	// Wanted: members of Missing (the joiners) want the state as it is at this point. It
-	// comes right after Viewed. The owner answers with Group.Serve.
+	// comes right after Viewed. The owner answers with Group.Serve. It may come again before
+	// the former joiners are served: the state of each is that of its own Wanted.
 	Wanted
 	// ChunkWanted: member Peer wants Last bytes of the state from offset Number on. The
 	// owner answers with Group.Chunk.
 	ChunkWanted
+	// Unwanted: nobody needs the state any more that was wanted, for the joiners Missing, at
+	// the beginning of the view that View names.
+	Unwanted
 	// StateBegan: the state at the cut comes; what was delivered before is void.
 	StateBegan
 	// StateChunk: a piece of it: Payload, in order.
@@ -86,8 +90,9 @@ const (
 	StateFailed
 	// StateDone: that was all. Viewed follows, and the messages since.
 	StateDone
-	// Lost: this member's own messages Number to Last, multicast in the old view or
-	// waiting, were not delivered to it and will not be: it was expelled.
+	// Lost: this member's own messages Number to Last were not delivered to it and will not
+	// be, since it was expelled or had to begin anew. Whether others have delivered them, it
+	// cannot know; if so, they are in the state that it is given next.
 	Lost
 	// Slow: Peer holds this member's messages up, or (Nobody) does so no longer.
 	Slow

@@ -48,7 +48,7 @@ type Group struct {
 
 	fetching view.Member // the donor, while the state is fetched
 	cut      view.Name   // of that state
-	serving  serving
+	servings []serving
 }
 
 // Past is a view that a group was in.
@@ -127,13 +127,13 @@ func (g *Group) View() *view.View { return g.current }
 // Leave takes this member out; Departed is the last delivery. Messages that it has
 // multicast go first, and a joiner that gets the state from here is served first.
 func (g *Group) Leave(now time.Time, out *Output) {
-	g.node.begin()
+	now = g.node.begin(now)
 	g.leaving = true
 	g.tryLeave(now)
 }
 
 func (g *Group) tryLeave(now time.Time) {
-	if g.leaving && (g.current == nil || g.queue.empty()) && !g.serving.busy(now) {
+	if g.leaving && (g.current == nil || g.queue.empty()) && !g.serves(now) {
 		g.members.Leave(now, &g.told)
 		g.obey(now)
 	}
@@ -176,12 +176,22 @@ func (g *Group) tick(now time.Time) {
 		g.state.Tick(now, &g.moved)
 		g.move(now)
 	}
+	g.endServing(now)
 	g.tryLeave(now)
 }
 
 func (g *Group) deadline() time.Time {
 	d := sooner(g.members.Deadline(), g.streams.Deadline())
-	return sooner(d, sooner(g.state.Deadline(), g.serving.until))
+	d = sooner(d, g.state.Deadline())
+	for i := range g.servings {
+		d = sooner(d, g.servings[i].end().Add(time.Nanosecond))
+		if g.leaving {
+			if at := g.servings[i].asked.Add(stayMax); at.After(g.node.last) {
+				d = sooner(d, at)
+			}
+		}
+	}
+	return d
 }
 
 // obey carries out what the membership asks. What it asks may make it ask more.

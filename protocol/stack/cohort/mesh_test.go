@@ -192,7 +192,7 @@ func (s *station) take(d *Delivery) {
 		s.hear("message %s %q", d.From.ID, d.Payload)
 	case Wanted:
 		s.serves = []byte(fmt.Sprintf("%q", s.state))
-		s.group.Serve(m.now, uint64(len(s.serves)), true)
+		s.group.Serve(m.now, d.View.Name, uint64(len(s.serves)), true)
 	case ChunkWanted:
 		from := min(int(d.Number), len(s.serves))
 		to := min(from+int(d.Last), len(s.serves))

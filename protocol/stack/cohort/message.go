@@ -15,7 +15,7 @@ import (
 // A message belongs to the view in which it leaves the queue; during a view change it
 // waits for the next one.
 func (g *Group) Multicast(now time.Time, o order.Order, payload []byte, out *Output) (number uint64, ok bool) {
-	g.node.begin()
+	now = g.node.begin(now)
 	if g.over || g.leaving || g.witness || !o.Valid() || len(payload) > min(g.cfg.MessageMax, g.queue.room()) {
 		return 0, false
 	}

@@ -24,6 +24,8 @@ type Node struct {
 	found   detect.Output
 	groups  []*Group
 	flushed bool
+	last    time.Time     // the latest time that was told
+	ahead   time.Duration // how far a clock that jumped back is behind the time that machines are told
 	drops   [wire.ReasonCount]uint64
 }
 
@@ -54,7 +56,7 @@ func (n *Node) random() *rand.Rand { return rand.New(rand.NewPCG(n.rng.Uint64(),
 
 // Start begins to send heartbeats.
 func (n *Node) Start(now time.Time, out *Output) {
-	n.begin()
+	now = n.begin(now)
 	n.detect.Start(now, &n.found)
 	n.heed(now)
 }
@@ -68,7 +70,7 @@ func Key(name string) uint32 {
 
 // Join asks to be let into a group, or to found it. Its deliveries say what becomes of it.
 func (n *Node) Join(now time.Time, cfg GroupConfig, out *Output) (*Group, error) {
-	n.begin()
+	now = n.begin(now)
 	if len(n.groups) == groupsMax {
 		return nil, fmt.Errorf("cohort: this process is in %d groups already, the most there may be", groupsMax)
 	}
@@ -94,7 +96,7 @@ func (n *Node) Join(now time.Time, cfg GroupConfig, out *Output) (*Group, error)
 
 // Receive takes one frame that the transport says is from this life of a member.
 func (n *Node) Receive(now time.Time, from view.Member, link uint8, frame []byte, out *Output) {
-	n.begin()
+	now = n.begin(now)
 	h, payload, reason := wire.Open(frame)
 	if reason == wire.OK && h.Fingerprint != n.cfg.Fingerprint {
 		reason = wire.ForeignCluster
@@ -148,7 +150,7 @@ func (n *Node) group(key uint32) *Group {
 
 // Suspect tells the detector of a node with NodeConfig.Perfect what is true.
 func (n *Node) Suspect(now time.Time, id view.ID, suspected bool, out *Output) {
-	n.begin()
+	now = n.begin(now)
 	n.detect.Suspect(now, id, suspected, &n.found)
 	n.heed(now)
 }
@@ -165,7 +167,7 @@ func (n *Node) heed(now time.Time) {
 
 // Tick does what is due.
 func (n *Node) Tick(now time.Time, out *Output) {
-	n.begin()
+	now = n.begin(now)
 	if due(now, n.detect.Deadline()) {
 		n.detect.Tick(now, &n.found)
 		n.heed(now)
@@ -183,7 +185,10 @@ func (n *Node) Deadline() time.Time {
 	for _, g := range n.groups {
 		d = sooner(d, g.deadline())
 	}
-	return d
+	if d.IsZero() {
+		return d
+	}
+	return d.Add(-n.ahead)
 }
 
 func sooner(a, b time.Time) time.Time {
@@ -196,7 +201,7 @@ func sooner(a, b time.Time) time.Time {
 // Flush ends a step: messages get their order, what is due leaves, and everything is put
 // out.
 func (n *Node) Flush(now time.Time, out *Output) {
-	n.begin()
+	now = n.begin(now)
 	out.Send = append(out.Send, n.found.Send...)
 	kept := n.groups[:0]
 	for _, g := range n.groups {
@@ -210,11 +215,21 @@ func (n *Node) Flush(now time.Time, out *Output) {
 	n.flushed = true
 }
 
-// begin takes the buffers back when a step begins.
-func (n *Node) begin() {
-	if !n.flushed {
-		return
+// begin begins a call: it takes the buffers back if it is the first of its step, and gives
+// the time that the machines are told. That never goes back, whatever the clock does.
+func (n *Node) begin(now time.Time) time.Time {
+	if now = now.Add(n.ahead); now.Before(n.last) {
+		n.ahead += n.last.Sub(now)
+		now = n.last
 	}
+	n.last = now
+	if n.flushed {
+		n.takeBack()
+	}
+	return now
+}
+
+func (n *Node) takeBack() {
 	n.flushed = false
 	n.found.Reset()
 	for _, g := range n.groups {

@@ -8,19 +8,72 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
-// serveMax is for how long a member that wants to leave goes on serving a joiner that does
-// not ask for anything.
-const serveMax = 5 * time.Second
+const (
+	// serveMax is after how long without a question from its joiners a state counts as not
+	// needed any more.
+	serveMax = 5 * time.Second
 
-// serving is the state that this member gives to joiners.
+	// stayMax is for how long a member that wants to leave stays for a joiner that asks for
+	// nothing.
+	stayMax = time.Second
+
+	// serveLate is how long the owner may take until it has the state.
+	serveLate = time.Minute
+)
+
+// serving is the state that this member gives to joiners, as of one cut.
 type serving struct {
 	cut   view.Name
 	to    []view.Member
-	until time.Time // when the joiners are taken for gone, if they ask for nothing more
+	given bool      // the owner has it
+	asked time.Time // when it was last asked for, or wanted
 }
 
-// busy says whether somebody still needs this member's state.
-func (s *serving) busy(now time.Time) bool { return len(s.to) > 0 && now.Before(s.until) }
+// over says whether nobody needs it any more.
+func (s *serving) over(now time.Time) bool { return now.After(s.end()) }
+
+func (s *serving) end() time.Time {
+	if s.given {
+		return s.asked.Add(serveMax)
+	}
+	return s.asked.Add(serveLate)
+}
+
+// serves says whether a joiner may still need this member's state.
+func (g *Group) serves(now time.Time) bool {
+	for i := range g.servings {
+		if now.Before(g.servings[i].asked.Add(stayMax)) {
+			return true
+		}
+	}
+	return false
+}
+
+// served is the serving for a joiner: the latest, since one that joins anew begins anew.
+func (g *Group) served(to view.ID) *serving {
+	for i := len(g.servings) - 1; i >= 0; i-- {
+		for _, m := range g.servings[i].to {
+			if m.ID == to {
+				return &g.servings[i]
+			}
+		}
+	}
+	return nil
+}
+
+// endServing forgets states that nobody needs any more.
+func (g *Group) endServing(now time.Time) {
+	kept := g.servings[:0]
+	for _, s := range g.servings {
+		if s.over(now) {
+			g.state.Withdraw(s.cut)
+			g.put(Delivery{Kind: Unwanted, View: &view.View{Name: s.cut}, Missing: s.to})
+			continue
+		}
+		kept = append(kept, s)
+	}
+	g.servings = kept
+}
 
 // fetch begins to fetch the state as it is at the beginning of the present view.
 func (g *Group) fetch(now time.Time, donor view.Member) {
@@ -42,8 +95,13 @@ func (g *Group) abandon(now time.Time) {
 	}
 	g.state.Abort(now)
 	g.fetching = view.Member{}
-	g.held, g.spooled, g.pinned = g.held[:0], 0, false
 	g.put(Delivery{Kind: StateFailed})
+	for i := range g.held {
+		if d := &g.held[i]; d.Kind == Message && d.From == g.node.cfg.Self {
+			g.put(Delivery{Kind: Lost, Number: d.Number, Last: d.Number})
+		}
+	}
+	g.held, g.spooled, g.pinned = g.held[:0], 0, false
 }
 
 // orphaned deals with the loss of the donor. If others have the state, this member goes
@@ -75,7 +133,7 @@ func (g *Group) offer(now time.Time, c group.Command, donor view.Member) {
 	if len(joiners) == 0 {
 		return
 	}
-	g.serving = serving{cut: c.View.Name, to: joiners, until: now.Add(serveMax)}
+	g.servings = append(g.servings, serving{cut: c.View.Name, to: joiners, asked: now})
 	g.emit(Delivery{Kind: Wanted, View: c.View, Missing: joiners})
 }
 
@@ -88,19 +146,27 @@ func has(list []view.Member, m view.Member) bool {
 	return false
 }
 
-// Serve says that the owner has the state that Wanted asked for, of total bytes if that is
-// known; ChunkWanted then asks for its pieces.
-func (g *Group) Serve(now time.Time, total uint64, known bool) {
-	g.node.begin()
-	g.state.Offer(now, g.serving.cut, total, known)
+// Serve says that the owner has the state that was wanted at the beginning of a view, of
+// total bytes if that is known; ChunkWanted then asks for its pieces.
+func (g *Group) Serve(now time.Time, cut view.Name, total uint64, known bool) {
+	now = g.node.begin(now)
+	for i := range g.servings {
+		if s := &g.servings[i]; s.cut == cut {
+			s.given, s.asked = true, now
+			g.state.Offer(now, s.cut, total, known)
+			return
+		}
+	}
 }
 
 // Chunk answers ChunkWanted. Fewer bytes than wanted are fine; none means not yet.
 func (g *Group) Chunk(now time.Time, to view.ID, offset uint64, data []byte, last bool, out *Output) {
-	g.node.begin()
-	for _, m := range g.serving.to {
-		if m.ID == to {
-			g.state.Data(now, m, g.serving.cut, offset, data, last, &g.moved)
+	now = g.node.begin(now)
+	if s := g.served(to); s != nil {
+		for _, m := range s.to {
+			if m.ID == to {
+				g.state.Data(now, m, s.cut, offset, data, last, &g.moved)
+			}
 		}
 	}
 	g.move(now)
@@ -108,9 +174,10 @@ func (g *Group) Chunk(now time.Time, to view.ID, offset uint64, data []byte, las
 
 // move passes on what the state transfer put out.
 func (g *Group) move(now time.Time) {
-	for _, a := range g.moved.Asks {
-		if a.Cut == g.serving.cut && has(g.serving.to, a.To) {
-			g.serving.until = now.Add(serveMax)
+	for i := 0; i < len(g.moved.Asks); i++ {
+		a := g.moved.Asks[i]
+		if s := g.served(a.To.ID); s != nil && s.cut == a.Cut && has(s.to, a.To) {
+			s.asked = now
 			g.put(Delivery{Kind: ChunkWanted, Peer: a.To.ID, Number: a.Offset, Last: uint64(a.Size)})
 		}
 	}

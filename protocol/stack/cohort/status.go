@@ -39,8 +39,8 @@ func (g *Group) Status(now time.Time) Status {
 	if s.Fetching.Known() {
 		s.Received, s.Total = g.state.Progress()
 	}
-	if g.serving.busy(now) {
-		s.Serving = slices.Clone(g.serving.to)
+	for i := range g.servings {
+		s.Serving = append(s.Serving, g.servings[i].to...)
 	}
 	return s
 }
