@@ -31,6 +31,9 @@ const (
 	// may need them for releasing anything at all.
 	reserve = 32
 
+	// ringMin is for how many packets there is a place from the beginning.
+	ringMin = 64
+
 	// ringMax bounds what is kept of one stream, released by the owner or not. A member
 	// that is not acknowledged by a third for so long that it would exceed this takes
 	// nothing more of the stream.
@@ -61,8 +64,10 @@ const (
 	// of 60 bytes never brings more than 90 kB.
 	nackPackets = 64
 
-	// waitingMax is how many packets of a stream are asked for and not here, at most.
+	// waitingMax is how many packets of a stream are asked for and not here, at most;
+	// waitingMin where answers are lost: they crowd the way of what is sent first.
 	waitingMax = 256
+	waitingMin = 16
 
 	// repeatMax is how many packets one step sends again, so that many members that lost
 	// the same do not make a step long.

@@ -88,7 +88,7 @@ func (m *Machine) Install(now time.Time, v *view.View) {
 		s := &m.seats[i]
 		*s = seat{Seat: v.Seats[i], acked: make([]uint64, len(v.Seats)), movedAt: m.at, probeAt: never}
 		_, s.suspected = slices.BinarySearch(m.suspects, s.ID)
-		m.streams[i] = stream{rank: i, base: 1}
+		m.streams[i] = stream{rank: i, base: 1, next: 1} // of a witness: nothing ever
 		if s.Witness {
 			continue
 		}
@@ -209,12 +209,16 @@ func (m *Machine) free(s *stream) {
 	s.drop(upto, &m.pool)
 }
 
-// clock notes the time.
+// clock notes the time. Where a clock is set back, the machine's stands still meanwhile.
 func (m *Machine) clock(now time.Time) {
 	if m.zero.IsZero() {
 		m.zero = now
 	}
-	m.at = max(m.at, instant(now.Sub(m.zero)))
+	if at := instant(now.Sub(m.zero)); at >= m.at {
+		m.at = at
+	} else {
+		m.zero = now.Add(-time.Duration(m.at))
+	}
 }
 
 func (m *Machine) record(k trace.Kind, peer view.ID, a, b uint64) {

@@ -9,18 +9,28 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// repair is the asking for what is missing in a stream. Every missing packet is asked for
-// once as soon as it is surely missing, and again a round trip after that while it has
-// not come, with pauses that double while nothing comes at all.
+// repair is the asking for what is missing in a stream. A missing packet is asked for as
+// soon as it is surely missing, and again when the answer is overdue: a round trip or two
+// later, with pauses that double while nothing comes at all, or as soon as something comes
+// that was asked for later. Only so many may be asked for at once, fewer where answers are lost.
 type repair struct {
 	asked   uint64  // what is missing up to here was asked for
-	waiting int     // how many packets that is
+	waiting int     // how many packets the answers to which are on their way
+	limit   int     // how many may be
 	round   instant // estimate of a round trip
-	retryAt instant
+	oldest  instant // when the oldest of those was asked for; never if there is none
+	heard   instant // when the latest that came was asked for
 	tries   int     // in a row that brought nothing
 	movedAt instant // when the last packet known became known
 	spread  int     // how many later packets prove that one is lost and not late
 	right   int     // packets that were asked for and came once, since the spread was changed
+}
+
+// givenUp is when a packet was asked for whose answer is taken for lost.
+const givenUp instant = -1
+
+func newRepair() repair {
+	return repair{limit: nackPackets, round: instant(roundFirst), oldest: never, spread: reorderMax}
 }
 
 // pause is how long an answer is waited for.
@@ -39,35 +49,57 @@ func (r *repair) sure(s *stream, at instant) uint64 {
 	return 0
 }
 
-// rash notes that a packet that was asked for came twice: it was late, and not lost. More
-// patience then, which is lost again while this does not happen.
-func (r *repair) rash() { r.spread, r.right = min(2*r.spread, spreadMax), 0 }
+// overdue says whether the oldest answer is.
+func (r *repair) overdue(at instant) bool {
+	return r.oldest != never && (at >= r.oldest+r.pause() || r.heard >= r.oldest+instant(reorderDelay))
+}
 
 // deadline is when something will be asked for. Something is missing.
 func (r *repair) deadline(s *stream) instant {
-	at := r.retryAt
-	if next := max(r.asked+1, s.next); next <= s.told && next < s.base+ringMax && r.waiting < waitingMax {
+	at := never
+	if r.oldest != never {
+		at = r.oldest + r.pause()
+	}
+	if next := max(r.asked+1, s.next); next <= s.told && next < s.base+ringMax && r.waiting < r.limit {
 		at = min(at, r.movedAt+instant(reorderDelay))
 	}
 	return at
 }
 
+// rash notes that a packet that was asked for came twice: it was late, and not lost. More
+// patience then, which is lost again while this does not happen.
+func (r *repair) rash() { r.spread, r.right = min(2*r.spread, spreadMax), 0 }
+
 // arrived notes that a packet that was missing is here. It reports whether it was asked for.
 func (r *repair) arrived(s *stream, number uint64, at instant) bool {
-	if number > r.asked {
+	if number-s.base >= uint64(len(s.asks)) {
 		return false
 	}
-	r.waiting--
+	asked := s.asks[number&uint64(len(s.asks)-1)]
+	if asked == 0 {
+		return false
+	}
+	if asked != givenUp {
+		r.waiting--
+	}
+	if r.waiting == 0 {
+		r.oldest = never
+	}
 	r.tries = 0
-	if r.right++; r.right >= spreadMax {
+	if r.right++; r.right%8 == 0 {
+		r.limit = min(r.limit+1, waitingMax)
+	}
+	if r.right >= spreadMax {
 		r.spread, r.right = max(r.spread/2, reorderMax), 0
 	}
-	if asked := s.asks[number&uint64(len(s.asks)-1)]; asked > 0 {
+	if asked > 0 {
 		r.round = blend(r.round, at-asked)
+		r.heard = max(r.heard, asked)
 	} else {
 		// It was asked for more than once: perhaps too soon. Waiting a little longer
 		// costs little where packets are lost, and is right where they are not.
 		r.round = min(r.round+r.round/16, instant(roundMost))
+		r.heard = max(r.heard, -asked)
 	}
 	return true
 }
@@ -75,68 +107,65 @@ func (r *repair) arrived(s *stream, number uint64, at instant) bool {
 // ask asks for what is missing in a stream, if it is time.
 func (m *Machine) ask(s *stream, out *Output) {
 	r := &s.repair
-	if m.at >= r.retryAt && r.waiting > 0 {
-		m.askAgain(s, out)
+	if r.overdue(m.at) {
+		m.giveUp(s)
 	}
-	sure := r.sure(s, m.at)
-	for number := max(r.asked+1, s.next); number <= sure && r.waiting < waitingMax; {
+	sure := min(r.sure(s, m.at), s.base+ringMax-1) // beyond that it could not be kept
+	for number := max(r.asked+1, s.next); number <= sure && r.waiting < r.limit; {
 		n := 0
 		m.ranges = m.ranges[:0]
-		for ; number <= sure && n < nackPackets; number++ {
-			if number >= s.base+ringMax {
-				return // it could not be kept
-			}
+		for ; number <= sure && n < nackPackets && r.waiting < r.limit; number++ {
 			s.reach(number)
-			if s.at(number) == nil {
-				m.ranges = appendNumber(m.ranges, number)
-				s.asks[number&uint64(len(s.asks)-1)] = max(m.at, 1)
-				n++
-			}
 			r.asked = number
+			asked := &s.asks[number&uint64(len(s.asks)-1)]
+			if s.at(number) != nil || *asked != 0 && *asked != givenUp {
+				continue
+			}
+			if *asked == 0 {
+				*asked = max(m.at, 1)
+			} else {
+				*asked = min(-m.at, givenUp-1)
+			}
+			m.ranges = appendNumber(m.ranges, number)
+			n++
+			r.waiting++
 		}
-		if n == 0 {
-			return
+		if n > 0 {
+			r.oldest = min(r.oldest, m.at)
+			m.record(trace.Gap, m.seats[s.rank].ID, m.ranges[0].From, m.ranges[len(m.ranges)-1].To)
+			m.nack(m.holder(s), s.rank, out)
 		}
-		if r.waiting == 0 {
-			r.retryAt = m.at + r.pause()
-		}
-		r.waiting += n
-		m.record(trace.Gap, m.seats[s.rank].ID, m.ranges[0].From, m.ranges[len(m.ranges)-1].To)
-		m.nack(m.holder(s), s.rank, out)
-	}
-	if r.waiting == 0 {
-		r.retryAt = never
 	}
 }
 
-// askAgain asks once more for what was asked for long enough ago.
-func (m *Machine) askAgain(s *stream, out *Output) {
+// giveUp takes for lost what should have come by now. It will be asked for again.
+func (m *Machine) giveUp(s *stream) {
 	r := &s.repair
-	pause := r.pause()
-	r.retryAt = never
-	n := 0
-	m.ranges = m.ranges[:0]
-	for number := s.next; number <= r.asked; number++ {
-		if s.at(number) != nil {
-			continue
-		}
+	limit := max(m.at-r.pause(), r.heard-instant(reorderDelay))
+	silent := m.at >= r.oldest+r.pause()
+	last, lost, waiting := r.asked, 0, r.waiting
+	r.oldest = never
+	for number := s.next; number <= last; number++ {
 		asked := &s.asks[number&uint64(len(s.asks)-1)]
-		if at := max(*asked, -*asked); m.at < at+pause {
-			r.retryAt = min(r.retryAt, at+pause)
+		at := max(*asked, -*asked)
+		switch {
+		case s.at(number) != nil:
 			continue
+		case *asked != givenUp && at > limit:
+			r.oldest = min(r.oldest, at)
+			continue
+		case *asked != givenUp:
+			*asked = givenUp
+			r.waiting--
+			lost++
 		}
-		if n > 0 && n%nackPackets == 0 {
-			m.nack(m.holder(s), s.rank, out)
-			m.ranges = m.ranges[:0]
-		}
-		m.ranges = appendNumber(m.ranges, number)
-		*asked = -m.at
-		n++
+		r.asked = min(r.asked, number-1)
 	}
-	if n > 0 {
-		m.nack(m.holder(s), s.rank, out)
+	if 4*lost > waiting {
+		r.limit = max(r.limit/2, waitingMin)
+	}
+	if silent {
 		r.tries++
-		r.retryAt = min(r.retryAt, m.at+r.pause())
 	}
 }
 
@@ -196,13 +225,13 @@ func (m *Machine) onNack(from int, flags byte, payload []byte) wire.Reason {
 	}
 	lost := 0
 	for _, g := range ranges {
-		to := min(g.To, last)
-		if left == 0 || g.From > to {
-			break
+		first, to := max(g.From, s.base), min(g.To, last)
+		if left == 0 || first > to {
+			continue
 		}
-		to = min(to, g.From+left-1)
-		left -= to - g.From + 1
-		lost += m.again(s, g.From, to, from)
+		to = min(to, first+left-1)
+		left -= to - first + 1
+		lost += m.again(s, first, to, from)
 	}
 	if rank == m.rank {
 		m.window.lost += lost

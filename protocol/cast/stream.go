@@ -7,7 +7,7 @@ import "github.com/holdfast-ha/holdfast/protocol/view"
 type stream struct {
 	rank int
 	ring []*slot   // by number, modulo its length, which is a power of two
-	asks []instant // the same for missing packets: when it was last asked for, negative if more than once
+	asks []instant // the same for missing packets: when it was last asked for; negative if more than once, 0 if never
 
 	base uint64 // the first packet that is kept
 	next uint64 // the first that is missing
@@ -36,8 +36,8 @@ type begun struct {
 
 func newStream(rank int) stream {
 	return stream{
-		rank: rank, ring: make([]*slot, windowMin), asks: make([]instant, windowMin),
-		base: 1, next: 1, repair: repair{round: instant(roundFirst), retryAt: never, spread: reorderMax},
+		rank: rank, ring: make([]*slot, ringMin), asks: make([]instant, ringMin),
+		base: 1, next: 1, repair: newRepair(),
 	}
 }
 
