@@ -33,19 +33,21 @@ func (c Clock) gain(d time.Duration) time.Duration {
 
 // When is the first true time at which the clock shows t or later.
 func (c Clock) When(t time.Time) time.Duration {
-	if !t.After(c.base) {
+	shown := t.Sub(c.base)
+	if shown <= 0 {
 		return c.start
 	}
-	shown := t.Sub(c.base)
-	d := shown - c.gain(shown)
-	// The estimate is off by less than the square of the drift; go down, then up.
-	for step := time.Duration(1 << 20); step > 0; step /= 2 {
-		for !c.Read(c.start + d - step).Before(t) {
-			d -= step
-		}
-		for c.Read(c.start + d).Before(t) {
-			d += step
-		}
+	// Each correction leaves an error that is smaller by the drift; the last steps are
+	// those of rounding.
+	d := shown
+	for off := shown - d - c.gain(d); off > 1 || off < -1; off = shown - d - c.gain(d) {
+		d += off
+	}
+	for d+c.gain(d) < shown {
+		d++
+	}
+	for d > 0 && d-1+c.gain(d-1) >= shown {
+		d--
 	}
 	return c.start + d
 }

@@ -154,7 +154,7 @@ func (n *node) Work() {
 	w := n.w
 	n.Host.Work = w.Now + w.Interval(w.opt.every)
 	for _, o := range n.owners {
-		if w.sent < sentMax && !w.Calm {
+		if w.sent < sentMax/w.opt.nodes && !w.Calm {
 			o.send(1 + w.Rng.IntN(w.opt.batch))
 		}
 	}

@@ -44,9 +44,9 @@ type options struct {
 const (
 	heartbeat = 20 * time.Millisecond
 
-	// sentMax is how many messages the owners multicast in a run: what a seed costs, and
-	// how large a state becomes.
-	sentMax = 1500
+	// sentMax is how many messages the owners multicast in a run, times the number of nodes
+	// that they go to: what a seed costs, and how large a state becomes.
+	sentMax = 3000
 
 	// largest is the longest message.
 	largest = 12_000

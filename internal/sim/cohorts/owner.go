@@ -29,13 +29,10 @@ type owner struct {
 	waits     time.Duration // since when no message was taken
 	throttled bool
 
-	sent, own, lost uint64 // messages: multicast, delivered to itself, or given with a state, and lost
-	mine            []bool // by number less one: delivered to itself
-	inView          int    // messages delivered in the view
+	mine   []bool // its messages, by number less one: delivered to it, given with a state, or lost
+	open   int    // how many are none of these
+	inView int    // messages delivered in the view
 }
-
-// open is how many of the owner's messages are not settled.
-func (o *owner) open() uint64 { return o.sent - o.own - o.lost }
 
 func (o *owner) hear(f group.Fact) {
 	f.Node = o.n.Self
@@ -140,7 +137,7 @@ func (o *owner) multicast(f order.Order, size int) {
 	}
 	w.sent++
 	o.waits = world.Never
-	o.sent++
+	o.open++
 	o.mine = append(o.mine, false)
 	o.hear(group.Fact{Kind: group.Multicast, Number: number, Order: group.Order(f), Sum: w.sum(p), Size: size})
 }
@@ -163,7 +160,9 @@ func (o *owner) deliver(d *cohort.Delivery) {
 	case cohort.Expelled, cohort.Merging, cohort.Departed:
 		o.out(d.Kind)
 	case cohort.Lost:
-		o.lost += d.Last - d.Number + 1
+		for n := d.Number; n <= d.Last; n++ {
+			o.settled(o.n.Self, n)
+		}
 		o.hear(group.Fact{Kind: group.Lost, Number: d.Number, Last: d.Last})
 	case cohort.Slow:
 		o.hear(group.Fact{Kind: group.Slowed, Peer: o.n.w.member(d.Peer)})
@@ -194,11 +193,11 @@ func (o *owner) message(d *cohort.Delivery) {
 	}
 }
 
-// settled notes that a message was delivered, if it is the owner's own.
+// settled notes what became of a message, if it is the owner's own.
 func (o *owner) settled(from view.Member, number uint64) {
 	if from == o.n.Self && number <= uint64(len(o.mine)) && !o.mine[number-1] {
 		o.mine[number-1] = true
-		o.own++
+		o.open--
 	}
 }
 

@@ -270,7 +270,7 @@ func (w *cohorts) delivered() bool {
 			if !o.willing || n.witness {
 				continue
 			}
-			if o.open() > 0 || count >= 0 && count != o.inView {
+			if o.open > 0 || count >= 0 && count != o.inView {
 				return false
 			}
 			count = o.inView
