@@ -7,8 +7,8 @@ const (
 	// Max is the size of the largest envelope in bytes.
 	Max = HeaderSize + wire.FrameMax + TagSize
 
-	// LinkMax is the largest number of links: each costs a copy of every envelope and a
-	// kilobyte of window per member.
+	// LinkMax is the largest number of links: each costs a copy of every envelope and
+	// four kilobytes of window per member.
 	LinkMax = 8
 
 	// CounterMax is the last counter of a life. It keeps AES-GCM far from the number of
@@ -17,7 +17,8 @@ const (
 	CounterMax = 1 << 48
 
 	// windowWords is the size of a replay window in words of 64 counters. One word is
-	// being filled, so the window covers 8192 counters: 80 ms at 100 000 envelopes a
-	// second, more than two links of one site differ.
-	windowWords = 129
+	// being filled, so the window covers 32 768 counters: 30 ms at a million envelopes a
+	// second, more than two links of one site, or two sockets of one link, differ. It costs
+	// 4 KiB for each member and link.
+	windowWords = 513
 )

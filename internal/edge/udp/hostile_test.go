@@ -57,7 +57,7 @@ const (
 	headerSize  = 22
 	tagSize     = 16
 	counterMax  = 1 << 48
-	windowWords = 129
+	windowWords = 513
 )
 
 // target is a receiver (member 2) with a tap that speaks to it as anybody.
@@ -243,8 +243,8 @@ func TestBehindTheWindow(t *testing.T) {
 	b, w, c := target(t, 1, r)
 	const top = 100_000
 	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: top}, 2, "top"))
-	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: top - 8192}, 2, "late"))
-	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: top - 8192}, 2, "late"))
+	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: top - 32768}, 2, "late"))
+	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: top - 32768}, 2, "late"))
 	b.hear(w, c, forge(t, k, seal.Header{From: first, Counter: top - 64*windowWords}, 2, "too late"))
 	b.expect(got{first, 1, "top"}, got{first, 1, "late"})
 	b.dropped(map[wire.Reason]uint64{wire.Replayed: 1, wire.Stale: 1})
