@@ -280,3 +280,50 @@ func BenchmarkBurst(b *testing.B) {
 		}
 	}
 }
+
+// TestToldOnce waits as the Go runtime's poller does: it is told when a descriptor
+// becomes readable, and not as long as it is. So Receive is called until it has nothing
+// more to do, and nothing may be left then.
+func TestToldOnce(t *testing.T) {
+	n := startAll(t, configs(2, 2, testRing(t)))
+	outer, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(outer)
+	for i, fd := range n[1].FDs() {
+		event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET&0xffffffff, Fd: int32(i)}
+		if err := unix.EpollCtl(outer, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+			t.Fatal(err)
+		}
+	}
+	received, sent := 0, 0
+	for round := range 300 {
+		for range 1 + round*7%400 {
+			if err := n[0].Send(wire.Envelope{To: 2, Frame: make([]byte, 40+round)}); err != nil {
+				t.Fatal(err)
+			}
+			sent++
+		}
+		n[0].Flush()
+		for received < sent {
+			var events [4]unix.EpollEvent
+			ready, err := unix.EpollWait(outer, events[:], 5000)
+			if err == unix.EINTR {
+				continue
+			}
+			if ready <= 0 {
+				t.Fatalf("in round %d, with %d of %d frames, nothing more was told (%v)", round, received, sent, err)
+			}
+			for _, e := range events[:ready] {
+				for left := 1; left > 0; {
+					left, err = n[1].Receive(int(e.Fd)+1, func(view.Member, uint8, []byte) { received++ })
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			n[0].serve() // goes on sending what had no room
+		}
+	}
+}
