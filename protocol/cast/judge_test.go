@@ -17,6 +17,7 @@ import (
 func judgeLoss(n int, seed uint64, loss float64, disorder bool) (*network, error) {
 	net := newNetwork(n, seed, nil, nil)
 	net.loss = loss
+	net.look = lookRepair
 	if disorder {
 		net.double, net.jitter, net.late = 0.02, 300*time.Microsecond, 0.001
 	}
@@ -32,6 +33,39 @@ func judgeLoss(n int, seed uint64, loss float64, disorder bool) (*network, error
 		return net, fmt.Errorf("the members still talk though everything is stable")
 	}
 	return net, nil
+}
+
+// lookRepair looks whether what is missing is known, counted and going to be asked for.
+func lookRepair(p *member) {
+	for i := range p.m.streams {
+		s := &p.m.streams[i]
+		r := &s.repair
+		if s.told < s.next || p.m.frozen || p.m.rank < 0 {
+			continue
+		}
+		waiting, oldest, runs := 0, never, 0
+		for n := s.next; n <= max(r.top, s.told, s.high); n++ {
+			switch asked := s.asks[n&uint64(len(s.asks)-1)]; {
+			case n-s.base >= uint64(len(s.asks)):
+			case s.at(n) != nil:
+				if s.at(n-1) == nil {
+					runs++
+				}
+			case asked != 0 && asked != givenUp:
+				waiting++
+				oldest = min(oldest, max(asked, -asked))
+			case n <= r.asked:
+				p.net.fail("member %d: packet %d of stream %d is missing and counts as asked for", p.i, n, i)
+			}
+		}
+		if waiting != r.waiting || oldest < r.oldest || runs != s.runs {
+			p.net.fail("member %d: %d packets of stream %d are waited for since %d, in %d runs; noted are %d, %d, %d",
+				p.i, waiting, i, oldest, runs, r.waiting, r.oldest, s.runs)
+		}
+		if r.deadline(s) == never {
+			p.net.fail("member %d: nothing will be asked for of stream %d", p.i, i)
+		}
+	}
 }
 
 // judgeTail loses the last packets of a burst, once, and everything that is said within a
@@ -156,6 +190,7 @@ func judgeFlow() error {
 func judgeChange(seed uint64) error {
 	n := 2 + int(seed%4)
 	net := newNetwork(n, seed, nil, nil)
+	net.look = lookRepair
 	net.loss = []float64{0, 0.05, 0.3}[net.rng.IntN(3)]
 	net.jitter, net.double, net.late = 100*time.Microsecond, 0.02, 0.02
 	for i, p := range net.nodes {

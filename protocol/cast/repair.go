@@ -14,7 +14,8 @@ import (
 // later, with pauses that double while nothing comes at all, or as soon as something comes
 // that was asked for later. Only so many may be asked for at once, fewer where answers are lost.
 type repair struct {
-	asked   uint64  // what is missing up to here was asked for
+	asked   uint64  // what is missing up to here was asked for, and no answer was given up
+	top     uint64  // the last that was ever asked for
 	waiting int     // how many packets the answers to which are on their way
 	limit   int     // how many may be
 	round   instant // estimate of a round trip
@@ -116,7 +117,7 @@ func (m *Machine) ask(s *stream, out *Output) {
 		m.ranges = m.ranges[:0]
 		for ; number <= sure && n < nackPackets && r.waiting < r.limit; number++ {
 			s.reach(number)
-			r.asked = number
+			r.asked, r.top = number, max(r.top, number)
 			asked := &s.asks[number&uint64(len(s.asks)-1)]
 			if s.at(number) != nil || *asked != 0 && *asked != givenUp {
 				continue
@@ -143,18 +144,18 @@ func (m *Machine) giveUp(s *stream) {
 	r := &s.repair
 	limit := max(m.at-r.pause(), r.heard-instant(reorderDelay))
 	silent := m.at >= r.oldest+r.pause()
-	last, lost, waiting := r.asked, 0, r.waiting
+	lost, waiting := 0, r.waiting
 	r.oldest = never
-	for number := s.next; number <= last; number++ {
+	for number := s.next; number <= r.top; number++ {
 		asked := &s.asks[number&uint64(len(s.asks)-1)]
 		at := max(*asked, -*asked)
 		switch {
 		case s.at(number) != nil:
 			continue
-		case *asked != givenUp && at > limit:
+		case at > limit && *asked != givenUp:
 			r.oldest = min(r.oldest, at)
 			continue
-		case *asked != givenUp:
+		case *asked != 0 && *asked != givenUp:
 			*asked = givenUp
 			r.waiting--
 			lost++
