@@ -59,14 +59,13 @@ func (m *Machine) Held(fn func(Held) bool) {
 				return
 			}
 		}
-		for i := range s.loose.n + len(s.ahead) {
-			var e *envelope
-			if e = nil; i < s.loose.n {
-				e = s.loose.at(i)
-			} else {
-				e = &s.ahead[i-s.loose.n]
+		for i := range s.loose.n {
+			if !fn(m.unheld(rank, s, s.loose.at(i))) {
+				return
 			}
-			if why := m.unheld(rank, s, e); !fn(why) {
+		}
+		for i := range s.ahead {
+			if !fn(m.unheld(rank, s, &s.ahead[i])) {
 				return
 			}
 		}

@@ -142,13 +142,8 @@ func (i *isis) step(out *Output) {
 		out.buf = append(out.buf, byte(rank))
 		out.buf = binary.AppendUvarint(out.buf, n)
 		out.buf = binary.AppendUvarint(out.buf, i.clock+1)
-		for range n {
-			i.clock++
-			if i.proposed[rank] >= s.out {
-				i.vote(rank, i.proposed[rank]).raise(m.self, i.clock)
-			}
-			i.proposed[rank]++
-		}
+		i.clock += n
+		i.proposed[rank] += n
 	}
 	if len(out.buf) == from {
 		return
@@ -158,8 +153,9 @@ func (i *isis) step(out *Output) {
 	i.urgent = false
 }
 
-// next compares the first message of each stream. One for which this member has not proposed yet
-// cannot get a priority below any that it has seen.
+// next compares the first message of each stream. One for which this member has not put out a proposal
+// cannot get a priority below any that it has seen. One for which it has, and that is
+// not here yet, counts as zero and so holds up all others.
 func (i *isis) next() int {
 	best := -1
 	for seats := i.m.seats; seats != 0; seats &= seats - 1 {

@@ -29,8 +29,8 @@ type Delivery struct {
 	Payload []byte
 }
 
-// Output is what a step puts out. Control records come before deliveries only in that
-// they must be in the own stream before the next Step; either may be carried out first.
+// Output is what a step puts out. The control records must be in the own stream before the next
+// Step; whether they or the deliveries are carried out first makes no difference.
 type Output struct {
 	Submit  [][]byte // control records for the own stream, valid until Reset
 	Urgent  bool     // they fix the place of uniform messages: receivers should acknowledge at once
