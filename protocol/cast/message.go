@@ -127,9 +127,9 @@ func readRanges(r *wire.Reader, dst []view.Range) ([]view.Range, bool) {
 		return dst, false
 	}
 	next := uint64(1)
-	for range n {
+	for i := range n {
 		skip, more := r.Uvarint(), r.Uvarint()
-		if r.Failed() || skip > numberMax || more > numberMax || next+skip+more > numberMax {
+		if r.Failed() || i > 0 && skip == 0 || skip > numberMax || more > numberMax || next+skip+more > numberMax {
 			return dst, false
 		}
 		dst = append(dst, view.Range{From: next + skip, To: next + skip + more})
