@@ -117,7 +117,7 @@ func (s *session) group(ctx context.Context) (*groupReport, error) {
 			}
 			s.say("group, round %d of %d: %s", round+1, s.groupRounds(), r.program)
 			// A peer that fails is a row that says so; the others are measured all the same.
-			if err := s.groupRound(ctx, r, round); err != nil {
+			if err := s.groupRound(ctx, r); err != nil {
 				if ctx.Err() != nil {
 					return nil, err
 				}
@@ -202,18 +202,13 @@ func (r *groupResult) idle() bool {
 		(r.viewed || r.program.Uses&group.View == 0)
 }
 
-func (s *session) groupRound(ctx context.Context, r *groupResult, round int) error {
-	folder := filepath.Join(s.folder, fmt.Sprintf("group-%d-%p", round, r))
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		return err
-	}
-	defer os.RemoveAll(folder)
+func (s *session) groupRound(ctx context.Context, r *groupResult) error {
 	bed, err := group.OpenBed()
 	if err != nil {
 		return err
 	}
 	defer bed.Close()
-	cluster, err := r.program.Start(ctx, bed, folder)
+	cluster, err := s.form(ctx, r.program, bed)
 	if err != nil {
 		return err
 	}
@@ -245,6 +240,24 @@ func (s *session) groupRound(ctx context.Context, r *groupResult, round int) err
 		r.View.AddTime(took)
 	}
 	return err
+}
+
+// form starts a program, and once more if it does not become a group: on a busy machine
+// some give up an election for good.
+func (s *session) form(ctx context.Context, p *group.Program, bed *group.Bed) (*group.Cluster, error) {
+	for try := 1; ; try++ {
+		s.made++
+		folder := filepath.Join(s.folder, fmt.Sprint(s.made)) // removed with all others at the end
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			return nil, err
+		}
+		cluster, err := p.Start(ctx, bed, folder)
+		if err == nil || try == 2 || ctx.Err() != nil {
+			return cluster, err
+		}
+		s.say("started again: %v", err)
+		s.disturbed[p.Name]++
+	}
 }
 
 func (s *session) flow(ctx context.Context, r *groupResult, f *flowResult, cluster *group.Cluster) error {

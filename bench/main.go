@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	report.Disturbed = s.disturbed
 	for _, program := range slices.Sorted(maps.Keys(s.disturbed)) {
-		s.print("%s: %d rounds made again, because the standby took over before the fault\n", program, s.disturbed[program])
+		s.print("%s: %d rounds made again, because the standby took over before the fault or no group was formed\n", program, s.disturbed[program])
 	}
 	if asJSON {
 		encoder := json.NewEncoder(os.Stdout)

@@ -15,7 +15,7 @@ const (
 
 	// formMost is how long three members may take to be one group. JGroups waits two
 	// seconds for others before it founds one, NATS elects twice.
-	formMost = 60 * time.Second
+	formMost = 30 * time.Second
 
 	// answerMost bounds an answer that a member has at hand. Its machine may be busy with
 	// daemons of real-time priority.

@@ -133,12 +133,16 @@ func (m *member) listen(said io.ReadCloser) {
 			}
 			continue
 		}
+		fault, isFault := strings.CutPrefix(lines.Text(), "fault ")
+		members, at, isView := parseView(fields)
+		if !isFault && !isView {
+			continue // libraries write to the standard output too
+		}
 		m.mu.Lock()
-		members, at, ok := parseView(fields)
-		if ok {
+		if isView {
 			m.views = append(m.views, sight{members, at})
 		} else {
-			m.faults = append(m.faults, strings.TrimPrefix(lines.Text(), "fault "))
+			m.faults = append(m.faults, fault)
 		}
 		close(m.changed)
 		m.changed = make(chan struct{})
