@@ -139,13 +139,15 @@ func (a *app) message(d *Delivery) {
 		a.tell("message %q from %s, %s", e.text, y.name(d.From), d.Order)
 		return
 	}
+	// A run goes on as long as nothing but other runs is told in between.
 	for i := len(y.told) - 1; i >= 0; i-- {
-		if l := &y.told[i]; l.who == a.s.id {
-			if l.from == d.From && l.order == d.Order && l.last+1 == d.Number {
-				l.last++
-				return
-			}
+		l := &y.told[i]
+		if l.who == a.s.id && l.first == 0 {
 			break
+		}
+		if l.who == a.s.id && l.from == d.From && l.order == d.Order && l.last+1 == d.Number {
+			l.last++
+			return
 		}
 	}
 	y.told = append(y.told, telling{at: y.mesh.now, who: a.s.id, from: d.From, order: d.Order, first: d.Number, last: d.Number})

@@ -23,10 +23,9 @@ func (g *Group) install(now time.Time, c group.Command) {
 		g.held, g.spooled = g.held[:0], 0
 		g.fetch(now, donor)
 		g.viewed(c)
-	case g.fetching.Known() && c.View.Has(g.fetching):
-		g.viewed(c) // held, like all since the cut
 	case g.fetching.Known():
-		g.orphaned(now, c, donor)
+		g.members.Await(g.fetching.ID)
+		g.viewed(c) // held, like all since the cut
 	default:
 		g.viewed(c)
 		g.offer(now, c, donor)
@@ -50,7 +49,7 @@ func donorOf(v *view.View) view.Member {
 
 // finish delivers what the cut has of the view that ends.
 func (g *Group) finish(now time.Time, cut view.Cut) {
-	if g.current == nil || g.witness {
+	if !g.carries() {
 		return
 	}
 	if cut != nil {
@@ -76,6 +75,7 @@ func (g *Group) begin(now time.Time, v *view.View) {
 	}
 	g.agreed = [view.SeatMax]uint64{}
 	g.filling = false
+	clear(g.refusals)
 	if g.witness {
 		return
 	}
@@ -92,6 +92,7 @@ func (g *Group) dismiss(now time.Time, c group.Command) {
 	}
 	g.current = nil
 	g.streams.Freeze(now)
+	unseen := g.fetching.Known() // the owner was never told of the view
 	g.abandon(now)
 	kind := Expelled
 	switch c.Reason {
@@ -106,7 +107,9 @@ func (g *Group) dismiss(now time.Time, c group.Command) {
 		}
 		g.own.lose(func(first, last uint64) { g.emit(Delivery{Kind: Lost, Number: first, Last: last}) })
 	}
-	g.emit(Delivery{Kind: kind})
+	if kind != Expelled || !unseen {
+		g.emit(Delivery{Kind: kind})
+	}
 	if g.over {
 		// Nothing can be held back any more.
 		g.ready = append(g.ready, g.held...)

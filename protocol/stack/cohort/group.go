@@ -37,6 +37,8 @@ type Group struct {
 	pinned  bool       // something in held lies in the streams' packets
 	slow    view.ID
 
+	refusals map[view.ID]string // what was told of them since the last view
+
 	throttled bool
 	filling   bool
 	over      bool // departed; the node forgets it
@@ -72,7 +74,7 @@ func newGroup(n *Node, cfg GroupConfig) (*Group, error) {
 	case cfg.QueueMax < cfg.MessageMax:
 		return nil, fmt.Errorf("cohort: group %q: QueueMax is %d bytes; it must hold a message of MessageMax, %d", cfg.Name, cfg.QueueMax, cfg.MessageMax)
 	}
-	g := &Group{node: n, cfg: cfg, key: Key(cfg.Name)}
+	g := &Group{node: n, cfg: cfg, key: Key(cfg.Name), refusals: map[view.ID]string{}}
 	g.queue.most = cfg.QueueMax
 	for _, s := range n.seats {
 		g.witness = g.witness || s.ID == n.cfg.Self.ID && s.Witness
@@ -168,7 +170,7 @@ func (g *Group) tick(now time.Time) {
 		g.members.Tick(now, &g.told)
 		g.obey(now)
 	}
-	if due(now, g.streams.Deadline()) {
+	if g.carries() && due(now, g.streams.Deadline()) {
 		g.streams.Tick(now, &g.streamed)
 		g.order(now)
 	}
@@ -180,8 +182,14 @@ func (g *Group) tick(now time.Time) {
 	g.tryLeave(now)
 }
 
+// carries says whether there are streams.
+func (g *Group) carries() bool { return g.current != nil && !g.witness }
+
 func (g *Group) deadline() time.Time {
-	d := sooner(g.members.Deadline(), g.streams.Deadline())
+	d := g.members.Deadline()
+	if g.carries() {
+		d = sooner(d, g.streams.Deadline())
+	}
 	d = sooner(d, g.state.Deadline())
 	for i := range g.servings {
 		d = sooner(d, g.servings[i].end().Add(time.Nanosecond))
@@ -215,11 +223,19 @@ func (g *Group) obey(now time.Time) {
 		case group.Unblock:
 			g.emit(Delivery{Kind: Unblocked})
 		case group.Refuse:
-			g.emit(Delivery{Kind: Refused, Peer: c.Peer, Refusal: c.Text})
+			g.refused(c.Peer, c.Text)
 		}
 	}
 	g.told.Do = g.told.Do[:0]
 	g.checkFill(now)
+}
+
+// refused tells once what a member that refuses this one says: it says so at each pulse.
+func (g *Group) refused(by view.ID, terms string) {
+	if g.refusals[by] != terms {
+		g.refusals[by] = terms
+		g.emit(Delivery{Kind: Refused, Peer: by, Refusal: terms})
+	}
 }
 
 // checkFill tells the membership when all that it wanted fetched is here.

@@ -1,5 +1,7 @@
 package cohort
 
+import "time"
+
 const (
 	// nameMax bounds names in bytes: they are read out and logged.
 	nameMax = 63
@@ -18,6 +20,9 @@ const (
 	// spoolMax is how many bytes of messages a joiner keeps while it fetches the state, until
 	// it slows the group down.
 	spoolMax = 32 << 20
+
+	// slowAfter is how long a member must hold messages up until the owner is told of it.
+	slowAfter = 100 * time.Millisecond
 
 	// batchMax is how many held deliveries are handed over in one step.
 	batchMax = 4096

@@ -59,7 +59,7 @@ func (g *Group) order(now time.Time) {
 
 // settle lets streams and orders talk until both are done.
 func (g *Group) settle(now time.Time) {
-	if g.current == nil || g.witness {
+	if !g.carries() {
 		return
 	}
 	for range roundsMax {
@@ -178,7 +178,7 @@ func (g *Group) flush(now time.Time, out *Output) {
 	g.settle(now)
 	g.tryLeave(now)
 	g.noteSlow(now)
-	if g.current != nil && !g.witness {
+	if g.carries() {
 		g.streams.Flush(now, &g.streamed)
 	}
 	out.Send = append(out.Send, g.told.Send...)
@@ -187,11 +187,14 @@ func (g *Group) flush(now time.Time, out *Output) {
 	out.Deliver = append(out.Deliver, g.ready...)
 }
 
-// noteSlow tells when somebody begins or ceases to hold this member's messages up.
+// noteSlow tells when somebody begins or ceases to hold this member's messages up: a window
+// that is full for a moment is nobody's fault.
 func (g *Group) noteSlow(now time.Time) {
 	id := view.Nobody
-	if g.current != nil && !g.witness && !g.queue.empty() {
-		id, _ = g.streams.Slowest()
+	if g.carries() && !g.queue.empty() {
+		if who, lasts := g.streams.Slowest(); who == g.slow || lasts >= slowAfter {
+			id = who
+		}
 	}
 	if id != g.slow {
 		g.slow = id

@@ -28,7 +28,7 @@ import (
 //	multicast a causal total uniform "text"                  or BYTES instead of the text
 //	flood a total count=1000 size=100 [every=1ms]            as fast as it is taken
 //	crash a | pause a | resume a | throttle a | release a | leave a
-//	cut a b | oneway a b [cast]                              what a sends b, or both, is lost
+//	cut a b | oneway a b [cast|transfer|group|detect]        what a sends b, or both, is lost
 //	split a b | c                                            who are on other sides cannot hear each other
 //	heal
 //	when a sends prepare 2 INSTRUCTION                       right after the second Prepare has left a
@@ -268,8 +268,8 @@ func (s *scenario) send(in *instruction) {
 
 func (s *scenario) sever(in *instruction) {
 	channel := wire.Channel(0)
-	if slices.Contains(in.rest, "cast") {
-		channel = wire.Cast
+	if len(in.rest) > 0 {
+		channel = map[string]wire.Channel{"detect": wire.Detect, "group": wire.Group, "cast": wire.Cast, "transfer": wire.Transfer}[in.rest[0]]
 	}
 	s.cut[way{in.who[0].id, in.who[1].id, channel}] = true
 	if in.verb == "cut" {

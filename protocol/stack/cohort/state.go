@@ -78,6 +78,7 @@ func (g *Group) endServing(now time.Time) {
 // fetch begins to fetch the state as it is at the beginning of the present view.
 func (g *Group) fetch(now time.Time, donor view.Member) {
 	g.fetching, g.cut = donor, g.current.Name
+	g.members.Await(donor.ID)
 	g.put(Delivery{Kind: StateBegan, From: donor})
 	g.state.Fetch(now, donor, g.cut, &g.moved)
 }
@@ -95,6 +96,7 @@ func (g *Group) abandon(now time.Time) {
 	}
 	g.state.Abort(now)
 	g.fetching = view.Member{}
+	g.members.Await(view.Nobody)
 	g.put(Delivery{Kind: StateFailed})
 	for i := range g.held {
 		if d := &g.held[i]; d.Kind == Message && d.From == g.node.cfg.Self {
@@ -102,20 +104,6 @@ func (g *Group) abandon(now time.Time) {
 		}
 	}
 	g.held, g.spooled, g.pinned = g.held[:0], 0, false
-}
-
-// orphaned deals with the loss of the donor. If others have the state, this member goes
-// out and comes in again, at a cut at which one of them gives it. If it is itself the most
-// senior now, nobody has it any more.
-func (g *Group) orphaned(now time.Time, c group.Command, donor view.Member) {
-	g.abandon(now)
-	if donor.ID == g.node.cfg.Self.ID {
-		c.Former = nil
-		g.viewed(c)
-		g.offer(now, c, donor)
-		return
-	}
-	g.members.Restart(now, &g.told)
 }
 
 // offer asks the owner for the state, if this member is the one who gives it and somebody
@@ -196,6 +184,7 @@ func (g *Group) moveEnded(now time.Time, e transfer.Event) {
 	case e.Kind == transfer.Done:
 		g.put(Delivery{Kind: StateDone, From: g.fetching})
 		g.fetching = view.Member{}
+		g.members.Await(view.Nobody)
 	default:
 		g.abandon(now)
 		g.members.Restart(now, &g.told)

@@ -33,7 +33,7 @@ func (g *Group) Status(now time.Time) Status {
 		Members: g.members.Status(now), Streams: g.streams.Stats(), History: slices.Clone(g.history),
 		Queued: g.queue.bytes, Held: len(g.held), Throttled: g.throttled, Fetching: g.fetching,
 	}
-	if g.current != nil && !g.witness {
+	if g.carries() {
 		s.Slow, s.SlowFor = g.streams.Slowest()
 	}
 	if s.Fetching.Known() {
@@ -50,7 +50,7 @@ func (g *Group) Terms() string { return g.cfg.terms() }
 
 // Why tells of each message that is held back, until fn says false.
 func (g *Group) Why(fn func(order.Held) bool) {
-	if g.current != nil && !g.witness {
+	if g.carries() {
 		g.orders.Held(fn)
 	}
 }
