@@ -54,7 +54,7 @@ func (m *Machine) Frozen(now time.Time, holding view.Cut, out *Output) {
 	if !m.frozen {
 		return
 	}
-	own := report{have: true, holding: holding, accepted: m.accepted, floor: m.floor.Epoch}
+	own := report{have: true, holding: holding, accepted: m.accepted, floor: m.floor.Epoch, donor: m.donor}
 	if m.promised.By == m.cfg.Self.ID {
 		if m.change.active {
 			m.change.reports[m.self] = own
@@ -64,7 +64,7 @@ func (m *Machine) Frozen(now time.Time, holding view.Cut, out *Output) {
 	}
 	to := m.index(m.promised.By)
 	b := appendBallot(appendName(m.begin(verbReport, out), m.base().Name), m.promised)
-	b = appendUvarint(b, uint64(own.floor))
+	b = appendUvarint(appendUvarint(b, uint64(own.floor)), uint64(own.donor))
 	b = appendCut(b, own.holding)
 	if own.accepted.outcome == nil {
 		b = append(b, 0)
@@ -77,7 +77,7 @@ func (m *Machine) Frozen(now time.Time, holding view.Cut, out *Output) {
 
 func (m *Machine) readReport(now time.Time, from int, r *wire.Reader, out *Output) bool {
 	of, b := readName(r), readBallot(r)
-	got := report{have: true, floor: view.Epoch(r.Uvarint()), holding: readCut(r)}
+	got := report{have: true, floor: view.Epoch(r.Uvarint()), donor: readID(r), holding: readCut(r)}
 	switch r.U8() {
 	case 0:
 	case 1:
@@ -178,7 +178,9 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 		if m.current != nil {
 			m.dismiss(now, WasExpelled, nil, false, out)
 		}
-		m.install(now, o, out)
+		if m.state == Asking {
+			m.install(now, o, out)
+		}
 	case m.current == nil:
 		// It was founded without this process, which goes on asking.
 		m.reset(nil)
@@ -240,7 +242,7 @@ func (m *Machine) install(now time.Time, o *Outcome, out *Output) {
 // reset begins a new instance of the agreement: how the view v ends, or the founding.
 func (m *Machine) reset(v *view.View) {
 	m.current = v
-	m.frozen, m.blocked = false, false
+	m.frozen, m.blocked, m.donor = false, false, view.Nobody
 	m.promised, m.accepted = Ballot{}, proposal{}
 	m.change.active, m.change.round = false, 0
 	for i := range m.peers {

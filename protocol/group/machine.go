@@ -111,6 +111,7 @@ type Machine struct {
 	staged   time.Time // when the stage, or the promise, began
 	frozen   bool
 	blocked  bool
+	donor    view.ID // who gives this member the state of the view, or Nobody
 	promised Ballot
 	accepted proposal
 	change   change
@@ -335,6 +336,11 @@ func (m *Machine) record(now time.Time, k trace.Kind, peer view.ID, a, b, c uint
 func (m *Machine) drop(now time.Time, from view.ID, r wire.Reason) {
 	m.record(now, trace.Dropped, from, uint64(r), uint64(wire.Group), 0)
 }
+
+// Await says who gives this member the state as of the view's beginning; Nobody: it has it.
+// If the donor does not stay in the next view, this member comes into it anew, to be given
+// a later state by another.
+func (m *Machine) Await(donor view.ID) { m.donor = donor }
 
 // Restart takes this member out of its view and asks to be let in again: it could not get
 // what it needs to be of use there.

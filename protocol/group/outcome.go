@@ -36,6 +36,12 @@ func (m *Machine) outcome(now time.Time) *Outcome {
 			o.Next.Seats = append(o.Next.Seats, s)
 		}
 	}
+	for rank, s := range o.Next.Seats {
+		// Who was being given the state needs another donor, and another cut.
+		if d := c.reports[m.index(s.ID)].donor; d != view.Nobody && o.Next.Rank(d) < 0 {
+			o.Stay &^= 1 << rank
+		}
+	}
 	if m.current == nil || votes < base.Quorum() {
 		// Nothing is known of views that others may have had: the lives, which count
 		// nanoseconds, are later than all of those.

@@ -25,6 +25,7 @@ type report struct {
 	holding  view.Cut
 	accepted proposal
 	floor    view.Epoch
+	donor    view.ID // who is giving it the state; Nobody if it has it
 	filled   bool
 }
 

@@ -24,6 +24,7 @@ type owner struct {
 	blocked bool
 	state   []group.Entry
 
+	owed      []owed             // states that the group asked for
 	snapshots map[view.ID][]byte // what joiners are given
 	incoming  []byte
 	waits     time.Duration // since when no message was taken
@@ -80,6 +81,7 @@ func (o *owner) throttle(on bool) {
 // settle ends what the owner does against the group.
 func (o *owner) settle() {
 	o.throttle(false)
+	o.pay()
 	if o.group == nil && o.n.w.Rng.IntN(2) == 0 {
 		o.rejoin()
 		return
@@ -238,12 +240,29 @@ func (o *owner) serve(d *cohort.Delivery) {
 		o.snapshots[m.ID] = data
 	}
 	known := w.Rng.IntN(2) == 0
-	w.After(w.UpTo(w.opt.serve), func() {
+	o.owed = append(o.owed, owed{cut, func() bool {
 		if still() {
 			g.Serve(w.Read(&o.n.Host), cut, uint64(len(data)), known)
 			o.n.after()
+			return true
 		}
-	})
+		return o.n.Self != life || o.group != g
+	}})
+	w.After(w.UpTo(w.opt.serve), o.pay)
+}
+
+// owed is a state that was asked for: serve says whether it need not be tried again.
+type owed struct {
+	cut   view.Name
+	serve func() bool
+}
+
+// pay serves the states that were asked for, but for those of a process that stands still.
+func (o *owner) pay() {
+	o.owed = slices.DeleteFunc(o.owed, func(x owed) bool { return x.serve() })
+	if len(o.owed) > 0 {
+		o.n.w.After(10*time.Millisecond, o.pay)
+	}
 }
 
 // chunk answers for a piece of the state: not always with all that is wanted, and now and
