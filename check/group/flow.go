@@ -53,6 +53,9 @@ func (j *flow) Hear(f *Fact) error {
 	case Viewed, Expelled, Merged, Departed:
 		*told = excuse{}
 	case Refused:
+		if f.Peer.Known() && f.Since > j.patience.Name && told.slow != f.Peer {
+			return fmt.Errorf("%v is held up by %v, and was told that %v does it", f.Node, f.Peer, told.slow)
+		}
 		changing := told.flushed != 0 && f.At-told.flushed < j.patience.Refuse
 		if f.Since > j.patience.Refuse && !told.slow.Known() && !told.blocked && !changing && l.lives[l.node].view != none {
 			return fmt.Errorf("%v could multicast nothing for %v and was not told who holds it up", f.Node, f.Since)

@@ -94,7 +94,8 @@ const (
 	Slowed
 	// Flushed: a view change has begun or goes on at the process; Peer holds it up, if known.
 	Flushed
-	// Refused: the owner's message was not taken, as all before it for the time Since.
+	// Refused: the owner's message was not taken, as all before it for the time Since. Peer,
+	// if known, is the one who holds it up, and nothing else goes on.
 	Refused
 	// Heard: the first datagram of the life Peer was given to the process.
 	Heard
@@ -181,6 +182,7 @@ type Patience struct {
 	Detect time.Duration // silence until a peer is suspected
 	Settle time.Duration // after calm, until nobody is suspected wrongly
 	Refuse time.Duration // messages not taken until a reason must have been told
+	Name   time.Duration // messages not taken until it is told who holds them up, if nothing else happens
 }
 
 // Hear passes one fact on. After the first violation it does nothing.

@@ -16,7 +16,7 @@ var (
 	a2 = view.Member{ID: 1, Incarnation: 2}
 )
 
-var patience = Patience{Detect: time.Second, Settle: time.Second, Refuse: time.Second}
+var patience = Patience{Detect: time.Second, Settle: time.Second, Refuse: time.Second, Name: time.Second}
 
 // viewOf makes the view of an epoch; witnesses have IDs above 9.
 func viewOf(epoch view.Epoch, members ...view.Member) *view.View {
@@ -235,6 +235,8 @@ func TestJudgesOfTheRest(t *testing.T) {
 		{"within a bound", all(Fact{Kind: Used, Node: a, Value: 5, Limit: 5}), ""},
 		{"over a bound", all(Fact{Kind: Used, Node: a, Value: 6, Limit: 5}), "flow"},
 		{"refused without a word", all(refused), "flow"},
+		{"refused because of another", all(pair(Slowed, a, c), since(2*time.Second, pair(Refused, a, b))), "flow"},
+		{"refused because of the one that was named", all(pair(Slowed, a, b), since(2*time.Second, pair(Refused, a, b))), ""},
 		{"refused for a moment", all(since(time.Millisecond, about(Refused, a))), ""},
 		{"refused, and who holds it up is named", all(pair(Slowed, a, b), refused), ""},
 		{"refused, and nobody holds it up any more", all(pair(Slowed, a, b), pair(Slowed, a, view.Member{}), refused), "flow"},

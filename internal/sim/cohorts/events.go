@@ -132,16 +132,21 @@ func (w *cohorts) pauseSome() bool {
 	return true
 }
 
-// jumpOne lets a clock jump ahead.
+// jumpOne lets a clock jump, ahead most often, or back.
 func (w *cohorts) jumpOne() bool {
 	n := w.one()
 	if !n.Runs() {
 		return false
 	}
 	by := w.UpTo(w.opt.pauseMost)
+	n.runs = w.Now
+	if w.Rng.IntN(4) == 0 {
+		// Until the clock shows again what it showed, no time passes for the process.
+		n.runs += by
+		by = -by
+	}
 	w.Did(fmt.Sprintf("has a clock that jumps ahead by %v", by), n.Self, view.Member{})
 	n.Clock = n.Clock.Ahead(w.Now, by)
-	n.runs = w.Now
 	w.Schedule(&n.Host, n.cohort.Deadline())
 	return true
 }

@@ -27,6 +27,7 @@ type node struct {
 	owners []*owner // by group
 	trap   trap
 	heard  []hearing     // by peer
+	misfit bool          // it is configured otherwise than the others
 	runs   time.Duration // since when it runs without a break
 }
 
@@ -53,6 +54,7 @@ func (n *node) boot() {
 	w.Did("boots", n.Self, view.Member{})
 	n.out, n.later, n.trap, n.runs = cohort.Output{}, nil, trap{}, w.Now
 	n.heard = make([]hearing, w.opt.nodes)
+	n.misfit = !w.Calm && w.Now > 0 && w.Rng.Float64() < w.opt.misfits && w.mayFall(n)
 	cfg := cohort.NodeConfig{
 		Self: n.Self, Fingerprint: fingerprint, Links: w.opt.links, Heartbeat: heartbeat,
 		SuspectAfter: w.opt.suspectAfter, Perfect: w.opt.perfect, Recorder: trace.RecorderFunc(w.record),
@@ -154,7 +156,7 @@ func (n *node) Work() {
 	w := n.w
 	n.Host.Work = w.Now + w.Interval(w.opt.every)
 	for _, o := range n.owners {
-		if w.sent < sentMax/w.opt.nodes && !w.Calm {
+		if w.mayBusy(n) {
 			o.send(1 + w.Rng.IntN(w.opt.batch))
 		}
 	}

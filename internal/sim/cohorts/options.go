@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/protocol/order"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
+	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 // options is what a seed draws. A mean interval of zero means never.
@@ -34,6 +35,9 @@ type options struct {
 	batch    int           // messages at once, at most
 	serve    time.Duration // until the state is there that is asked for, at most
 	chunkMax int           // bytes of state in one answer
+	soloist  view.ID       // the only one that multicasts, and a lot; nobody: all do
+	misfits  float64       // part of the lives that are configured otherwise than the others
+	slow     bool          // after calm one owner takes nothing, until it is named
 
 	// What happens: mean intervals over the whole world.
 	crash, trap, cascade, pause, jump, cut, reshape, leave, throttle, power time.Duration
@@ -89,6 +93,13 @@ func draw(r *rand.Rand) options {
 	if len(o.orders) == 0 {
 		o.orders = append(o.orders, order.Causal|order.Total|order.Uniform)
 	}
+	if r.IntN(40) == 0 {
+		// Enough for the sequencer to move.
+		o.soloist, o.every, o.batch, o.large, o.phase = view.ID(1+r.IntN(o.nodes)), 2*time.Millisecond, 3, 0, 3*time.Second
+		o.orders = []order.Order{order.Total, order.Total | order.FIFO}
+	}
+	o.misfits = pick(r, 0, 0, 0, 0.2)
+	o.slow = r.IntN(4) == 0
 	o.drawEvents(r)
 	return o
 }
@@ -158,7 +169,8 @@ func (o options) String() string {
 		fmt.Fprintf(&b, "%s: all=%v engine=%v window=%d queue_max=%d stateful=%v\n", g.Name, g.All, g.Engine, g.Window, g.QueueMax, g.Stateful)
 	}
 	fmt.Fprintf(&b, "network: %v uneven=%v\n", o.network, o.uneven)
-	fmt.Fprintf(&b, "owners: every=%v orders=%v large=%.2f batch=%d serve=%v chunk_max=%d\n", o.every, o.orders, o.large, o.batch, o.serve, o.chunkMax)
+	fmt.Fprintf(&b, "owners: every=%v orders=%v large=%.2f batch=%d serve=%v chunk_max=%d soloist=%v misfits=%.1f slow=%v\n",
+		o.every, o.orders, o.large, o.batch, o.serve, o.chunkMax, o.soloist, o.misfits, o.slow)
 	fmt.Fprintf(&b, "mean intervals: crash=%v trap=%v cascade=%v pause=%v jump=%v cut=%v reshape=%v leave=%v throttle=%v power=%v storm=%d\n",
 		o.crash, o.trap, o.cascade, o.pause, o.jump, o.cut, o.reshape, o.leave, o.throttle, o.power, o.storm)
 	fmt.Fprintf(&b, "at most: down=%v paused=%v cut=%v out=%v slow=%v", o.downMost, o.pauseMost, o.cutMost, o.outMost, o.slowMost)

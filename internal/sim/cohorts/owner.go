@@ -43,7 +43,11 @@ func (o *owner) hear(f group.Fact) {
 // join asks to be let in. A step of the node must follow.
 func (o *owner) join() {
 	w := o.n.w
-	g, err := o.n.cohort.Join(w.Read(&o.n.Host), w.opt.groups[o.number], &o.n.out)
+	cfg := w.opt.groups[o.number]
+	if o.n.misfit {
+		cfg.MessageMax--
+	}
+	g, err := o.n.cohort.Join(w.Read(&o.n.Host), cfg, &o.n.out)
 	if err != nil {
 		panic(fmt.Sprintf("cohorts: a drawn group is refused: %v", err))
 	}

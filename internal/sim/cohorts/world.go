@@ -101,6 +101,7 @@ func (w *cohorts) patience() group.Patience {
 		Detect: 2*w.opt.suspectAfter + 4*heartbeat,
 		Settle: 2*w.opt.suspectAfter + 4*heartbeat,
 		Refuse: 5 * time.Second,
+		Name:   time.Second,
 	}
 }
 
@@ -178,6 +179,9 @@ func (w *cohorts) settle() {
 		if n.Paused {
 			n.resume()
 		}
+		if n.Up && n.misfit {
+			n.crash("exits")
+		}
 		if !n.Up {
 			n.boot()
 		}
@@ -209,6 +213,11 @@ func (w *cohorts) converge() {
 		w.Until(w.Now + pollEvery)
 	}
 	w.Report.Calm = w.Now - began
+	if w.opt.slow && !w.Over() {
+		for g := range w.courts {
+			w.slowConsumer(g)
+		}
+	}
 	if w.Over() {
 		return
 	}
