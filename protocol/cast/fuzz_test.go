@@ -37,6 +37,10 @@ func FuzzReceive(f *testing.F) {
 		p := net.nodes[0]
 		if frozen {
 			p.m.Freeze(net.now)
+			before := p.m.Holding()
+			defer func() {
+				p.m.Complete(net.now, before.Union(view.Cut{nil, {{From: 1, To: 10}}}), &p.out)
+			}()
 			p.m.Fetch(net.now, []view.Piece{{Rank: 1, Range: view.Range{From: 1, To: 60}, Holder: 3}}, &p.out)
 		}
 		from := view.Member{ID: view.ID(who), Incarnation: 9}
@@ -50,7 +54,7 @@ func FuzzReceive(f *testing.F) {
 				t.Fatalf("dropped as %v and taken all the same", wire.Reason(why))
 			}
 		}
-		for range 20 { // whatever it has begun must go on, and stay bounded
+		for range 8 { // whatever it has begun must go on, and stay bounded
 			for rank := range 3 {
 				p.m.Agreed(rank)
 				p.m.Release(rank, 1<<60)
@@ -71,9 +75,6 @@ func FuzzReceive(f *testing.F) {
 			net.now = net.now.Add(20 * time.Millisecond)
 			p.m.Tick(net.now, &p.out)
 		}
-		for _, r := range p.out.Records {
-			_ = len(r.Data)
-		}
 	})
 }
 
@@ -84,7 +85,7 @@ func busy() *network {
 		return payload[0] == byte(kindPacket) && payload[placeAt+7]%4 == 2
 	}
 	for i, p := range net.nodes {
-		p.load, p.sizes = 60, mixed
+		p.load, p.sizes = 25, mixed
 		p.early = func(k int) bool { return k%3 == i }
 	}
 	net.run(300 * time.Microsecond)

@@ -71,8 +71,11 @@ type seat struct {
 
 // Install begins new streams for a view, and forgets the former ones with all that was
 // handed over of them. A member that has no seat in it, or a witness's, sends and takes
-// nothing. v is kept and must not be changed.
+// nothing. v is kept and must not be changed; it has at most [view.SeatMax] seats.
 func (m *Machine) Install(now time.Time, v *view.View) {
+	if len(v.Seats) > view.SeatMax {
+		panic("cast: a view with more than view.SeatMax seats")
+	}
 	m.clock(now)
 	for i := range m.streams {
 		m.streams[i].drop(m.streams[i].high, &m.pool)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 
+	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
@@ -11,6 +12,9 @@ import (
 type mask uint64
 
 func bit(rank int) mask { return 1 << rank }
+
+// A mask has a bit for every rank.
+const _ = uint(64 - view.SeatMax)
 
 // slot holds one packet: the whole frame as it is sent, or sent again. It fits the
 // allocator's class of 1536 bytes.
