@@ -32,16 +32,10 @@ func (m *Machine) outcome(now time.Time) *Outcome {
 		floor = max(floor, r.floor)
 		if m.current == nil || !m.leaves(s) && !m.accused(now, s) {
 			s.Member = m.peers[i].life
-			o.Stay |= 1 << len(o.Next.Seats)
 			o.Next.Seats = append(o.Next.Seats, s)
 		}
 	}
-	for rank, s := range o.Next.Seats {
-		// Who was being given the state needs another donor, and another cut.
-		if d := c.reports[m.index(s.ID)].donor; d != view.Nobody && o.Next.Rank(d) < 0 {
-			o.Stay &^= 1 << rank
-		}
-	}
+	m.demote(o)
 	if m.current == nil || votes < base.Quorum() {
 		// Nothing is known of views that others may have had: the lives, which count
 		// nanoseconds, are later than all of those.
@@ -54,6 +48,22 @@ func (m *Machine) outcome(now time.Time) *Outcome {
 		m.admit(now, o)
 	}
 	return o
+}
+
+// demote moves those to the end, as who comes in anew, who were being given the state by
+// somebody who goes: they need another donor and another cut. So the first who is no
+// witness always has the state, if anybody has.
+func (m *Machine) demote(o *Outcome) {
+	var stay, again []view.Seat
+	for _, s := range o.Next.Seats {
+		if d := m.change.reports[m.index(s.ID)].donor; d != view.Nobody && o.Next.Rank(d) < 0 {
+			again = append(again, s)
+		} else {
+			stay = append(stay, s)
+		}
+	}
+	o.Next.Seats = append(stay, again...)
+	o.Stay = 1<<len(stay) - 1
 }
 
 // admit adds those who ask.
