@@ -90,7 +90,7 @@ func (m *Machine) chained(rank int, s *stream, i int) Held {
 	if e.order&Total != 0 {
 		return m.placed(rank, s, e)
 	}
-	return m.held(rank, e, Throttled, max(m.self, 0))
+	return m.held(rank, e, Throttled, m.self)
 }
 
 // placed tells of a total message that nothing but its place holds back, or its agreement.
@@ -119,5 +119,5 @@ func (m *Machine) unheld(rank int, s *stream, e *envelope) Held {
 	if !m.holders(s, e) {
 		return m.held(rank, e, Agreement, rank)
 	}
-	return m.held(rank, e, Throttled, max(m.self, 0))
+	return m.held(rank, e, Throttled, m.self)
 }

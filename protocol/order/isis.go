@@ -11,12 +11,11 @@ import (
 // than all that it has seen, and the greatest counts; of equal ones that of the higher rank.
 // A member that knows all proposals for a message, and for no other a lower one, delivers it.
 type isis struct {
-	m        *Machine
-	clock    uint64           // the greatest priority seen
-	votes    []ring[priority] // by rank, for its total messages from stream.out on, here or not
-	heard    [][]uint64       // by proposer and rank, for how many messages its proposals are here
-	proposed []uint64         // by rank, for how many of its messages this member has put out proposals
-	urgent   bool             // a uniform message waits
+	m      *Machine
+	clock  uint64           // the greatest priority seen
+	votes  []ring[priority] // by rank, for its total messages from stream.out on, here or not
+	heard  [][]uint64       // by proposer and rank, for how many messages its proposals are here
+	urgent bool             // a uniform message waits
 
 	open    []ring[ballot] // by proposer, its proposals that are not agreed yet
 	settled [][]uint64     // by proposer and rank, for how many messages its proposals are agreed
@@ -47,7 +46,6 @@ func (i *isis) install(n int) {
 		i.open[k].clear()
 		i.heard[k], i.settled[k] = renew(i.heard[k], n), renew(i.settled[k], n)
 	}
-	i.proposed = renew(i.proposed, n)
 	i.clock, i.urgent, i.lagging = 0, false, 0
 }
 
@@ -125,17 +123,17 @@ func (i *isis) agreed(rank int) {
 	}
 }
 
-// step proposes for all messages that are here. From then on none that was delivered before
-// can come after them, nor one come before that has a greater priority.
+// step proposes for all messages that are here. What it has put out counts when it is in the stream.
+// From then on nothing can be delivered that is greater, and nothing that was delivered is greater.
 func (i *isis) step(out *Output) {
-	m, from := i.m, len(out.buf)
+	m, from, mine := i.m, len(out.buf), i.heard[i.m.self]
 	for seats := m.seats; seats != 0; seats &= seats - 1 {
 		rank := bits.TrailingZeros64(seats)
 		s := &m.streams[rank]
-		n := min(s.in-i.proposed[rank], countMax)
-		if n == 0 {
+		if s.in <= mine[rank] {
 			continue
 		}
+		n := min(s.in-mine[rank], countMax)
 		if len(out.buf) == from {
 			out.buf = appendHead(out.buf, proposals)
 		}
@@ -143,24 +141,22 @@ func (i *isis) step(out *Output) {
 		out.buf = binary.AppendUvarint(out.buf, n)
 		out.buf = binary.AppendUvarint(out.buf, i.clock+1)
 		i.clock += n
-		i.proposed[rank] += n
 	}
 	if len(out.buf) == from {
+		i.urgent = false
 		return
 	}
 	out.submit(from)
 	out.Urgent = out.Urgent || i.urgent
-	i.urgent = false
 }
 
-// next compares the first message of each stream. One for which this member has not put out a proposal
-// cannot get a priority below any that it has seen. One for which it has, and that is
-// not here yet, counts as zero and so holds up all others.
+// next compares the first message of each stream. One for which this member has not proposed yet
+// cannot get a priority below any that it has seen.
 func (i *isis) next() int {
 	best := -1
 	for seats := i.m.seats; seats != 0; seats &= seats - 1 {
 		rank := bits.TrailingZeros64(seats)
-		if s := &i.m.streams[rank]; s.out >= i.proposed[rank] || s.out == s.in {
+		if s := &i.m.streams[rank]; s.out >= i.heard[i.m.self][rank] || s.out == s.in {
 			continue
 		}
 		if best < 0 || i.votes[rank].front().less(i.votes[best].front().key) {

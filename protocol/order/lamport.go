@@ -14,7 +14,6 @@ type lamport struct {
 	m     *Machine
 	clock uint64   // never less than a stamp that was received
 	owed  uint64   // the greatest stamp that the others wait for this clock to reach
-	told  uint64   // what this member last put out
 	shown []uint64 // by rank, what its stream has shown: its later stamps are greater
 	least uint64   // of shown, all members'
 	stale bool     // least is to be found anew
@@ -28,7 +27,6 @@ func (l *lamport) install(n int) {
 
 func (l *lamport) stamp() uint64 {
 	l.clock++
-	l.told = l.clock
 	return l.clock
 }
 
@@ -60,16 +58,16 @@ func (l *lamport) show(rank int, clock uint64) {
 
 func (l *lamport) agreed(int) {}
 
-// step shows the clock, unless a message of this member has done so.
+// step shows the clock, unless a record in this member's stream has done so.
 func (l *lamport) step(out *Output) {
-	if l.told >= l.owed {
+	if l.shown[l.m.self] >= l.owed {
+		l.urgent = false
 		return
 	}
 	from := len(out.buf)
 	out.buf = binary.AppendUvarint(appendHead(out.buf, stamp), l.clock)
 	out.submit(from)
 	out.Urgent = out.Urgent || l.urgent
-	l.told, l.urgent = l.clock, false
 }
 
 func (l *lamport) next() int {

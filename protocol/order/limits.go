@@ -12,6 +12,10 @@ const (
 	// messages of it were delivered since the last one told.
 	HeaderMax = 1 + 2*binary.MaxVarintLen64 + 1 + (view.SeatMax-1)*(1+incrementBytes)
 
+	// ControlMax is the most bytes of control records that a Step puts out: proposals for
+	// every member of the largest view.
+	ControlMax = 1 + view.SeatMax*(1+countBytes+clockBytes)
+
 	// incrementMax is the most causal messages of one member between two of another that a
 	// header may tell. It bounds the header; at a million messages a second it takes an hour.
 	incrementMax   = 1<<32 - 1
@@ -19,11 +23,13 @@ const (
 
 	// clockMax is the largest stamp and the largest priority. What is above is malformed: it
 	// keeps sums from running over. At a million messages a second it takes 2,000 years.
-	clockMax = 1 << 56
+	clockMax   = 1 << 56
+	clockBytes = 9
 
 	// countMax is the most messages that one entry of a control record numbers or proposes
 	// for; a longer run takes several. No window holds so many.
-	countMax = 1 << 24
+	countMax   = 1 << 24
+	countBytes = 4
 
 	// aheadMax is how many messages of one stream may be numbered, or have priorities, before
 	// the first of them is here, and how many runs of numbers may be unfinished. A correct

@@ -122,6 +122,7 @@ func (m *Machine) Install(now time.Time, v *view.View) {
 			m.self = rank
 		}
 	}
+	m.closed = m.self < 0
 	m.engine.install(n)
 }
 
@@ -136,7 +137,7 @@ func renew(s []uint64, n int) []uint64 {
 }
 
 // Stall makes Step put out no control records until it is called with false: for when
-// the own stream is frozen, or has no room for them. What they would say is said later, in fewer.
+// the own stream is frozen, or has no room for ControlMax bytes. What they would say is said later, in fewer.
 func (m *Machine) Stall(on bool) { m.stalled = on }
 
 // Throttle keeps Receive and Step from delivering until it is called with false: for when the owner
@@ -203,7 +204,8 @@ func (m *Machine) Agreed(rank int, packet uint64) {
 
 // Step ends a step: it delivers all that can be delivered and makes the control records that are
 // due. These are to be submitted and received at once, and then Step is to be called
-// again, for they may fix the place of messages that are here.
+// again, for they may fix the place of messages that are here. One that the stream has refused is made anew by the
+// next Step; all of a step together are not longer than ControlMax.
 func (m *Machine) Step(now time.Time, out *Output) {
 	m.now = now
 	if m.closed {
@@ -212,7 +214,7 @@ func (m *Machine) Step(now time.Time, out *Output) {
 	if !m.throttled {
 		m.drain(out)
 	}
-	if m.self >= 0 && !m.stalled {
+	if !m.stalled {
 		m.engine.step(out)
 	}
 }

@@ -20,6 +20,7 @@ type mesh struct {
 	busy  int             // who sends more than the others, at first; -1 for nobody
 	slow  map[[2]int]bool // from and to whom records take longer
 	wrong string          // a payload that was changed before it was delivered
+	full  bool            // streams refuse control records now and then
 }
 
 // node is a member, its stream, and what it has of the others'.
@@ -86,6 +87,7 @@ func newMesh(t testing.TB, rng *rand.Rand, engine Engine, members, witnesses int
 		m.Install(c.now, c.view)
 		c.nodes = append(c.nodes, n)
 	}
+	c.full = rng.IntN(2) == 0
 	if c.busy = -1; rng.IntN(2) == 0 {
 		c.busy = rng.IntN(members)
 	}
@@ -136,10 +138,15 @@ func (c *mesh) step(n *node) {
 			records = append(records, append([]byte(nil), r...))
 		}
 		n.out.Reset()
+		refused := false
 		for _, r := range records {
-			c.submit(n, r, false)
+			if refused = refused || c.full && c.rng.IntN(8) == 0; !refused {
+				c.submit(n, r, false)
+			}
 		}
-		c.note(n)
+		if c.note(n); refused {
+			return
+		}
 	}
 }
 
@@ -270,6 +277,7 @@ func (c *mesh) members() (list []*node) {
 
 // calm hands everything over until nobody has anything to do.
 func (c *mesh) calm() {
+	c.full = false
 	for busy := true; busy; {
 		busy = false
 		for _, n := range c.members() {

@@ -36,7 +36,7 @@ func (m *Machine) Encode(dst []byte, o Order, number uint64, payload []byte) []b
 	if !o.Valid() {
 		panic("order: Encode of an order that is not valid")
 	}
-	if m.closed || m.self < 0 {
+	if m.closed {
 		panic("order: Encode without a view to multicast in")
 	}
 	dst = append(dst, byte(message)<<4|byte(o))

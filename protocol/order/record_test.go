@@ -213,3 +213,22 @@ func TestWords(t *testing.T) {
 		t.Error(s)
 	}
 }
+
+// TestControlMax: no step's control records are longer, and they can be nearly as long.
+func TestControlMax(t *testing.T) {
+	v := &view.View{}
+	for i := range view.SeatMax {
+		v.Seats = append(v.Seats, view.Seat{Member: view.Member{ID: view.ID(i + 1), Incarnation: 1}})
+	}
+	m, _ := New(Config{Self: v.Seats[0].Member, Engine: ISIS}, nil)
+	m.Install(time.Time{}, v)
+	for i := range m.streams {
+		m.streams[i].in = 2 * countMax
+	}
+	m.engine.(*isis).clock = clockMax / 2
+	var out Output
+	m.Step(time.Time{}, &out)
+	if n := len(out.Submit[0]); len(out.Submit) != 1 || n > ControlMax || n < ControlMax-view.SeatMax-2 {
+		t.Errorf("%d records, the first of %d bytes; ControlMax is %d", len(out.Submit), n, ControlMax)
+	}
+}

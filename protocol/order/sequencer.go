@@ -23,7 +23,6 @@ type sequencer struct {
 	settled uint64     // how many are
 
 	urgent bool // a uniform message has no number yet
-	yields bool // this member has handed over, and not received that yet
 	busy   int  // who sent most of the last span; -1 if nobody did
 }
 
@@ -31,8 +30,7 @@ type sequencer struct {
 type teller struct {
 	said     ring[run] // what it wrote about numbers and is not handed the numbering for yet
 	numbered uint64    // of its messages, those with places
-	written  uint64    // those that this member, numbering, has put out places for
-	sent     uint64    // of the present span, those that it sent
+	sent     uint64    // those of the present span
 }
 
 // run is some messages of one stream that follow each other in the total order.
@@ -122,6 +120,7 @@ func (q *sequencer) apply() {
 		*q.runs.push() = r
 		q.count += r.count
 		q.tell[r.rank].numbered += r.count
+		q.tell[r.rank].sent += r.count
 	}
 }
 
@@ -132,11 +131,10 @@ func (q *sequencer) move(r run) {
 	if canary == Stubborn && q.seat == q.m.self {
 		return
 	}
-	q.seat, q.yields = r.rank, false
+	q.seat, q.busy = r.rank, -1
 	for i := range q.tell {
-		q.tell[i].written, q.tell[i].sent = q.tell[i].numbered, 0
+		q.tell[i].sent = 0
 	}
-	q.busy = -1
 	q.m.trace(q.m.view.Seats[r.rank].ID, trace.SequencerMoved, q.count, 0)
 }
 
@@ -147,39 +145,35 @@ func (q *sequencer) agreed(int) {
 	}
 }
 
-// step gives places to all messages that are here, if this member is the one that numbers.
+// step gives places to all messages that are here, if this member is the one that numbers. What it
+// has put out counts when it is in the stream.
 func (q *sequencer) step(out *Output) {
 	m := q.m
-	if q.seat != m.self || q.yields {
+	if q.seat != m.self {
 		return
 	}
 	from := len(out.buf)
 	for seats := m.seats; seats != 0; seats &= seats - 1 {
 		rank := bits.TrailingZeros64(seats)
-		t := &q.tell[rank]
-		n := min(m.streams[rank].in-min(m.streams[rank].in, t.written), countMax)
-		if n == 0 {
+		in, numbered := m.streams[rank].in, q.tell[rank].numbered
+		if in <= numbered {
 			continue
 		}
 		if len(out.buf) == from {
 			out.buf = appendHead(out.buf, numbers)
 		}
 		out.buf = append(out.buf, byte(rank))
-		out.buf = binary.AppendUvarint(out.buf, n)
-		t.written += n
-		t.sent += n
+		out.buf = binary.AppendUvarint(out.buf, min(in-numbered, countMax))
 	}
-	if len(out.buf) == from {
+	if len(out.buf) > from {
+		out.submit(from)
+		out.Urgent = out.Urgent || q.urgent
 		return
 	}
-	out.submit(from)
-	out.Urgent = out.Urgent || q.urgent
 	q.urgent = false
 	if to := q.busier(); to >= 0 {
-		from = len(out.buf)
 		out.buf = append(appendHead(out.buf, handover), byte(to))
 		out.submit(from)
-		q.yields = canary != Stubborn
 	}
 }
 
