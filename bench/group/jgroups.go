@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -29,8 +28,7 @@ func jgroups() peer {
 			return compile(ctx, filepath.Join(s.root, "jgroups"), "javac", "-cp", jgroupsLibrary, "-d", s.folder, "Member.java")
 		},
 		version: func(ctx context.Context, s *Sources) string {
-			jar := strings.TrimSuffix(filepath.Base(answer(ctx, "", "readlink", "-f", jgroupsLibrary)), ".jar")
-			return strings.TrimPrefix(jar, "jgroups-") + " on " + answer(ctx, "", "javac", "-version")
+			return answer(ctx, "", "dpkg-query", "-W", "-f", "${Version}", "libjgroups-java") + " on Java " + answer(ctx, "", "javac", "-version")
 		},
 		settings: []Program{
 			{

@@ -8,7 +8,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -102,12 +101,16 @@ func run() error {
 	if err := open(js, *number, len(addresses)); err != nil {
 		return err
 	}
-	if err := watch(connection, js, port, len(addresses)); err != nil {
+	if err := watch(connection, s, port); err != nil {
 		return err
 	}
 	// An ordered consumer is what NATS offers for reading everything once and in order.
-	if _, err := js.Subscribe(stream, func(m *nats.Msg) { port.Delivered(m.Data) }, nats.OrderedConsumer(), nats.DeliverAll()); err != nil {
-		return fmt.Errorf("subscribe: %w", err)
+	err = until("there is a consumer", func() error {
+		_, err := js.Subscribe(stream, func(m *nats.Msg) { port.Delivered(m.Data) }, nats.OrderedConsumer(), nats.DeliverAll())
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	port.Viewed(len(addresses))
 	return port.Serve(os.Stdin, &member{server: s, stream: js})
@@ -168,27 +171,20 @@ func open(js nats.JetStreamContext, number uint64, replicas int) error {
 	})
 }
 
-// watch tells a view when the stream has another leader, of one less: NATS has no views,
-// and this is the moment from which the stream goes on.
-func watch(connection *nats.Conn, js nats.JetStreamContext, port *line.Port, members int) error {
-	info, err := js.StreamInfo(stream)
-	if err != nil {
-		return err
-	}
-	leader := info.Cluster.Leader
-	_, err = connection.Subscribe(server.JSAdvisoryStreamLeaderElectedPre+"."+stream, func(m *nats.Msg) {
-		var told struct {
-			Leader string `json:"leader"`
-		}
-		if err := json.Unmarshal(m.Data, &told); err != nil {
+// watch tells a view when the stream has a new leader, of the servers that this one is
+// connected with: NATS has no views, and this is the moment from which the stream goes on.
+func watch(connection *nats.Conn, s *server.Server, port *line.Port) error {
+	_, err := connection.Subscribe(server.JSAdvisoryStreamLeaderElectedPre+"."+stream, func(*nats.Msg) {
+		routes, err := s.Routez(nil)
+		if err != nil {
 			port.Fault(err)
 			return
 		}
-		if told.Leader != leader {
-			leader = told.Leader
-			members--
-			port.Viewed(members)
+		others := map[string]bool{} // a server has several connections
+		for _, r := range routes.Routes {
+			others[r.RemoteName] = true
 		}
+		port.Viewed(1 + len(others))
 	})
 	return err
 }
