@@ -20,7 +20,6 @@ func (g *Group) install(now time.Time, c group.Command) {
 	donor := donorOf(c.View)
 	switch {
 	case joined && donor.ID != g.node.cfg.Self.ID:
-		g.held, g.spooled = g.held[:0], 0
 		g.fetch(now, donor)
 		g.viewed(c)
 	case g.fetching.Known():
@@ -112,7 +111,7 @@ func (g *Group) dismiss(now time.Time, c group.Command) {
 	}
 	if g.over {
 		// Nothing can be held back any more.
-		g.ready = append(g.ready, g.held...)
-		g.held = nil
+		g.ready = append(g.ready, g.hold.slow...)
+		g.hold.slow = nil
 	}
 }

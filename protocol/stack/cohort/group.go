@@ -32,9 +32,7 @@ type Group struct {
 	current *view.View
 	history []Past
 	ready   []Delivery // of this step
-	held    []Delivery // kept back: throttled, or waiting for the state
-	spooled int        // bytes of copies in held
-	pinned  bool       // something in held lies in the streams' packets
+	hold    hold
 	slow    view.ID
 
 	refusals map[view.ID]string // what was told of them since the last view
@@ -160,6 +158,9 @@ func (g *Group) receive(now time.Time, from view.Member, c wire.Channel, payload
 		g.streams.Receive(now, from, payload, &g.streamed)
 		g.order(now)
 	case wire.Transfer:
+		if g.throttled && g.fetching.Known() {
+			return // there is no place for it; it is asked for again
+		}
 		g.state.Receive(now, from, payload, &g.moved)
 		g.move(now)
 	}
@@ -189,6 +190,9 @@ func (g *Group) deadline() time.Time {
 	d := g.members.Deadline()
 	if g.carries() {
 		d = sooner(d, g.streams.Deadline())
+	}
+	if !g.throttled && len(g.hold.slow) > 0 {
+		d = g.node.last
 	}
 	d = sooner(d, g.state.Deadline())
 	for i := range g.servings {

@@ -75,6 +75,7 @@ func (g *Group) settle(now time.Time) {
 				g.orders.Agreed(rank, n)
 			}
 		}
+		g.orders.Stall(g.streams.ControlRoom() < order.ControlMax)
 		g.orders.Step(now, &g.ordered)
 		g.deliver(false)
 		if len(g.ordered.Submit) == 0 && len(g.streamed.Records) == 0 {
@@ -82,7 +83,7 @@ func (g *Group) settle(now time.Time) {
 		}
 		g.control(now)
 	}
-	if !g.pinned {
+	if !g.hold.pinned {
 		for rank := range g.current.Seats {
 			g.streams.Release(rank, g.orders.Released(rank))
 		}
@@ -116,60 +117,6 @@ func (g *Group) deliver(copied bool) {
 		g.emitMessage(Delivery{Kind: Message, From: d.From, Number: d.Number, Order: d.Order, Payload: payload}, copied)
 	}
 	g.ordered.Deliver = g.ordered.Deliver[:0]
-}
-
-// holding says whether deliveries are kept back.
-func (g *Group) holding() bool { return g.throttled || g.fetching.Known() || len(g.held) > 0 }
-
-// emit puts a delivery out, behind those that are held.
-func (g *Group) emit(d Delivery) {
-	d.Group = g
-	if g.holding() {
-		g.held = append(g.held, d)
-		return
-	}
-	g.ready = append(g.ready, d)
-}
-
-// emitMessage is emit for a message. A joiner that fetches the state copies messages, so
-// that the group does not wait for it; what is kept back otherwise stays in the streams'
-// packets, and so in the senders' windows.
-func (g *Group) emitMessage(d Delivery, copied bool) {
-	if g.holding() && !copied {
-		if !g.throttled && g.spooled+len(d.Payload) <= spoolMax {
-			d.Payload = append([]byte(nil), d.Payload...)
-			g.spooled += len(d.Payload)
-		} else {
-			g.pinned = true
-		}
-	}
-	g.emit(d)
-}
-
-// release hands over what was held, when nothing stands in its way any more.
-func (g *Group) release() {
-	if g.throttled || g.fetching.Known() || len(g.held) == 0 {
-		return
-	}
-	n := min(len(g.held), batchMax)
-	g.ready = append(g.ready, g.held[:n]...)
-	rest := copy(g.held, g.held[n:])
-	clear(g.held[rest:])
-	g.held = g.held[:rest]
-	if rest == 0 {
-		g.pinned, g.spooled = false, 0
-	}
-}
-
-// unpin gives what is held memory of its own, since the streams it lies in end.
-func (g *Group) unpin() {
-	if !g.pinned {
-		return
-	}
-	for i := range g.held {
-		g.held[i].Payload = append([]byte(nil), g.held[i].Payload...)
-	}
-	g.pinned = false
 }
 
 // flush ends a step of this group.

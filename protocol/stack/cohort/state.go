@@ -67,7 +67,7 @@ func (g *Group) endServing(now time.Time) {
 	for _, s := range g.servings {
 		if s.over(now) {
 			g.state.Withdraw(s.cut)
-			g.put(Delivery{Kind: Unwanted, View: &view.View{Name: s.cut}, Missing: s.to})
+			g.ask(Delivery{Kind: Unwanted, View: &view.View{Name: s.cut}, Missing: s.to})
 			continue
 		}
 		kept = append(kept, s)
@@ -83,12 +83,6 @@ func (g *Group) fetch(now time.Time, donor view.Member) {
 	g.state.Fetch(now, donor, g.cut, &g.moved)
 }
 
-// put delivers what must come before all that is held.
-func (g *Group) put(d Delivery) {
-	d.Group = g
-	g.ready = append(g.ready, d)
-}
-
 // abandon ends the fetching, if there is any: what was fetched and what came since is void.
 func (g *Group) abandon(now time.Time) {
 	if !g.fetching.Known() {
@@ -98,12 +92,12 @@ func (g *Group) abandon(now time.Time) {
 	g.fetching = view.Member{}
 	g.members.Await(view.Nobody)
 	g.put(Delivery{Kind: StateFailed})
-	for i := range g.held {
-		if d := &g.held[i]; d.Kind == Message && d.From == g.node.cfg.Self {
+	for i := range g.hold.behind {
+		if d := &g.hold.behind[i]; d.Kind == Message && d.From == g.node.cfg.Self {
 			g.put(Delivery{Kind: Lost, Number: d.Number, Last: d.Number})
 		}
 	}
-	g.held, g.spooled, g.pinned = g.held[:0], 0, false
+	g.forget()
 }
 
 // offer asks the owner for the state, if this member is the one who gives it and somebody
@@ -166,7 +160,7 @@ func (g *Group) move(now time.Time) {
 		a := g.moved.Asks[i]
 		if s := g.served(a.To.ID); s != nil && s.cut == a.Cut && has(s.to, a.To) {
 			s.asked = now
-			g.put(Delivery{Kind: ChunkWanted, Peer: a.To.ID, Number: a.Offset, Last: uint64(a.Size)})
+			g.ask(Delivery{Kind: ChunkWanted, Peer: a.To.ID, Number: a.Offset, Last: uint64(a.Size)})
 		}
 	}
 	for _, c := range g.moved.Chunks {
@@ -185,6 +179,7 @@ func (g *Group) moveEnded(now time.Time, e transfer.Event) {
 		g.put(Delivery{Kind: StateDone, From: g.fetching})
 		g.fetching = view.Member{}
 		g.members.Await(view.Nobody)
+		g.stateCame()
 	default:
 		g.abandon(now)
 		g.members.Restart(now, &g.told)

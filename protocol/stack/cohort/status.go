@@ -31,7 +31,7 @@ type Status struct {
 func (g *Group) Status(now time.Time) Status {
 	s := Status{
 		Members: g.members.Status(now), Streams: g.streams.Stats(), History: slices.Clone(g.history),
-		Queued: g.queue.bytes, Held: len(g.held), Throttled: g.throttled, Fetching: g.fetching,
+		Queued: g.queue.bytes, Held: len(g.hold.behind) + len(g.hold.slow), Throttled: g.throttled, Fetching: g.fetching,
 	}
 	if g.carries() {
 		s.Slow, s.SlowFor = g.streams.Slowest()
