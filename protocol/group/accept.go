@@ -86,6 +86,9 @@ func (m *Machine) readReport(now time.Time, from int, r *wire.Reader, out *Outpu
 	default:
 		r.Fail()
 	}
+	if got.accepted.outcome != nil && !m.possible(got.accepted.outcome) {
+		return false
+	}
 	if !r.Done() || len(got.holding) > len(m.base().Seats) {
 		return !r.Failed()
 	}

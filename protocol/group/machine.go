@@ -250,7 +250,7 @@ func (m *Machine) dispatch(now time.Time, from int, r *wire.Reader, out *Output)
 		m.onFilled(now, from, of, b, out)
 	case verbPropose:
 		b, outcome := readBallot(r), readOutcome(r)
-		if !r.Done() || outcome == nil {
+		if !r.Done() || !m.possible(outcome) || b.By != m.peers[from].seat.ID {
 			return false
 		}
 		m.onPropose(now, from, b, outcome, out)
@@ -262,7 +262,7 @@ func (m *Machine) dispatch(now time.Time, from int, r *wire.Reader, out *Output)
 		m.onAccepted(now, from, of, b, out)
 	case verbCommit:
 		outcome := readOutcome(r)
-		if !r.Done() || outcome == nil {
+		if !r.Done() || !m.possible(outcome) {
 			return false
 		}
 		m.onCommit(now, from, outcome, out)
@@ -282,6 +282,19 @@ func (m *Machine) dispatch(now time.Time, from int, r *wire.Reader, out *Output)
 		m.onRefuse(now, from, text, out)
 	default:
 		return false
+	}
+	return true
+}
+
+// possible says whether an outcome was read, and seats nobody but candidates.
+func (m *Machine) possible(o *Outcome) bool {
+	if o == nil {
+		return false
+	}
+	for _, s := range o.Next.Seats {
+		if m.index(s.ID) < 0 {
+			return false
+		}
 	}
 	return true
 }
