@@ -18,6 +18,8 @@ type due struct {
 	answer    mask    // who asked
 	releaseAt instant // when the news of releases leaves, if no acknowledgement does before
 	probeAt   instant // the earliest of the seats'
+	departed  instant // when own packets left last
+	departAt  instant // when the last packet leaves though it is not full
 	unsure    bool    // packets left or came: somebody must have them acknowledged some time
 }
 
@@ -26,7 +28,7 @@ func newDue(carriers int) due {
 	crowd := instant(max(1, carriers/4))
 	return due{
 		delay: crowd * instant(ackDelay), releaseDelay: crowd * instant(releaseDelay),
-		ackAt: never, releaseAt: never, probeAt: never,
+		ackAt: never, releaseAt: never, probeAt: never, departAt: never,
 	}
 }
 

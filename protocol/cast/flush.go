@@ -48,7 +48,7 @@ func (m *Machine) Deadline() time.Time {
 	}
 	at := m.fetch.retryAt
 	if !m.frozen {
-		at = min(m.due.ackAt, m.due.releaseAt, m.due.probeAt, m.slow.at)
+		at = min(m.due.ackAt, m.due.releaseAt, m.due.probeAt, m.due.departAt, m.slow.at)
 		for i := range m.streams {
 			if s := &m.streams[i]; s.told >= s.next {
 				at = min(at, s.repair.deadline(s))
@@ -67,8 +67,9 @@ func (m *Machine) depart(out *Output) {
 	s := &m.streams[m.rank]
 	limit := m.reached + uint64(m.window.size)
 	ready := m.last
+	m.due.departAt = never
 	if m.open != nil {
-		if m.last > limit {
+		if m.last > limit || m.thrifty() {
 			ready-- // it may as well go on being filled
 		} else {
 			m.open = nil
@@ -82,7 +83,7 @@ func (m *Machine) depart(out *Output) {
 		return
 	}
 	id, list := m.address(m.others)
-	waiting := limit < m.last || m.room(m.cfg.Window) < bodyMax
+	waiting := limit < m.last || m.room(m.cfg.Window) < bodyMax // in the reserve too
 	for m.sent < limit {
 		m.sent++
 		sl := s.at(m.sent)
@@ -95,7 +96,25 @@ func (m *Machine) depart(out *Output) {
 		m.counts.Packets++
 	}
 	m.trip.left(m.at, m.sent)
-	m.due.unsure = true
+	m.due.unsure, m.due.departed = true, m.at
+}
+
+// thrifty says whether the last packet waits to be filled: packets of the reserve must not
+// leave with a few bytes each. It waits until what left before has arrived, and longer the
+// more of the reserve is used.
+func (m *Machine) thrifty() bool {
+	over := instant(m.last-m.freed) - instant(m.cfg.Window) - thriftAfter
+	if over <= 0 {
+		return false
+	}
+	if m.reached < m.sent {
+		return true // an acknowledgement will come
+	}
+	if at := m.due.departed + min(over*instant(thriftStep), instant(thriftMost)); m.at < at {
+		m.due.departAt = at
+		return true
+	}
+	return false
 }
 
 // again is a packet that somebody wants to be sent once more.

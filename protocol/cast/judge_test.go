@@ -171,7 +171,7 @@ func judgeFlow() error {
 		return fmt.Errorf("the sender is %d packets ahead of a member that releases nothing, its window being %d", st.Used, st.Window)
 	case who != 3 || since < 2*time.Second || told != 2:
 		return fmt.Errorf("%v is named as slow for %v, and was %d times", who, since, told)
-	case sender.m.Room() > bodyMax || sender.m.ControlRoom() < (reserve-2)*bodyMax:
+	case sender.m.Room() > bodyMax || sender.m.ControlRoom() < reserve*bodyMax:
 		return fmt.Errorf("there is room for %d bytes, and for %d of control", sender.m.Room(), sender.m.ControlRoom())
 	}
 	slow.lag = 0

@@ -15,8 +15,8 @@ const (
 	// for ten milliseconds.
 	windowDefault = 1024
 
-	// windowMost bounds the setting, and with it what a receiver keeps of one stream
-	// beyond what it has released: 5.7 MB.
+	// windowMost bounds the setting, and with it and the reserve what a receiver keeps of
+	// one stream beyond what it has released: 7 MB.
 	windowMost = 4096
 
 	// windowLeast is the smallest setting: with fewer packets a window would fill while
@@ -27,9 +27,16 @@ const (
 	// it still is 900 MB/s, and it fits the smallest receive buffers that kernels give.
 	windowMin = 64
 
-	// reserve is how many packets beyond the window control records may use: the others
-	// may need them for releasing anything at all.
-	reserve = 32
+	// reserve is how many packets beyond the largest window control records may use: the
+	// others may need them for releasing anything at all, so they must never find it used
+	// up. A member whose own window is full orders what the windows of all others hold:
+	// 31 times 1024 packets with twenty messages each make 650,000 messages, and 1.4 MB are
+	// two bytes for each. With the default window, 4096 packets are left for them.
+	reserve = 1024
+
+	// thriftAfter is how much of the reserve is used without thrift: a sender whose window
+	// is full and emptied all the time must not wait for its own numbers.
+	thriftAfter = 64
 
 	// ringMin is for how many packets there is a place from the beginning.
 	ringMin = 64
@@ -93,6 +100,11 @@ const (
 const (
 	// ackDelay is how long an acknowledgement waits for company.
 	ackDelay = time.Millisecond
+
+	// thriftStep is how much longer a small packet waits to be filled for each packet of
+	// the reserve that is used, up to thriftMost: a second uses 320 of them.
+	thriftStep = 20 * time.Microsecond
+	thriftMost = 20 * time.Millisecond
 
 	// releaseDelay is how long the news of a release waits for an acknowledgement that it
 	// can go with: it matters only to a sender whose window is nearly full, and such a

@@ -121,6 +121,30 @@ func TestRoom(t *testing.T) {
 	}
 }
 
+// TestControlRecordsDoNotUseTheReserveUp has a member whose window is full send small ones,
+// one a step: they must share packets.
+func TestControlRecordsDoNotUseTheReserveUp(t *testing.T) {
+	net := newNetwork(3, 1, nil, nil)
+	sender, slow := net.nodes[0], net.nodes[2]
+	sender.load, sender.sizes = 2000, func(i int) int { return map[bool]int{true: 1000, false: 10}[i < 1400] }
+	slow.lag = 1 << 30
+	net.run(time.Second)
+	at := sender.submitted
+	sender.flags, sender.load = Control, at
+	for range 10_000 { // one every ten microseconds
+		sender.load++
+		sender.step(func() {})
+		net.run(10 * time.Microsecond)
+	}
+	if used := sender.m.Stats().Used - sender.m.cfg.Window; sender.submitted != at+10_000 || used > 600 || net.err != nil {
+		t.Errorf("%d records of 10,000 were taken, in %d packets of the reserve; %v", sender.submitted-at, used, net.err)
+	}
+	net.run(time.Second)
+	if n := len(net.nodes[1].seen[0]); n != at+10_000 {
+		t.Errorf("%d of them have come", n-at)
+	}
+}
+
 // TestFullFramesHaveOneSize holds what segmentation by the kernel rests on.
 func TestFullFramesHaveOneSize(t *testing.T) {
 	g := newRig(t, 3)

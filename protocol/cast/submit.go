@@ -12,7 +12,16 @@ import (
 func (m *Machine) Room() int { return m.room(m.cfg.Window) }
 
 // ControlRoom is the same for a record with the flag [Control].
-func (m *Machine) ControlRoom() int { return m.room(m.cfg.Window + reserve) }
+func (m *Machine) ControlRoom() int { return m.room(windowMost + reserve) }
+
+// RecordMax is the longest record in bytes that a sender with this window ever has room
+// for: a longer one would wait forever. window is as in [Config].
+func RecordMax(window int) int {
+	if window == 0 {
+		window = windowDefault
+	}
+	return min(window*bodyMax-overhead, recordMax)
+}
 
 // room is how long a record fits if so many packets may be on their way.
 func (m *Machine) room(packets int) int {
@@ -37,7 +46,7 @@ func (m *Machine) room(packets int) int {
 func (m *Machine) Submit(now time.Time, record []byte, flags Flags, out *Output) bool {
 	packets := m.cfg.Window
 	if flags&Control != 0 {
-		packets += reserve
+		packets = windowMost + reserve
 	}
 	if room := m.room(packets); len(record) > room || room == 0 {
 		return false
