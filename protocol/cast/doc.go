@@ -23,8 +23,8 @@
 // # Views
 //
 // [Machine.Install] begins new streams. Packets name the view they are of and are
-// dropped by who is not in it; a member that comes into a view later than others says
-// so at once and is sent what it missed. A view change takes the streams to their end:
+// dropped by who is not in it; a member that comes into a view later than others knows
+// what it had to drop and asks for it at once. A view change takes the streams to their end:
 // after [Machine.Freeze] nothing is sent and nothing taken; [Machine.Holding] tells
 // what there is; [Machine.Fetch] gets what other members hold; [Machine.Complete] hands over
 // the rest, after which all who had the same cut have handed over the same records.
