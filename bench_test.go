@@ -70,6 +70,16 @@ func BenchmarkLatency(b *testing.B) {
 			last = g
 		}
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for _, g := range groups {
+		if g != last {
+			go func() { // it must ask for its events, or all wait for it
+				for range g.Events(ctx) {
+				}
+			}()
+		}
+	}
 	payload := make([]byte, 64)
 	b.ReportAllocs()
 	for b.Loop() {

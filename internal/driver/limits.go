@@ -20,10 +20,13 @@ const (
 	// way: some twenty full datagrams, for which one system call is worth it.
 	packBytes = 32 << 10
 
-	// packMin is how long after a message was sent the next one waits for company, unless
-	// none is on its way. A message takes longer from member to member, so one that
-	// answers another never waits.
+	// packMin is how long after a message was sent the next one waits for company if the
+	// application has not seen the former one: it does not wait for it then.
 	packMin = 30 * time.Microsecond
+
+	// burstMax is how many messages may go at once in packMax, though none would have to
+	// wait: an answer from another member takes a third of that time at least.
+	burstMax = 4
 
 	// packMax is the longest that a message waits for company.
 	packMax = 100 * time.Microsecond

@@ -37,12 +37,15 @@ type submits struct {
 	room    chan struct{} // a token when there is room again
 	wanting int           // goroutines that wait for it
 
-	queued      atomic.Int64 // bytes, of both loads
-	outstanding atomic.Int64 // messages not delivered to this member yet
-	sent        atomic.Int64 // when messages were last handed to the node, in nanoseconds
-	alarmed     atomic.Bool  // the alarm is set for what is queued
-	stuck       atomic.Bool  // the node takes no more; a later step will find that it does
-	confirming  atomic.Int64 // waiters
+	queued      atomic.Int64  // bytes, of both loads
+	outstanding atomic.Int64  // messages not delivered to this member yet
+	sent        atomic.Int64  // when messages were last handed to the node, in nanoseconds
+	alarmed     atomic.Bool   // the alarm is set for what is queued
+	seen        atomic.Uint64 // own messages that the application was given
+	began       atomic.Int64  // when the present burst began, in nanoseconds
+	sentAlone   atomic.Int64  // messages that went at once since then
+	stuck       atomic.Bool   // the node takes no more; a later step will find that it does
+	confirming  atomic.Int64  // waiters
 
 	draining *load // the owner's
 }
@@ -239,7 +242,7 @@ func (g *Group) multicast(ctx context.Context, o order.Order, payload []byte, do
 			return 0, err
 		}
 		if ok {
-			g.push(s)
+			g.push(s, number, done != nil)
 			return number, nil
 		}
 		g.c.nudge(dueWork)
@@ -257,10 +260,20 @@ func (g *Group) multicast(ctx context.Context, o order.Order, payload []byte, do
 	}
 }
 
-// push decides who hands a queued message to the node. A message with none before it on
-// the way goes at once. Others wait for company: small messages that leave together
-// share datagrams and system calls.
-func (g *Group) push(s *submits) {
+// burst says whether a message may still go at once: a few in a row may. A stream whose
+// reader is as fast as its writer looks like questions and answers, but for their number.
+func (s *submits) burst(t time.Time) bool {
+	now := t.UnixNano()
+	if began := s.began.Load(); now-began >= int64(packMax) && s.began.CompareAndSwap(began, now) {
+		s.sentAlone.Store(0)
+	}
+	return s.sentAlone.Add(1) <= burstMax
+}
+
+// push decides who hands a queued message to the node. One that the application sends
+// after it has seen all that it sent before goes at once: it waits for the answer. Others
+// wait for company: small messages that leave together share datagrams and system calls.
+func (g *Group) push(s *submits, number uint64, confirm bool) {
 	c := g.c
 	if s.stuck.Load() {
 		return
@@ -270,8 +283,13 @@ func (g *Group) push(s *submits) {
 		return
 	}
 	t := now()
+	alone := s.outstanding.Load() <= 1
+	if alone && (confirm || s.seen.Load() >= number-1 && s.burst(t)) {
+		c.nudge(dueWork)
+		return
+	}
 	waited := time.Duration(t.UnixNano() - s.sent.Load())
-	if waited >= packMax || waited >= packMin && s.outstanding.Load() <= 1 {
+	if waited >= packMax || waited >= packMin && alone {
 		c.nudge(dueWork)
 		return
 	}

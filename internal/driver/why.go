@@ -30,7 +30,11 @@ func (g *Group) reasons(t time.Time) []string {
 	}
 	silent := g.refusals(say)
 	if st.Votes < st.Needed {
-		say("there are not enough votes: %d are heard and %d are needed; not heard: %s", st.Votes, st.Needed, strings.Join(silent, ", "))
+		absent := "the other members run, and have not joined it"
+		if len(silent) > 0 {
+			absent = "not heard: " + strings.Join(silent, ", ")
+		}
+		say("there are not enough votes: the group has %d and needs %d; %s", st.Votes, st.Needed, absent)
 	}
 	switch {
 	case st.Fetching != "" && st.Total == 0:
