@@ -1,6 +1,10 @@
 package group
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // integrity: a message is delivered at most once in a life, as it was multicast; none is
 // that was not; and of its own messages each life delivers all, or is told which are lost.
@@ -33,15 +37,27 @@ func (j *integrity) Hear(f *Fact) error {
 		}
 	case Expelled:
 		j.owed[l.node] = len(l.lives[l.node].sent)
-	case Viewed:
-		p := &l.lives[l.node]
-		for _, m := range p.sent[:j.owed[l.node]] {
+	case Booted, Crashed:
+		delete(j.owed, l.node)
+	case Ended:
+		// Not at the next view: an owner that is slow is told late of its expulsion, and
+		// what it multicast meanwhile waits for that view.
+		return j.settled()
+	}
+	return nil
+}
+
+// settled says which message of a member that was expelled nobody accounts for.
+func (j *integrity) settled() error {
+	l := j.ledger
+	for _, life := range slices.Sorted(maps.Keys(j.owed)) {
+		p := &l.lives[life]
+		for _, m := range p.sent[:j.owed[life]] {
 			if !p.given.has(int(m)) && !l.messages[m].lost {
-				return fmt.Errorf("%v was expelled and is in a view again; its message %d was not delivered to it, is not in its state, and it was not told that it is lost",
-					f.Node, l.messages[m].number)
+				return fmt.Errorf("%v was expelled; its message %d was not delivered to it, is not in its state, and it was not told that it is lost",
+					p.member, l.messages[m].number)
 			}
 		}
-		delete(j.owed, l.node)
 	}
 	return nil
 }

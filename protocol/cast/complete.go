@@ -1,6 +1,7 @@
 package cast
 
 import (
+	"math"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -10,6 +11,7 @@ import (
 // which must be here. What is here beyond the cut is forgotten. Install follows.
 func (m *Machine) Complete(now time.Time, cut view.Cut, out *Output) {
 	m.Freeze(now)
+	m.earlyMost = math.MaxInt // what is handed over here nobody reports
 	if m.rank < 0 {
 		return
 	}
@@ -35,8 +37,13 @@ func (m *Machine) complete(s *stream, ranges []view.Range, prefix uint64, out *O
 		m.hand(s, s.next, sl, out)
 	}
 	for n := s.next; n <= s.high; n++ {
-		if sl := s.at(n); sl != nil && !sl.beyond {
+		sl := s.at(n)
+		switch {
+		case sl == nil:
+		case !sl.beyond:
 			m.handEarly(s, n, sl, out)
+		default:
+			m.handTail(s, n, out)
 		}
 	}
 	s.kept = s.next

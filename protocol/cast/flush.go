@@ -24,10 +24,12 @@ func (m *Machine) Flush(now time.Time, out *Output) {
 		m.pursue(out)
 	case m.others == 0:
 		m.open, m.sent = nil, m.last
+		m.releaseLast()
 		m.settle(&m.streams[m.rank])
 		m.reach()
 	default:
 		m.depart(out)
+		m.releaseLast()
 		m.sendAgain(out)
 		for i := range m.streams {
 			if s := &m.streams[i]; s.told >= s.next {
@@ -39,6 +41,14 @@ func (m *Machine) Flush(now time.Time, out *Output) {
 		m.judge()
 	}
 	m.pool.settle()
+}
+
+// releaseLast releases the last own packet once nothing more comes into it.
+func (m *Machine) releaseLast() {
+	if m.done && m.open == nil {
+		m.done = false
+		m.Release(m.rank, m.last)
+	}
 }
 
 // Deadline is when the machine wants Tick and Flush at the latest; zero is never.

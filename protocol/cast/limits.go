@@ -147,15 +147,12 @@ type Bound uint64
 
 // The bounds.
 const (
-	Ranges Bound = 1 + iota // the streams have too many gaps: a packet is not taken
-	Ring                    // too much is kept of one stream: a packet is not taken
+	Ring Bound = 1 + iota // too much is kept of one stream: a packet is not taken
 )
 
 // String names the bound.
 func (b Bound) String() string {
 	switch b {
-	case Ranges:
-		return "ranges"
 	case Ring:
 		return "ring"
 	}

@@ -36,12 +36,16 @@ type Machine struct {
 	members []view.ID // the same as others. Posted envelopes share it: never written to
 
 	open    *slot  // the own packet that is being filled, or nil
+	done    bool   // and all that is in it is released
 	last    uint64 // own: the last packet that has something in it
 	sent    uint64 // own: the last that was posted
 	reached uint64 // own: what all members have that are not suspected
 	freed   uint64 // own: what all members have released
 	window  window
 	trip    trip
+
+	early     int // packets beyond gaps that something was handed over from
+	earlyMost int // of them
 
 	ahead  []ahead
 	due    due
@@ -83,6 +87,7 @@ func (m *Machine) Install(now time.Time, v *view.View) {
 	m.pool.trim()
 	m.view, m.rank, m.frozen = v, -1, false
 	m.stamp = stamp(m.cfg.Group, v.Name)
+	m.done = false
 	m.open, m.last, m.sent, m.reached, m.freed = nil, 0, 0, 0, 0
 	m.others, m.members = 0, nil
 	m.seats, m.streams = make([]seat, len(v.Seats)), make([]stream, len(v.Seats))
@@ -110,6 +115,7 @@ func (m *Machine) Install(now time.Time, v *view.View) {
 	m.fetch = fetch{retryAt: never}
 	m.slow = slow{rank: -1}
 	m.agreed = newAgreement(v, m.cfg.All)
+	m.early, m.earlyMost = 0, max(1, view.RangesMax/len(v.Seats))
 	m.repeat = m.repeat[:0]
 	if m.rank >= 0 {
 		m.catchUp()
@@ -133,7 +139,7 @@ func (m *Machine) Freeze(now time.Time) {
 
 // Holding is a copy of what is here, or was and is stable: at least all packets that
 // something was handed over from. Packets of this member that did not leave yet are in
-// it. It has at most [view.RangesMax] ranges.
+// it. Beyond the prefixes it has at most [view.RangesMax] ranges divided by the members.
 func (m *Machine) Holding() view.Cut {
 	cut := make(view.Cut, len(m.streams))
 	for i := range m.streams {
@@ -179,6 +185,11 @@ func (m *Machine) Release(rank int, packet uint64) {
 	}
 	if s.begun.open {
 		packet = min(packet, s.begun.number-1) // it will be needed
+	}
+	if rank == m.rank && m.open != nil {
+		// More may be put into it. If nothing is, Flush releases it.
+		m.done = packet == m.last
+		packet = min(packet, m.last-1)
 	}
 	if packet <= s.released || m.seats[rank].Witness {
 		return

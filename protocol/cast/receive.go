@@ -97,10 +97,6 @@ func (m *Machine) onPacket(payload []byte, out *Output) wire.Reason {
 		m.record(trace.Overflow, m.seats[rank].ID, uint64(Ring), ringMax)
 		return wire.Stale
 	}
-	if number > s.next && s.at(number-1) == nil && s.at(number+1) == nil && m.held() >= view.RangesMax {
-		m.record(trace.Overflow, m.seats[rank].ID, uint64(Ranges), view.RangesMax)
-		return wire.Stale
-	}
 	if number > s.told {
 		s.repair.movedAt = m.at
 	}
@@ -117,19 +113,4 @@ func (m *Machine) onPacket(payload []byte, out *Output) wire.Reason {
 	}
 	m.due.took(m.at, payload[1]&packetUrgent != 0)
 	return wire.OK
-}
-
-// held bounds the ranges that Holding may have before long: those beyond gaps, and one
-// for every stream that may begin. After Freeze only the cut's will, which is bounded
-// itself: so what is missing of it can always be taken, if not in any order.
-func (m *Machine) held() int {
-	n := 0
-	for i := range m.streams {
-		s := &m.streams[i]
-		n += s.runs
-		if s.next > 1 || !m.frozen && !m.seats[i].Witness {
-			n++
-		}
-	}
-	return n
 }

@@ -23,7 +23,8 @@ type slot struct {
 	first  int  // where in the body the first record begins, or -1
 	urgent bool // own packets: acknowledge at once
 	sealed bool // the frame is complete and may be posted
-	beyond bool // it came beyond a gap: the early records in it were handed over
+	beyond bool // it came beyond a gap, and the early records in it were handed over
+	gave   bool // something in it was handed over, and it is still beyond a gap
 	asked  bool // it was asked for before it came
 	tail   tail
 

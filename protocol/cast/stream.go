@@ -13,7 +13,6 @@ type stream struct {
 	next uint64 // the first that is missing
 	high uint64 // the last that is here, or next-1
 	told uint64 // the last that is known to exist
-	runs int    // separate runs of packets beyond next
 	kept uint64 // after Freeze: the first packet that is not handed over, though it may be here
 
 	released uint64 // by the local owner, as far as nothing here needs them
@@ -88,7 +87,9 @@ func (s *stream) drop(upto uint64, p *pool) {
 	}
 }
 
-// ranges appends what is here, or was, to a cut.
+// ranges appends to a cut what is here, or was, as far as the stream's order goes, and what
+// something was handed over from beyond that. The rest nobody has seen: if a view ends
+// before the gap is closed, it may be forgotten.
 func (s *stream) ranges(dst []view.Range) []view.Range {
 	if s.next > 1 {
 		dst = append(dst, view.Range{From: 1, To: s.next - 1})
@@ -97,16 +98,22 @@ func (s *stream) ranges(dst []view.Range) []view.Range {
 		return dst
 	}
 	for n := s.next + 1; n <= s.high; n++ {
-		if s.at(n) == nil {
+		if !s.gave(n) {
 			continue
 		}
 		from := n
-		for s.at(n+1) != nil {
+		for s.gave(n + 1) {
 			n++
 		}
 		dst = append(dst, view.Range{From: from, To: n})
 	}
 	return dst
+}
+
+// gave says whether something of a packet beyond a gap was handed over.
+func (s *stream) gave(number uint64) bool {
+	sl := s.at(number)
+	return sl != nil && sl.gave
 }
 
 // take keeps a packet that is not here and hands over what it completes.
@@ -115,13 +122,11 @@ func (m *Machine) take(s *stream, number uint64, sl *slot, out *Output) {
 	s.told = max(s.told, number)
 	m.agreed.stale |= bit(s.rank)
 	if number != s.next {
-		s.runs += 1 - count(s.at(number-1)) - count(s.at(number+1))
 		if !m.frozen {
 			m.handEarly(s, number, sl, out)
 		}
 		return
 	}
-	s.runs -= count(s.at(number + 1)) // a run may begin where the gap was
 	for ; sl != nil; sl = s.at(s.next) {
 		if !m.frozen {
 			m.hand(s, s.next, sl, out)
@@ -142,6 +147,10 @@ func count(sl *slot) int {
 // its stream. What contradicts itself is skipped up to the next record that the packet
 // names; only a member that is not correct sends such.
 func (m *Machine) hand(s *stream, number uint64, sl *slot, out *Output) {
+	if sl.gave {
+		sl.gave = false
+		m.early--
+	}
 	body := sl.body()
 	at := sl.first
 	if s.begun.open {
@@ -200,8 +209,12 @@ func (m *Machine) gather(s *stream, first uint64, offset, length int, last uint6
 	s.at(last).whole = whole
 }
 
-// handEarly hands over the early records that a packet beyond a gap completes.
+// handEarly hands over the early records that a packet beyond a gap completes, as long as
+// there are few such packets: each may be a range of its own in Holding.
 func (m *Machine) handEarly(s *stream, number uint64, sl *slot, out *Output) {
+	if m.early >= m.earlyMost {
+		return // what is in it has to wait for its turn
+	}
 	sl.beyond = true
 	body := sl.body()
 	for at := sl.first; at >= 0 && at < len(body); {
@@ -215,6 +228,7 @@ func (m *Machine) handEarly(s *stream, number uint64, sl *slot, out *Output) {
 		}
 		at = offset + length
 		if early {
+			m.give(s, number, number)
 			out.Records = append(out.Records, Record{Rank: s.rank, First: number, Last: number, Early: true, Data: body[offset:at:at]})
 		}
 	}
@@ -256,7 +270,21 @@ func (m *Machine) handTail(s *stream, number uint64, out *Output) {
 		}
 		left -= len(after.body())
 	}
+	if m.early+int(last-number) >= m.earlyMost {
+		return // it waits for its turn, or for Complete
+	}
+	m.give(s, number, last)
 	t.waits, t.done = false, true
 	m.gather(s, number, t.offset, t.length, last)
 	out.Records = append(out.Records, Record{Rank: s.rank, First: number, Last: last, Early: true, Data: s.at(last).whole})
+}
+
+// give notes that something of these packets, beyond a gap, was handed over.
+func (m *Machine) give(s *stream, from, to uint64) {
+	for n := from; n <= to; n++ {
+		if sl := s.at(n); !sl.gave {
+			sl.gave = true
+			m.early++
+		}
+	}
 }

@@ -53,6 +53,7 @@ func (m *Machine) Submit(now time.Time, record []byte, flags Flags, out *Output)
 	}
 	s := &m.streams[m.rank]
 	code, size := recordHead(len(record), flags&Early != 0)
+	m.done = false
 	sl := m.filling(s)
 	if wire.FrameMax-sl.n < size {
 		clear(sl.frame[sl.n:]) // no record's head is split: the rest stays empty
@@ -120,7 +121,7 @@ func (m *Machine) filling(s *stream) *slot {
 func (m *Machine) fresh() *slot {
 	sl := m.pool.slot()
 	sl.n, sl.first = 0, -1
-	sl.urgent, sl.sealed, sl.beyond, sl.asked = false, false, false, false
+	sl.urgent, sl.sealed, sl.beyond, sl.gave, sl.asked = false, false, false, false, false
 	sl.tail = tail{}
 	sl.want, sl.repeatedTo = 0, 0
 	return sl

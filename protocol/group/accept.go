@@ -9,17 +9,33 @@ import (
 )
 
 // takesPart says whether this member has a say in how the view of this name ends. In the
-// founding only those have who know of no view.
-func (m *Machine) takesPart(of view.Name) bool {
+// founding only those have who may found.
+func (m *Machine) takesPart(now time.Time, of view.Name) bool {
 	if m.current != nil {
 		return of == m.current.Name
 	}
 	own := m.ownPulse()
-	return of == m.void.Name && (own.fresh() || m.cfg.All)
+	return of == m.void.Name && m.founds(now, &own)
+}
+
+// founds says whether a process outside has a say in the founding: it knows of no view that
+// may still go on; or there is certainly none, since all candidates are heard and outside;
+// or it does not matter, since every component goes on.
+func (m *Machine) founds(now time.Time, p *pulse) bool {
+	return p.fresh() || m.cfg.All || m.allOutside(now)
+}
+
+func (m *Machine) allOutside(now time.Time) bool {
+	for i := range m.peers {
+		if i != m.self && (!m.recent(now, i) || m.peers[i].pulse.state != Asking) {
+			return false
+		}
+	}
+	return m.state == Asking && m.current == nil
 }
 
 func (m *Machine) onPrepare(now time.Time, from int, of view.Name, b Ballot, out *Output) {
-	if !m.takesPart(of) {
+	if !m.takesPart(now, of) {
 		if m.lastWay != nil && m.lastWay.Of == of {
 			m.sendCommit(from, out)
 		}
@@ -54,7 +70,7 @@ func (m *Machine) Frozen(now time.Time, holding view.Cut, out *Output) {
 	if !m.frozen {
 		return
 	}
-	own := report{have: true, holding: holding, accepted: m.accepted, floor: m.floor.Epoch, donor: m.donor}
+	own := report{have: true, holding: holding, accepted: m.accepted, floor: m.floor.Epoch, donor: m.donor, lived: m.lived}
 	if m.promised.By == m.cfg.Self.ID {
 		if m.change.active {
 			m.change.reports[m.self] = own
@@ -65,7 +81,7 @@ func (m *Machine) Frozen(now time.Time, holding view.Cut, out *Output) {
 	to := m.index(m.promised.By)
 	b := appendBallot(appendName(m.begin(verbReport, out), m.base().Name), m.promised)
 	b = appendUvarint(appendUvarint(b, uint64(own.floor)), uint64(own.donor))
-	b = appendCut(b, own.holding)
+	b = appendCut(appendName(b, own.lived), own.holding)
 	if own.accepted.outcome == nil {
 		b = append(b, 0)
 	} else {
@@ -77,7 +93,7 @@ func (m *Machine) Frozen(now time.Time, holding view.Cut, out *Output) {
 
 func (m *Machine) readReport(now time.Time, from int, r *wire.Reader, out *Output) bool {
 	of, b := readName(r), readBallot(r)
-	got := report{have: true, floor: view.Epoch(r.Uvarint()), donor: readID(r), holding: readCut(r)}
+	got := report{have: true, floor: view.Epoch(r.Uvarint()), donor: readID(r), lived: readName(r), holding: readCut(r)}
 	switch r.U8() {
 	case 0:
 	case 1:
@@ -97,7 +113,7 @@ func (m *Machine) readReport(now time.Time, from int, r *wire.Reader, out *Outpu
 }
 
 func (m *Machine) onFill(now time.Time, of view.Name, b Ballot, pieces []view.Piece, out *Output) {
-	if m.frozen && m.takesPart(of) && b == m.promised {
+	if m.frozen && m.takesPart(now, of) && b == m.promised {
 		m.staged = now
 		out.Do = append(out.Do, Command{Verb: Fill, Pieces: pieces})
 	}
@@ -120,7 +136,7 @@ func (m *Machine) Filled(now time.Time, out *Output) {
 }
 
 func (m *Machine) onPropose(now time.Time, from int, b Ballot, o *Outcome, out *Output) {
-	if !m.takesPart(o.Of) {
+	if !m.takesPart(now, o.Of) {
 		if m.lastWay != nil && m.lastWay.Of == o.Of {
 			m.sendCommit(from, out)
 		}
@@ -162,7 +178,7 @@ func (m *Machine) onCommit(now time.Time, from int, o *Outcome, out *Output) {
 		if in && m.floor != o.Next.Name {
 			m.end(from, appendName(m.begin(verbApart, out), o.Next.Name), out)
 		}
-	case m.takesPart(o.Of) && !(m.cfg.All && m.accepted.outcome != nil && m.accepted.outcome.Next.Name != o.Next.Name):
+	case m.takesPart(now, o.Of) && !(m.cfg.All && m.accepted.outcome != nil && m.accepted.outcome.Next.Name != o.Next.Name):
 		m.apply(now, o, out)
 	case m.current == nil && in && o.Next.Name.Epoch != 0:
 		m.install(now, o, out)

@@ -18,6 +18,11 @@ type Config struct {
 	Terms       string // all that the members of the group must agree on, in words; at most termsMax bytes
 	All         bool   // every component goes on; otherwise only the one with the votes
 
+	// What this life knows from a former membership in the group: the latest view that it
+	// was in or knows to be without it, and that with which the group ended, if it did.
+	Floor view.Name
+	Ended view.Epoch
+
 	Pulse    time.Duration // how often a member says where it stands
 	Patience time.Duration // how long a stage of a view change may take until it is begun anew; about the detection time
 
@@ -29,7 +34,7 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("group: %w", err)
 	}
-	m := &Machine{cfg: cfg, rng: rng, self: -1}
+	m := &Machine{cfg: cfg, rng: rng, self: -1, floor: cfg.Floor, ended: cfg.Ended}
 	m.void.Seats = cfg.Candidates
 	for i, seat := range cfg.Candidates {
 		m.peers = append(m.peers, peer{seat: seat})

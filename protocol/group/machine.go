@@ -111,7 +111,8 @@ type Machine struct {
 	staged   time.Time // when the stage, or the promise, began
 	frozen   bool
 	blocked  bool
-	donor    view.ID // who gives this member the state of the view, or Nobody
+	lived    view.Name // outside: the last view that left this member with its state
+	donor    view.ID   // who gives this member the state of the view, or Nobody
 	promised Ballot
 	accepted proposal
 	change   change

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"slices"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -35,7 +36,11 @@ func (m *Machine) outcome(now time.Time) *Outcome {
 			o.Next.Seats = append(o.Next.Seats, s)
 		}
 	}
-	m.demote(o)
+	if m.current == nil {
+		m.promote(o)
+	} else {
+		m.demote(o)
+	}
 	if m.current == nil || votes < base.Quorum() {
 		// Nothing is known of views that others may have had: the lives, which count
 		// nanoseconds, are later than all of those.
@@ -64,6 +69,24 @@ func (m *Machine) demote(o *Outcome) {
 	}
 	o.Next.Seats = append(stay, again...)
 	o.Stay = 1<<len(stay) - 1
+}
+
+// promote orders the founders: if some have a state from before, the one whose view was the
+// latest comes first, and the others are given its state.
+func (m *Machine) promote(o *Outcome) {
+	best := -1
+	for rank, s := range o.Next.Seats {
+		if n := m.change.reports[m.index(s.ID)].lived; n.Epoch > 0 && !s.Witness &&
+			(best < 0 || m.change.reports[m.index(o.Next.Seats[best].ID)].lived.Less(n)) {
+			best = rank
+		}
+	}
+	o.Stay = 1<<len(o.Next.Seats) - 1
+	if best >= 0 {
+		first := o.Next.Seats[best]
+		o.Next.Seats = slices.Insert(slices.Delete(o.Next.Seats, best, best+1), 0, first)
+		o.Stay = 1
+	}
 }
 
 // admit adds those who ask.

@@ -25,7 +25,8 @@ type report struct {
 	holding  view.Cut
 	accepted proposal
 	floor    view.Epoch
-	donor    view.ID // who is giving it the state; Nobody if it has it
+	lived    view.Name // the last view that left it with a state; zero if it has none
+	donor    view.ID   // who is giving it the state; Nobody if it has it
 	filled   bool
 }
 
@@ -59,7 +60,7 @@ func (m *Machine) present(now time.Time, s view.Seat) bool {
 	}
 	p := &m.peers[i]
 	if m.current == nil {
-		return m.recent(now, i) && p.pulse.state == Asking && !p.pulse.oldTerms && !p.shunned.After(now) && (p.pulse.fresh() || m.cfg.All)
+		return m.recent(now, i) && p.pulse.state == Asking && !p.pulse.oldTerms && !p.shunned.After(now) && m.founds(now, &p.pulse)
 	}
 	return p.trusted && p.life == s.Member && !p.apart && !p.shunned.After(now)
 }
@@ -161,7 +162,7 @@ func (m *Machine) reason(now time.Time) bool {
 // a while, nobody is in a view, and enough are outside with it.
 func (m *Machine) mayFound(now time.Time) bool {
 	own := m.ownPulse()
-	if now.Sub(m.asked) < foundPulses*m.cfg.Pulse || !(own.fresh() || m.cfg.All) {
+	if now.Sub(m.asked) < foundPulses*m.cfg.Pulse || !m.founds(now, &own) {
 		return false
 	}
 	votes := 0

@@ -157,6 +157,9 @@ func (m *Machine) dismiss(now time.Time, why Reason, cut view.Cut, whole bool, o
 	left := m.state == Leaving || why == HasLeft
 	if m.current != nil {
 		m.raiseFloor(m.current.Name)
+		if m.donor == view.Nobody {
+			m.lived = m.current.Name
+		}
 	}
 	m.reset(nil)
 	m.state, m.asked, m.hurry = Asking, now, true

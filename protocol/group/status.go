@@ -40,6 +40,15 @@ func (m *Machine) Status(now time.Time) Status {
 	return s
 }
 
+// Past is what a later membership in this group, in the same life, must know of this one.
+func (m *Machine) Past() (floor view.Name, ended view.Epoch) {
+	floor = m.floor
+	if m.current != nil && floor.Less(m.current.Name) {
+		floor = m.current.Name
+	}
+	return floor, m.ended
+}
+
 // View is the present view, or nil.
 func (m *Machine) View() *view.View { return m.current }
 

@@ -11,9 +11,10 @@ type Range struct{ From, To uint64 }
 // ends in one (what everybody delivers from the old view).
 type Cut [][]Range
 
-// RangesMax is the most ranges of all streams of a cut together: it bounds a report to one
-// frame. A member does not keep a packet that would take it beyond.
-const RangesMax = 96
+// RangesMax is the most ranges beyond the prefixes of all streams of a cut together: it
+// bounds a report to one frame. The members of a view share it, so that the union of what
+// they hold stays within it.
+const RangesMax = 64
 
 // Contains says whether all of o is in c.
 func (c Cut) Contains(o Cut) bool {

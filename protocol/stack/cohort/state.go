@@ -108,7 +108,7 @@ func (g *Group) offer(now time.Time, c group.Command, donor view.Member) {
 	}
 	var joiners []view.Member
 	for _, s := range c.View.Seats {
-		if !s.Witness && s.Member != donor && !c.Founded && !has(c.Former, s.Member) {
+		if !s.Witness && s.Member != donor && !has(c.Former, s.Member) {
 			joiners = append(joiners, s.Member)
 		}
 	}
