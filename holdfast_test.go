@@ -100,6 +100,82 @@ func receive(t *testing.T, g *holdfast.Group, n int) []string {
 	return all
 }
 
+func TestTheOtherTransportKeepsTheSamePromises(t *testing.T) {
+	c := cluster("a", "b", "c")
+	c.Transport = "tcp"
+	nodes := []*holdfast.Node{open(t, c, "a"), open(t, c, "b"), open(t, c, "c")}
+	groups := join(t, holdfast.GroupConfig{Name: "g"}, nodes...)
+	const n = 2000
+	for i, g := range groups {
+		untilMembers(t, g, 3)
+		go func() {
+			for j := range n {
+				if _, err := g.Multicast(t.Context(), fmt.Appendf(make([]byte, j), "%d %d", i, j), holdfast.Total|holdfast.FIFO); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}()
+	}
+	first := receive(t, groups[0], 3*n)
+	for i, g := range groups[1:] {
+		if !slices.Equal(receive(t, g, 3*n), first) {
+			t.Errorf("member %d has another order", i+1)
+		}
+	}
+	nodes[0].Close()
+	untilMembers(t, groups[1], 2)
+	if _, err := groups[1].Confirm(within(t), []byte("x"), holdfast.Total|holdfast.Uniform); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAProcessThatComesBackIsGivenTheState(t *testing.T) {
+	c := cluster("a", "b", "c")
+	states := []*tally{{}, {}, {}}
+	var groups []*holdfast.Group
+	nodes := []*holdfast.Node{open(t, c, "a"), open(t, c, "b")}
+	joined := make(chan error, 1)
+	go func() {
+		g, err := nodes[1].Join(within(t), states[1].config("g"))
+		if err == nil {
+			go func() {
+				for range g.Events(t.Context()) {
+				}
+			}()
+		}
+		joined <- err
+	}()
+	a, err := nodes[0].Join(within(t), states[0].config("g"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-joined; err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for e := range a.Events(t.Context()) {
+			if e.Kind == holdfast.Message {
+				states[0].sum += len(e.Payload)
+			}
+		}
+	}()
+	groups = append(groups, a)
+	for life := range 3 {
+		if _, err := groups[0].Confirm(within(t), make([]byte, 100), holdfast.Total|holdfast.Uniform); err != nil {
+			t.Fatal(err)
+		}
+		n := open(t, c, "c")
+		if _, err := n.Join(within(t), states[2].config("g")); err != nil {
+			t.Fatalf("life %d: %v", life, err)
+		}
+		if want := 100 * (life + 1); states[2].sum != want {
+			t.Errorf("life %d has a sum of %d; want %d", life, states[2].sum, want)
+		}
+		n.Close()
+	}
+}
+
 func TestAMemberThatCrashesIsNotInTheNextView(t *testing.T) {
 	_, nodes, groups := three(t, holdfast.GroupConfig{Name: "g"})
 	nodes[2].Close()

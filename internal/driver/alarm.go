@@ -59,8 +59,13 @@ func (a *alarm) stop() {
 }
 
 // duplicate gives a second descriptor of the same socket, which can be closed on its own.
+// What must not block is polled; epoll descriptors of transports never block and have to
+// say so.
 func duplicate(fd int) (int, error) {
 	two, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		err = unix.SetNonblock(two, true)
+	}
 	if err != nil {
 		return -1, &OpError{fmt.Sprintf("duplicate descriptor %d", fd), err}
 	}
@@ -77,10 +82,13 @@ func (c *Cohort) watch(fd int, fn func()) error {
 		return &OpError{"watch a descriptor", err}
 	}
 	c.ended.Go(func() {
-		_ = raw.Read(func(uintptr) bool {
+		err := raw.Read(func(uintptr) bool {
 			fn()
 			return c.isClosed()
 		})
+		if err != nil && !c.isClosed() {
+			c.Do(func() { c.fail(&OpError{"wait for a descriptor", err}) })
+		}
 	})
 	return nil
 }
