@@ -9,10 +9,13 @@ import (
 
 // agreement: all that are told a view are told the same; a life's views have ever greater
 // names and epochs; and who came along from where is told alike by all.
-type agreement struct{ ledger *Ledger }
+type agreement struct {
+	ledger *Ledger
+	last   map[int]view.Name // by life: the latest view that it was told
+}
 
 // Agreement judges the views that members are told.
-func Agreement(l *Ledger) Judge { return agreement{l} }
+func Agreement(l *Ledger) Judge { return agreement{l, map[int]view.Name{}} }
 
 // Promise names the promise.
 func (j agreement) Promise() string { return "view agreement" }
@@ -39,17 +42,14 @@ func (j agreement) Hear(f *Fact) error {
 	return j.company(f, v)
 }
 
-// grows judges that a view's name and epoch are greater than those of all views before.
+// grows judges that a view's name and epoch are greater than those of the view that this
+// life was told before, and so than all.
 func (j agreement) grows(f *Fact) error {
 	l := j.ledger
-	for i := range l.views {
-		for _, p := range l.views[i].prev {
-			former := l.views[i].view.Name
-			if p.life == l.node && (f.View.Name.Epoch <= former.Epoch || !former.Less(f.View.Name)) {
-				return fmt.Errorf("%v was told the view %v after %v", f.Node, f.View.Name, former)
-			}
-		}
+	if former, there := j.last[l.node]; there && (f.View.Name.Epoch <= former.Epoch || !former.Less(f.View.Name)) {
+		return fmt.Errorf("%v was told the view %v after %v", f.Node, f.View.Name, former)
 	}
+	j.last[l.node] = f.View.Name
 	return nil
 }
 

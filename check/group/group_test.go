@@ -151,7 +151,7 @@ func TestJudgesOfDeliveries(t *testing.T) {
 		{"delivered and lost", all(send(a, 1, 0), deliver(a, a, 1, 0), lost(a, 1, 1)), "integrity"},
 		{"lost, and never sent", all(lost(a, 1, 1)), "integrity"},
 		{"expelled and told", all(send(a, 1, 0), expel(a), lost(a, 1, 1), tell(b, viewOf(2, b, c), c), tell(a, viewOf(3, b, c, a))), ""},
-		{"expelled and not told", all(send(a, 1, 0), expel(a), about(Left, a), simple(Ended)), "integrity"},
+		{"expelled and not told", all(send(a, 1, 0), expel(a), about(Left, a), tell(b, viewOf(2, b, c), c), tell(c, viewOf(2, b, c), b), simple(Ended)), "integrity"},
 		{"expelled, and in the state", all(send(a, 1, 0), deliver(b, a, 1, 0), deliver(c, a, 1, 0), expel(a), tell(b, viewOf(2, b, c, a), c),
 			restore(a, Entry{From: a, Number: 1}), tell(a, viewOf(2, b, c, a))), ""},
 		{"to a witness", []Fact{boot(a), boot(witness), tell(a, with), tell(witness, with), send(a, 1, 0), deliver(witness, a, 1, 0)}, "self-inclusion"},

@@ -152,6 +152,7 @@ func (o *owner) multicast(f order.Order, size int) {
 func (o *owner) deliver(d *cohort.Delivery) {
 	switch d.Kind {
 	case cohort.Viewed:
+		o.n.w.views++
 		o.view, o.blocked, o.inView = d.View, false, 0
 		o.hear(group.Fact{Kind: group.Viewed, View: d.View, Members: d.Former})
 	case cohort.Message:

@@ -35,8 +35,8 @@ const (
 	// faultsMin is how many faults a run has at least.
 	faultsMin = 10
 
-	// stepsMax ends a run that is a storm: no draw needs a tenth of it.
-	stepsMax = 3_000_000
+	// stepsMax ends a run that is a storm: no draw needs half of it.
+	stepsMax = 600_000
 
 	// busyMax is how often a node may want to be ticked without time passing.
 	busyMax = 100
@@ -56,6 +56,7 @@ type cohorts struct {
 	courts  []*group.Court
 	sent    int
 	faults  int
+	views   int // that were told to anybody
 	payload []byte
 	table   *crc32.Table
 }
@@ -213,7 +214,7 @@ func (w *cohorts) converge() {
 		w.Until(w.Now + pollEvery)
 	}
 	w.Report.Calm = w.Now - began
-	if w.opt.slow && !w.Over() {
+	if w.opt.slow && !w.Over() && w.together() && w.delivered() {
 		for g := range w.courts {
 			w.slowConsumer(g)
 		}
@@ -229,8 +230,11 @@ func (w *cohorts) converge() {
 // idle judges what a second costs in which nothing happens: heartbeats and pulses.
 func (w *cohorts) idle() {
 	w.Until(w.Now + time.Second) // what is still on its way
-	before := w.Net.Counts().Sent
+	before, views := w.Net.Counts().Sent, w.views
 	w.Until(w.Now + time.Second)
+	w.hear(0, &group.Fact{
+		Kind: group.Used, Node: w.nodes[0].Self, Name: "views in the world in an idle second", Value: uint64(w.views - views), Limit: 0,
+	})
 	ways := uint64(w.opt.nodes * (w.opt.nodes - 1) * w.opt.links)
 	w.hear(0, &group.Fact{
 		Kind: group.Used, Node: w.nodes[0].Self, Name: "datagrams in an idle second",
