@@ -1,6 +1,7 @@
 package group
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"time"
 
@@ -106,6 +107,7 @@ type Machine struct {
 	serve    view.Name
 	pulseAt  time.Time
 	hurry    bool // a pulse is due at once
+	serial   uint64
 	retryAt  time.Time
 	began    time.Time // of the present view change, if frozen
 	staged   time.Time // when the stage, or the promise, began
@@ -197,30 +199,16 @@ func (m *Machine) Receive(now time.Time, from view.Member, payload []byte, out *
 		m.drop(now, from.ID, wire.OldIncarnation)
 		return
 	}
-	r := wire.NewReader(payload)
 	if m.state == Idle {
-		m.decline(i, &r, out)
+		Decline(m.cfg.Self, from.ID, m.cfg.Group, m.cfg.Fingerprint, payload, &out.Outbox)
 		return
 	}
+	r := wire.NewReader(payload)
 	if !m.dispatch(now, i, &r, out) {
 		m.drop(now, from.ID, wire.Malformed)
 		return
 	}
 	m.settle(now, out)
-}
-
-// decline tells others, who still count on this member, that it is out.
-func (m *Machine) decline(from int, r *wire.Reader, out *Output) {
-	switch verb(r.U8()) {
-	case verbCommit:
-		if o := readOutcome(r); o != nil && o.Next.Has(m.cfg.Self) {
-			m.end(from, appendName(m.begin(verbApart, out), o.Next.Name), out)
-		}
-	case verbPrepare:
-		if of := readName(r); of.Epoch != 0 && !r.Failed() {
-			m.end(from, appendName(m.begin(verbApart, out), of), out)
-		}
-	}
 }
 
 // dispatch reads a message whole before it acts on it.
@@ -330,11 +318,34 @@ func (m *Machine) settle(now time.Time, out *Output) {
 	}
 }
 
-// begin starts a frame to one member; end posts it.
+// begin starts a frame.
 func (m *Machine) begin(v verb, out *Output) []byte {
-	b := out.Begin(wire.Header{Channel: wire.Group, Fingerprint: m.cfg.Fingerprint})
-	b = append(b, byte(m.cfg.Group>>24), byte(m.cfg.Group>>16), byte(m.cfg.Group>>8), byte(m.cfg.Group))
-	return append(b, byte(v))
+	return begin(m.cfg.Group, m.cfg.Fingerprint, v, &out.Outbox)
+}
+
+func begin(group, fingerprint uint32, v verb, out *wire.Outbox) []byte {
+	b := out.Begin(wire.Header{Channel: wire.Group, Fingerprint: fingerprint})
+	return append(binary.BigEndian.AppendUint32(b, group), byte(v))
+}
+
+// Decline answers, for a process that is not in a group, one that counts on it: who asked
+// and then left may be let in by what was under way.
+func Decline(self view.Member, to view.ID, group, fingerprint uint32, payload []byte, out *wire.Outbox) {
+	r := wire.NewReader(payload)
+	var name view.Name
+	switch verb(r.U8()) {
+	case verbCommit:
+		if o := readOutcome(&r); o != nil && r.Done() && o.Next.Has(self) {
+			name = o.Next.Name
+		}
+	case verbPrepare:
+		if of := readName(&r); !r.Failed() {
+			name = of
+		}
+	}
+	if name.Epoch != 0 {
+		out.End(to, wire.AllLinks, appendName(begin(group, fingerprint, verbApart, out), name))
+	}
 }
 
 func (m *Machine) end(to int, b []byte, out *Output) {

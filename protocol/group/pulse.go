@@ -12,6 +12,7 @@ import (
 // pulse is how a member says where it stands, to all candidates. It is the asking of one
 // that is outside and the farewell of one that leaves.
 type pulse struct {
+	serial   uint64 // of this life's pulses: a late one says nothing any more
 	state    State
 	name     view.Name  // of its view; outside: its floor
 	ended    view.Epoch // the group ended with a view of this epoch
@@ -44,6 +45,8 @@ func (m *Machine) sendPulse(now time.Time, out *Output) {
 	}
 	p := m.ownPulse()
 	b := m.begin(verbPulse, out)
+	m.serial++
+	b = binary.AppendUvarint(b, m.serial)
 	b = append(b, byte(p.state), byte(bit(p.frozen)))
 	b = appendName(b, p.name)
 	b = binary.AppendUvarint(b, uint64(p.ended))
@@ -54,6 +57,7 @@ func (m *Machine) sendPulse(now time.Time, out *Output) {
 
 func (m *Machine) readPulse(now time.Time, from int, r *wire.Reader, out *Output) bool {
 	var p pulse
+	p.serial = r.Uvarint()
 	p.state = State(r.U8())
 	frozen := r.U8()
 	p.frozen = frozen == 1
@@ -66,6 +70,10 @@ func (m *Machine) readPulse(now time.Time, from int, r *wire.Reader, out *Output
 	}
 	p.oldTerms = string(terms) != m.cfg.Terms
 	q := &m.peers[from]
+	if q.heard && p.serial <= q.pulse.serial {
+		m.drop(now, q.seat.ID, wire.Stale)
+		return true
+	}
 	if p.accuses != q.accuses || !q.heard {
 		q.accuses, q.since = p.accuses, now
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/detect"
+	"github.com/holdfast-ha/holdfast/protocol/group"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -125,6 +126,9 @@ func (n *Node) Receive(now time.Time, from view.Member, link uint8, frame []byte
 			return
 		}
 		g := n.group(binary.BigEndian.Uint32(payload[at:]))
+		if g == nil && h.Channel == wire.Group {
+			group.Decline(n.cfg.Self, from.ID, binary.BigEndian.Uint32(payload), n.cfg.Fingerprint, payload[4:], &n.found.Outbox)
+		}
 		if g == nil {
 			n.drop(now, from.ID, wire.ForeignGroup, h.Channel)
 			return
