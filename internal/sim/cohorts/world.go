@@ -36,7 +36,7 @@ const (
 	faultsMin = 10
 
 	// stepsMax ends a run that is a storm: no draw needs half of it.
-	stepsMax = 600_000
+	stepsMax = 400_000
 
 	// busyMax is how often a node may want to be ticked without time passing.
 	busyMax = 100
