@@ -43,23 +43,36 @@ import (
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		s := &scenario{t: t}
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			s.out.Reset()
-			if s.story != nil {
-				s.since = s.mesh.now
-			}
-			for _, line := range strings.Split(d.Input, "\n") {
-				if line = strings.TrimSpace(line); line != "" {
-					s.do(line)
-				}
-			}
-			return s.out.String()
-		})
-		if s.calm {
-			s.hear(group.Fact{Kind: group.Ended})
+		datadriven.RunTest(t, path, func(_ *testing.T, d *datadriven.TestData) string { return s.play(d.Input) })
+		if broken := s.judged(); broken != "" {
+			t.Error(broken)
 		}
-		s.verdict()
 	})
+}
+
+// play carries out a step and gives what it prints.
+func (s *scenario) play(step string) string {
+	s.out.Reset()
+	if s.story != nil {
+		s.since = s.mesh.now
+	}
+	for _, line := range strings.Split(step, "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			s.do(line)
+		}
+	}
+	return s.out.String()
+}
+
+// judged ends the story and gives what a judge has found.
+func (s *scenario) judged() string {
+	if s.calm {
+		s.hear(group.Fact{Kind: group.Ended})
+	}
+	if v := s.court.Verdict(); v != nil {
+		return fmt.Sprintf("a promise is broken: %s, after %v: %s", v.Promise, v.At, v.Text)
+	}
+	return ""
 }
 
 type scenario struct {

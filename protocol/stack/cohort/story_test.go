@@ -248,10 +248,3 @@ func sum(payload []byte) uint64 {
 	h.Write(payload)
 	return h.Sum64()
 }
-
-// verdict fails the test if a judge has found something.
-func (y *story) verdict() {
-	if v := y.court.Verdict(); v != nil {
-		y.t.Errorf("a promise is broken: %s, after %v: %s", v.Promise, v.At, v.Text)
-	}
-}
