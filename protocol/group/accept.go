@@ -180,7 +180,7 @@ func (m *Machine) onCommit(now time.Time, from int, o *Outcome, out *Output) {
 		}
 	case m.takesPart(now, o.Of) && !(m.cfg.All && m.accepted.outcome != nil && m.accepted.outcome.Next.Name != o.Next.Name):
 		m.apply(now, o, out)
-	case m.current == nil && in && o.Next.Name.Epoch != 0:
+	case m.current == nil && in && !o.stays(m.cfg.Self):
 		m.install(now, o, out)
 	case in:
 		m.end(from, appendName(m.begin(verbApart, out), o.Next.Name), out)
@@ -215,11 +215,14 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 		m.dismiss(now, HasLeft, o.Cut, true, out)
 	case m.cfg.All:
 		// Those in it have gone; who is left goes on from the old view, without them.
-		m.accepted, m.change.active = proposal{}, false
+		news := m.accepted.outcome != nil && m.accepted.outcome.Next.Name == o.Next.Name
 		for i := range m.peers {
-			if o.Next.Has(m.peers[i].life) {
-				m.peers[i].apart = true
+			if o.Next.Has(m.peers[i].life) && !m.peers[i].apart {
+				m.peers[i].apart, news = true, true
 			}
+		}
+		if news {
+			m.accepted, m.change.active = proposal{}, false
 		}
 	default:
 		m.raiseFloor(o.Next.Name)

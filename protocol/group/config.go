@@ -18,10 +18,7 @@ type Config struct {
 	Terms       string // all that the members of the group must agree on, in words; at most termsMax bytes
 	All         bool   // every component goes on; otherwise only the one with the votes
 
-	// What this life knows from a former membership in the group: the latest view that it
-	// was in or knows to be without it, and that with which the group ended, if it did.
-	Floor view.Name
-	Ended view.Epoch
+	Past Past // of a former membership in the group in this life
 
 	Pulse    time.Duration // how often a member says where it stands
 	Patience time.Duration // how long a stage of a view change may take until it is begun anew; about the detection time
@@ -29,12 +26,19 @@ type Config struct {
 	Recorder trace.Recorder // nil: nobody listens
 }
 
+// Past is what a life knows from a membership in the group that is over.
+type Past struct {
+	Floor  view.Name  // the latest view that it was in, or knows to be without it
+	Ended  view.Epoch // the group is known to have ended with this epoch; 0: it is not
+	Serial uint64     // of the last pulse
+}
+
 // New makes a member that is in no view. It does nothing before [Machine.Join].
 func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("group: %w", err)
 	}
-	m := &Machine{cfg: cfg, rng: rng, self: -1, floor: cfg.Floor, ended: cfg.Ended}
+	m := &Machine{cfg: cfg, rng: rng, self: -1, floor: cfg.Past.Floor, ended: cfg.Past.Ended, serial: cfg.Past.Serial}
 	m.void.Seats = cfg.Candidates
 	for i, seat := range cfg.Candidates {
 		m.peers = append(m.peers, peer{seat: seat})

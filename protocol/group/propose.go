@@ -187,8 +187,8 @@ func (m *Machine) leaves(s view.Seat) bool {
 	return p.life == s.Member && p.heard && p.pulse.state == Leaving
 }
 
-// admits says whether a candidate asks and may come in: those who are inside must trust
-// it, or it would have to go at once.
+// admits says whether a candidate asks and may come in: it and those who are inside must
+// trust each other, or it would have to go at once.
 func (m *Machine) admits(now time.Time, i int) bool {
 	p := &m.peers[i]
 	if i == m.self || !m.recent(now, i) || p.pulse.state != Asking || p.pulse.oldTerms {
@@ -199,7 +199,10 @@ func (m *Machine) admits(now time.Time, i int) bool {
 	}
 	for _, s := range m.current.Seats {
 		j := m.index(s.ID)
-		if j != m.self && j != i && m.present(now, s) && m.peers[j].heard && m.peers[j].accuses&(1<<i) != 0 {
+		if j == i || !m.present(now, s) {
+			continue
+		}
+		if p.accuses&(1<<j) != 0 || j != m.self && m.peers[j].heard && m.peers[j].accuses&(1<<i) != 0 {
 			return false
 		}
 	}

@@ -41,12 +41,12 @@ func (m *Machine) Status(now time.Time) Status {
 }
 
 // Past is what a later membership in this group, in the same life, must know of this one.
-func (m *Machine) Past() (floor view.Name, ended view.Epoch) {
-	floor = m.floor
-	if m.current != nil && floor.Less(m.current.Name) {
-		floor = m.current.Name
+func (m *Machine) Past() Past {
+	p := Past{m.floor, m.ended, m.serial}
+	if m.current != nil && p.Floor.Less(m.current.Name) {
+		p.Floor = m.current.Name
 	}
-	return floor, m.ended
+	return p
 }
 
 // View is the present view, or nil.

@@ -86,7 +86,7 @@ func (g *Group) build() error {
 	var err error
 	g.members, err = group.New(group.Config{
 		Self: n.cfg.Self, Candidates: n.seats, Group: g.key, Fingerprint: n.cfg.Fingerprint, Terms: g.cfg.terms(), All: g.cfg.All,
-		Floor: n.past[g.key].floor, Ended: n.past[g.key].ended,
+		Past:  n.past[g.key],
 		Pulse: pulseHeartbeats * n.cfg.Heartbeat, Patience: n.cfg.SuspectAfter, Recorder: n.cfg.Recorder,
 	}, n.random())
 	if err != nil {

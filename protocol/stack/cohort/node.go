@@ -24,7 +24,7 @@ type Node struct {
 	detect  *detect.Machine
 	found   detect.Output
 	groups  []*Group
-	past    map[uint32]past // of groups that were left, by key
+	past    map[uint32]group.Past // of groups that were left, by key
 	flushed bool
 	last    time.Time     // the latest time that was told
 	ahead   time.Duration // how far a clock that jumped back is behind the time that machines are told
@@ -33,7 +33,7 @@ type Node struct {
 
 // New makes a node. It does nothing before [Node.Start].
 func New(cfg NodeConfig, rng *rand.Rand) (*Node, error) {
-	n := &Node{cfg: cfg, rng: rng, past: map[uint32]past{}}
+	n := &Node{cfg: cfg, rng: rng, past: map[uint32]group.Past{}}
 	var peers []view.ID
 	for _, c := range cfg.Candidates {
 		if len(c.Name) == 0 || len(c.Name) > nameMax {
@@ -61,12 +61,6 @@ func (n *Node) Start(now time.Time, out *Output) {
 	now = n.begin(now)
 	n.detect.Start(now, &n.found)
 	n.heed(now)
-}
-
-// past is what a process knows of a group that it has left.
-type past struct {
-	floor view.Name
-	ended view.Epoch
 }
 
 // Key is the number under which the frames of a group's name go.
@@ -221,9 +215,7 @@ func (n *Node) Flush(now time.Time, out *Output) {
 			kept = append(kept, g)
 			continue
 		}
-		p := past{}
-		p.floor, p.ended = g.members.Past()
-		n.past[g.key] = p
+		n.past[g.key] = g.members.Past()
 	}
 	clear(n.groups[len(kept):])
 	n.groups = kept

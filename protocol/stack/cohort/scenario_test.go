@@ -31,6 +31,7 @@ import (
 //	cut a b | oneway a b [cast|transfer|group|detect]        what a sends b, or both, is lost
 //	split a b | c                                            who are on other sides cannot hear each other
 //	heal
+//	loss 20                                                  of a hundred frames so many are lost; 0: none
 //	when a sends prepare 2 INSTRUCTION                       right after the second Prepare has left a
 //	when a gets report 1 INSTRUCTION                         before a takes the first Report
 //	record a | replay a                                      what a sends, again
@@ -142,6 +143,14 @@ func (s *scenario) number(in *instruction, name string, otherwise int) int {
 	return otherwise
 }
 
+func (s *scenario) percent(in *instruction) int {
+	n, err := strconv.Atoi(in.rest[0])
+	if err != nil {
+		s.t.Fatalf("%s: %v", in.line, err)
+	}
+	return n
+}
+
 func (s *scenario) duration(text string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil {
@@ -161,6 +170,8 @@ func (s *scenario) do(line string) {
 		s.split(line)
 	case "heal":
 		clear(s.cut)
+	case "loss":
+		s.loss = s.percent(in)
 	case "when":
 		s.when(in)
 	case "show":
@@ -351,6 +362,9 @@ func (s *scenario) log() {
 		text := l.text
 		if l.first != 0 {
 			text = fmt.Sprintf("messages %d to %d from %s, %s", l.first, l.last, s.name(l.from), l.order)
+			if l.first == l.last {
+				text = fmt.Sprintf("message %d from %s, %s", l.first, s.name(l.from), l.order)
+			}
 		}
 		fmt.Fprintf(&s.out, "%s %5d  %s\n", s.mesh.names[l.who-1].Name, l.at.Sub(s.since).Round(10*time.Millisecond).Milliseconds(), text)
 	}

@@ -28,6 +28,7 @@ type story struct {
 	apps    []*app
 	watches []*watch
 	cut     map[way]bool
+	loss    int // percent
 	told    []telling
 	shown   map[trace.Kind]bool
 	drops   map[[2]string]int // by member and reason
@@ -150,6 +151,7 @@ func (y *story) delay(s *station, to view.ID, frame []byte) time.Duration {
 		y.tapes[s.id] = append(tape, taped{s.life, to, append([]byte(nil), frame...)})
 	}
 	lost := y.cut[way{s.id, to, 0}] || y.cut[way{s.id, to, h.Channel}]
+	lost = lost || y.mesh.rng.IntN(100) < y.loss
 	y.look(s.id, false, frame) // it may crash now: what it has sent is on its way
 	if lost {
 		return -1
