@@ -191,7 +191,7 @@ func (m *Machine) leaves(s view.Seat) bool {
 // trust each other, or it would have to go at once.
 func (m *Machine) admits(now time.Time, i int) bool {
 	p := &m.peers[i]
-	if i == m.self || !m.recent(now, i) || p.pulse.state != Asking || p.pulse.oldTerms {
+	if i == m.self || !m.recent(now, i) || p.pulse.state != Asking || p.pulse.oldTerms || p.shunned.After(now) {
 		return false
 	}
 	if m.current.Has(p.life) && !p.apart {
@@ -277,6 +277,9 @@ func (m *Machine) onReport(now time.Time, from int, of view.Name, b Ballot, got 
 	if s := m.seatOf(from); s.ID == view.Nobody || s.Incarnation != 0 && s.Member != m.peers[from].life {
 		return // a later life of the seat has no say
 	}
+	if m.lost(now, from) {
+		return // with it the change would begin anew, and go on so
+	}
 	c.reports[from] = got
 	m.advance(now, out)
 }
@@ -307,11 +310,17 @@ func (m *Machine) advance(now time.Time, out *Output) {
 func (m *Machine) lostReporter(now time.Time) bool {
 	for _, s := range m.base().Seats {
 		i := m.index(s.ID)
-		if i != m.self && m.change.reports[i].have && !(m.peers[i].trusted && !m.peers[i].shunned.After(now) && !m.peers[i].apart) {
+		if i != m.self && m.change.reports[i].have && m.lost(now, i) {
 			return true
 		}
 	}
 	return false
+}
+
+// lost says whether a view change cannot count on a candidate, whatever it has said.
+func (m *Machine) lost(now time.Time, candidate int) bool {
+	p := &m.peers[candidate]
+	return !p.trusted || p.apart || p.shunned.After(now)
 }
 
 // collected says whether the reports suffice: all who are present have reported, and they
