@@ -46,6 +46,10 @@ const (
 	calmMost = 20 * time.Second
 
 	pollEvery = 20 * time.Millisecond
+
+	// onTheWay is for how long what was sent before calm may keep what is sent after it
+	// from arriving: datagrams that keep their place do not overtake.
+	onTheWay = 500 * time.Millisecond
 )
 
 // cohorts is one run.
@@ -100,7 +104,7 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 func (w *cohorts) patience() group.Patience {
 	return group.Patience{
 		Detect: 2*w.opt.suspectAfter + 4*heartbeat,
-		Settle: 2*w.opt.suspectAfter + 4*heartbeat,
+		Settle: 2*w.opt.suspectAfter + 4*heartbeat + onTheWay,
 		Refuse: 5 * time.Second,
 		Name:   time.Second,
 	}
@@ -191,6 +195,11 @@ func (w *cohorts) settle() {
 			o.settle()
 		}
 	}
+	if w.opt.perfect {
+		for _, n := range w.nodes {
+			n.tellNow()
+		}
+	}
 	w.hearAll(group.Fact{Kind: group.Calmed})
 	w.watch()
 }
@@ -222,7 +231,9 @@ func (w *cohorts) converge() {
 	if w.Over() {
 		return
 	}
-	w.idle()
+	if w.together() {
+		w.idle()
+	}
 	w.hearAll(group.Fact{Kind: group.Ended})
 	w.Over()
 }
