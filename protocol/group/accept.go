@@ -247,6 +247,11 @@ func (m *Machine) install(now time.Time, o *Outcome, out *Output) {
 	}
 	unblock := m.blocked
 	m.reset(&next)
+	for _, s := range next.Seats {
+		if i := m.index(s.ID); i >= 0 {
+			m.meet(i, s.Member) // nothing may have been heard of that life yet
+		}
+	}
 	m.lastWay = o
 	m.raiseFloor(next.Name)
 	if m.state == Asking {

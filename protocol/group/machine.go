@@ -261,8 +261,10 @@ func (m *Machine) dispatch(now time.Time, from int, r *wire.Reader, out *Output)
 			return false
 		}
 		m.onReject(now, of, b)
-	case verbGone, verbApart:
-		return m.readVerdict(now, from, r, out)
+	case verbGone:
+		return m.readGone(now, r, out)
+	case verbApart:
+		return m.readApart(from, r)
 	case verbRefuse:
 		text := r.Block(termsMax)
 		if !r.Done() {

@@ -125,7 +125,8 @@ func (m *Machine) answer(now time.Time, from int, p *pulse, out *Output) {
 	case inside && m.current.Name.Less(p.name):
 		q.apart = true // it has gone on, with or without us; its commit or its Gone will come
 	case !inside && p.name.Less(m.current.Name) && !m.cfg.All:
-		m.end(from, appendName(m.begin(verbGone, out), m.current.Name), out)
+		b := appendName(m.begin(verbGone, out), m.current.Name)
+		m.end(from, binary.BigEndian.AppendUint64(b, uint64(q.life.Incarnation)), out)
 	}
 }
 
@@ -135,21 +136,28 @@ func (m *Machine) sendCommit(to int, out *Output) {
 	}
 }
 
-// readVerdict reads Gone (the sender is in a later view without us) and Apart (the sender
-// will not come into our view).
-func (m *Machine) readVerdict(now time.Time, from int, r *wire.Reader, out *Output) bool {
+// readGone reads that the sender is in a later view without us; which of our lives it means
+// is said, for it may have heard late from a former one.
+func (m *Machine) readGone(now time.Time, r *wire.Reader, out *Output) bool {
+	name, life := readName(r), view.Incarnation(r.U64())
+	if !r.Done() {
+		return false
+	}
+	if m.current != nil && life == m.cfg.Self.Incarnation && m.current.Name.Epoch < name.Epoch && !m.cfg.All {
+		m.raiseFloor(name)
+		m.dismiss(now, WasExpelled, nil, false, out)
+	}
+	return true
+}
+
+// readApart reads that the sender will not come into our view.
+func (m *Machine) readApart(from int, r *wire.Reader) bool {
 	name := readName(r)
 	if !r.Done() {
 		return false
 	}
-	if m.current == nil {
-		return true
-	}
-	if m.current.Name == name {
+	if m.current != nil && m.current.Name == name {
 		m.peers[from].apart = true
-	} else if m.current.Name.Epoch < name.Epoch && !m.cfg.All {
-		m.raiseFloor(name)
-		m.dismiss(now, WasExpelled, nil, false, out)
 	}
 	return true
 }
