@@ -22,7 +22,7 @@ func largest() *Outcome {
 		o.Next.Seats = append(o.Next.Seats, view.Seat{Member: view.Member{ID: view.ID(rank + 1), Incarnation: 1<<64 - 1}, Votes: 255, Witness: rank%2 == 1})
 		o.Cut[rank] = []view.Range{{From: 1, To: prefix}}
 		at := uint64(prefix)
-		for range min(view.RangesMax, 64) / view.SeatMax {
+		for range view.RangesMax / view.SeatMax {
 			o.Cut[rank] = append(o.Cut[rank], view.Range{From: at + window/2, To: at + window})
 			at += window
 		}
@@ -80,7 +80,7 @@ func TestTheLargestReportFitsIntoAFrame(t *testing.T) {
 	m.current, m.frozen, m.state = &big.Next, true, In
 	m.promised = Ballot{1<<32 - 1, 1}
 	m.accepted = proposal{Ballot{1<<32 - 1, 1}, big}
-	m.floor = view.Name{Epoch: 1<<63 - 1}
+	m.floor, m.lived, m.donor = view.Name{Epoch: 1<<63 - 1}, big.Of, view.SeatMax
 	var out Output
 	m.Frozen(time.Now(), big.Cut, &out)
 	for _, e := range out.Send {
@@ -134,9 +134,9 @@ func FuzzReceive(f *testing.F) {
 	}}, Stay: 3, Cut: view.Cut{{{From: 1, To: 9}}, nil}}
 	of, b := small.Next.Name, Ballot{2, 2}
 	verbs := [][]byte{
-		{byte(verbPulse), 2, 0, 5, 1, 2, 0, 0, 0, 0, 0, 1, 't'},
+		{byte(verbPulse), 200, 1, 2, 0, 5, 1, 2, 0, 0, 0, 0, 0, 1, 't'},
 		appendBallot(appendName([]byte{byte(verbPrepare)}, of), b),
-		appendCut(append(appendBallot(appendName([]byte{byte(verbReport)}, of), b), 5, 0), view.Cut{{{From: 1, To: 3}, {From: 5, To: 6}}}),
+		append(appendCut(appendName(append(appendBallot(appendName([]byte{byte(verbReport)}, of), b), 5, 0), of), view.Cut{{{From: 1, To: 3}, {From: 5, To: 6}}}), 0),
 		appendPieces(appendBallot(appendName([]byte{byte(verbFill)}, of), b), []view.Piece{{Range: view.Range{From: 1, To: 2}, Holder: 3}}),
 		appendBallot(appendName([]byte{byte(verbFilled)}, of), b),
 		appendOutcome(appendBallot([]byte{byte(verbPropose)}, b), small),
