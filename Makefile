@@ -14,7 +14,7 @@ SEEDS    ?= 500
 
 # One goroutine owns a machine and internal/tidy refuses a second one in the pure
 # packages, so the race detector has work in these only.
-CONCURRENT = $(shell $(GO) list ./internal/... | grep -v -e /internal/sim -e /internal/tidy)
+CONCURRENT = $(shell $(GO) list . ./examples/... ./internal/... | grep -v -e /internal/sim -e /internal/tidy)
 
 # Test runs go through verdict, which prints what a person needs, counts, and fails
 # when a test is skipped in CI.
@@ -25,7 +25,7 @@ VERDICT = bin/verdict -tally bin/tally
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help build test race lint sim fuzz bench demo clean
+.PHONY: help build test race lint sim soak fuzz bench demo clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -60,11 +60,15 @@ lint: ## gofmt, vet, staticcheck, module sums, known vulnerabilities
 	@scripts/vulnerabilities
 
 sim: build ## the simulator: SEEDS=500 seeds of this commit, and the planted bugs that it must find
-	$(call say,simulation; internal/command/simulate -forever goes on until stopped)
+	$(call say,simulation; make soak goes on until stopped)
 	HOLDFAST_SIM_SEED=$$(git rev-parse HEAD 2>/dev/null || true) \
 	$(GO) test -json -count=1 ./internal/sim -args -seeds=$(SEEDS) | $(VERDICT)
 	$(call say,planted bugs: each must be found)
-	$(GO) test -json -tags canary -run Canary ./internal/sim/... | $(VERDICT)
+	$(GO) test -json -tags canary -run Canary ./internal/sim/... ./protocol/... | $(VERDICT)
+
+soak: ## the simulator, on new seeds, until it is stopped or something fails
+	$(GO) build -o bin/simulate ./internal/command/simulate
+	bin/simulate -forever
 
 fuzz: build ## every fuzz target for FUZZTIME=20000x
 	$(call say,fuzzing every target for $(FUZZTIME))

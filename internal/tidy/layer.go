@@ -106,7 +106,7 @@ var layers = []layer{
 	},
 	{
 		name: "bench", packages: []string{"bench/..."},
-		imports:  []string{"bench", "daemon", "driver", "edge", "stack", "machine", "service", "service word", "word"},
+		imports:  []string{"bench", "library", "daemon", "driver", "edge", "stack", "machine", "service", "service word", "word"},
 		external: []string{"*"},
 		never:    "a benchmark measures what users run; the simulator and the commands are not among it",
 	},
