@@ -30,7 +30,7 @@ func Dial(socket string) (*Client, error) {
 	dialer := net.Dialer{Timeout: dialWait}
 	conn, err := dialer.Dial("unix", socket)
 	if err != nil {
-		return nil, &OpError{"ask the node at " + socket, dialError(err)}
+		return nil, &OpError{Op: "ask the node at " + socket, Err: dialError(err)}
 	}
 	conn.Close()
 	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
@@ -62,7 +62,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	var st Status
 	err := c.call(ctx, http.MethodGet, "/v1/status", nil, &st)
 	if err == nil && st.Schema != Schema {
-		err = &OpError{"ask for the status", fmt.Errorf("the node speaks schema %d, this program %d: use programs of the same version", st.Schema, Schema)}
+		err = &OpError{Op: "ask for the status", Err: fmt.Errorf("the node speaks schema %d, this program %d: use programs of the same version", st.Schema, Schema)}
 	}
 	return st, err
 }
@@ -96,7 +96,7 @@ func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, answerMax))
 	if err != nil {
-		return nil, &OpError{"read the metrics", err}
+		return nil, &OpError{Op: "read the metrics", Err: err}
 	}
 	return text, nil
 }
@@ -121,7 +121,7 @@ func (c *Client) Watch(ctx context.Context, fn func(Status) error) error {
 		case field == "data" && kind == "status":
 			var st Status
 			if err := json.Unmarshal([]byte(value), &st); err != nil {
-				return &OpError{"read the watch", err}
+				return &OpError{Op: "read the watch", Err: err}
 			}
 			if err := fn(st); err != nil {
 				return err
@@ -129,18 +129,18 @@ func (c *Client) Watch(ctx context.Context, fn func(Status) error) error {
 		case field == "data" && kind == "problem":
 			var p problem
 			if err := json.Unmarshal([]byte(value), &p); err != nil {
-				return &OpError{"read the watch", err}
+				return &OpError{Op: "read the watch", Err: err}
 			}
-			return &OpError{"watch the node", errors.New(p.Error)}
+			return &OpError{Op: "watch the node", Err: errors.New(p.Error)}
 		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err := lines.Err(); err != nil {
-		return &OpError{"watch the node", fmt.Errorf("%w: %w", ErrUnreachable, err)}
+		return &OpError{Op: "watch the node", Err: fmt.Errorf("%w: %w", ErrUnreachable, err)}
 	}
-	return &OpError{"watch the node", fmt.Errorf("%w any more: it has stopped", ErrUnreachable)}
+	return &OpError{Op: "watch the node", Err: fmt.Errorf("%w any more: it has stopped", ErrUnreachable)}
 }
 
 // send makes a request and turns every answer that is not 200 into an error.
@@ -150,26 +150,26 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 	if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {
-			return nil, &OpError{op, err}
+			return nil, &OpError{Op: op, Err: err}
 		}
 		content = bytes.NewReader(text)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, "http://node"+path, content)
 	if err != nil {
-		return nil, &OpError{op, err}
+		return nil, &OpError{Op: op, Err: err}
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, &OpError{op, ctx.Err()}
+			return nil, &OpError{Op: op, Err: ctx.Err()}
 		}
-		return nil, &OpError{op, dialError(err)}
+		return nil, &OpError{Op: op, Err: dialError(err)}
 	}
 	if response.StatusCode == http.StatusOK {
 		return response, nil
 	}
 	defer response.Body.Close()
-	return nil, &OpError{op, answerError(response)}
+	return nil, &OpError{Op: op, Err: answerError(response)}
 }
 
 func answerError(response *http.Response) error {
@@ -182,7 +182,7 @@ func answerError(response *http.Response) error {
 	case http.StatusForbidden:
 		return ErrForbidden
 	case http.StatusConflict:
-		return &Refusal{p.Error, p.Action}
+		return &Refusal{Reason: p.Error, Action: p.Action}
 	}
 	return errors.New(p.Error)
 }
@@ -194,7 +194,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(io.LimitReader(response.Body, answerMax)).Decode(into); err != nil {
-		return &OpError{"read the answer of the node at " + c.socket, err}
+		return &OpError{Op: "read the answer of the node at " + c.socket, Err: err}
 	}
 	return nil
 }

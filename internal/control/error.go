@@ -1,34 +1,26 @@
 package control
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/holdfast-ha/holdfast/internal/driver/admin"
+)
 
 // OpError is a failure of this package. Op says what was tried.
-type OpError struct {
-	Op  string
-	Err error
-}
-
-// Error gives the operation and its cause.
-func (e *OpError) Error() string { return e.Op + ": " + e.Err.Error() }
-
-// Unwrap gives the cause.
-func (e *OpError) Unwrap() error { return e.Err }
+type OpError = admin.OpError
 
 // Refusal is a node's "no": the request was understood and is not carried out as
 // things are. A [Node] returns it, and a [Client] returns it again.
-type Refusal struct {
-	Reason string // for a person: the thing, the value
-	Action string // a command that helps, or ""
-}
+type Refusal = admin.Refusal
 
-// Error gives the reason.
-func (r *Refusal) Error() string { return r.Reason }
+// problem is the body of every answer that is not 200.
+type problem = admin.Problem
 
 var (
 	// ErrForbidden is a change asked for by a user who may only read.
-	ErrForbidden = errors.New("only root and the node's own user and group may change something")
+	ErrForbidden = admin.ErrForbidden
+	// ErrInUse is a socket at which another node answers.
+	ErrInUse = admin.ErrInUse
 	// ErrUnreachable is a node that does not answer at its socket.
 	ErrUnreachable = errors.New("no node answers")
-	// ErrInUse is a socket at which another node answers.
-	ErrInUse = errors.New("another node answers there")
 )

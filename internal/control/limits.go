@@ -2,37 +2,14 @@ package control
 
 import "time"
 
-// The bounds. Reaching one is answered with an error that names it.
-const (
-	// bodyMax bounds a request: the largest is a node's name.
-	bodyMax = 4 << 10
-
-	// answerMax bounds what a client reads of one answer: a status of 16 peers with
-	// every counter is under 64 KiB.
-	answerMax = 1 << 20
-
-	// watchersMax bounds the watchers: each asks the node ten times a second.
-	watchersMax = 8
-
-	// connectionsMax bounds the connections of a socket that many users may open.
-	connectionsMax = 64
-
-	// headerMax bounds a request's header.
-	headerMax = 8 << 10
-)
+// answerMax bounds what a client reads of one answer: a status of 16 peers with every
+// counter is under 64 KiB, one of 64 groups of 32 members with their histories under 2 MiB.
+const answerMax = 4 << 20
 
 // The waits.
 const (
-	// watchEvery is the least time between two statuses of one watcher.
-	watchEvery = 100 * time.Millisecond
-	// keepAliveEvery is the longest silence of a watch.
-	keepAliveEvery = 5 * time.Second
 	// statusWait is how long a node may take for its status.
 	statusWait = 2 * time.Second
-	// changeWait is how long a handover or the start of a resync may take.
-	changeWait = 30 * time.Second
-	// requestWait is how long a client may take to send its request.
-	requestWait = 5 * time.Second
 	// dialWait is how long a node may take to accept.
 	dialWait = 2 * time.Second
 )

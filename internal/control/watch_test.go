@@ -64,7 +64,12 @@ func TestWatchEnds(t *testing.T) {
 	})
 	t.Run("with the node", func(t *testing.T) {
 		s, c := serve(t, &fakeNode{status: pair()})
-		err := c.Watch(t.Context(), func(Status) error { s.stop(); return nil })
+		err := c.Watch(t.Context(), func(Status) error {
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			go s.Close(ended)
+			return nil
+		})
 		if !errors.Is(err, ErrUnreachable) {
 			t.Errorf("Watch: %v", err)
 		}
@@ -88,6 +93,7 @@ func TestWatchersAreBounded(t *testing.T) {
 	_, c := serve(t, node)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	const watchersMax = 8
 	began, ended := make(chan struct{}, watchersMax), make(chan error, watchersMax)
 	for range watchersMax {
 		go func() {
