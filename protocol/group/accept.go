@@ -204,7 +204,7 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 		// It was founded without this process, which goes on asking.
 		m.reset(nil)
 	case o.Close:
-		m.lastWay = o
+		m.lastWay = o // others may have to hear it from here
 		m.dismiss(now, GaveWay, o.Cut, true, out)
 	case m.state == Leaving:
 		if len(o.Next.Seats) == 0 {
@@ -225,6 +225,7 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 			m.accepted, m.change.active = proposal{}, false
 		}
 	default:
+		m.lastWay = o
 		m.raiseFloor(o.Next.Name)
 		m.dismiss(now, WasExpelled, nil, false, out)
 	}

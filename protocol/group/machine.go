@@ -330,8 +330,8 @@ func begin(group, fingerprint uint32, v verb, out *wire.Outbox) []byte {
 	return append(binary.BigEndian.AppendUint32(b, group), byte(v))
 }
 
-// Decline answers, for a process that is not in a group, one that counts on it: who asked
-// and then left may be let in by what was under way.
+// Decline answers, for a process that was in a group in this life, or asked to be, and is
+// not any more, one that may count on it: it may be let in by what was under way.
 func Decline(self view.Member, to view.ID, group, fingerprint uint32, payload []byte, out *wire.Outbox) {
 	r := wire.NewReader(payload)
 	var name view.Name
@@ -343,6 +343,12 @@ func Decline(self view.Member, to view.ID, group, fingerprint uint32, payload []
 	case verbPrepare:
 		if of := readName(&r); !r.Failed() {
 			name = of
+		}
+	case verbPulse:
+		r.Uvarint()
+		state, _, its := State(r.U8()), r.U8(), readName(&r)
+		if !r.Failed() && (state == In || state == Leaving) {
+			name = its
 		}
 	}
 	if name.Epoch != 0 {

@@ -106,6 +106,9 @@ func (m *Machine) onRefuse(now time.Time, from int, terms []byte, out *Output) {
 // answer tells a candidate what it seems to have missed.
 func (m *Machine) answer(now time.Time, from int, p *pulse, out *Output) {
 	if m.current == nil {
+		if m.lastWay != nil && p.state != Asking && p.name == m.lastWay.Of {
+			m.sendCommit(from, out) // it may be the only one left who can go on, and not know
+		}
 		return
 	}
 	q := &m.peers[from]

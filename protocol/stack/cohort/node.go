@@ -120,7 +120,7 @@ func (n *Node) Receive(now time.Time, from view.Member, link uint8, frame []byte
 			return
 		}
 		g := n.group(binary.BigEndian.Uint32(payload[at:]))
-		if g == nil && h.Channel == wire.Group {
+		if _, was := n.past[binary.BigEndian.Uint32(payload[at:])]; g == nil && was && h.Channel == wire.Group {
 			group.Decline(n.cfg.Self, from.ID, binary.BigEndian.Uint32(payload), n.cfg.Fingerprint, payload[4:], &n.found.Outbox)
 		}
 		if g == nil {
