@@ -90,7 +90,8 @@ func (l *life) since(at time.Duration, k cohort.Kind) (found []cohort.Record) {
 func (l *life) tail(n int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, life %d, in %s\n", l.name, l.incarnation, l.process.Settings.History)
-	for _, r := range l.records[max(0, len(l.records)-n):] {
+	records := slices.DeleteFunc(slices.Clone(l.records), func(r cohort.Record) bool { return r.Kind == cohort.Status })
+	for _, r := range records[max(0, len(records)-n):] {
 		text := r.Text
 		if len(text) > 300 {
 			text = text[:300] + "…"

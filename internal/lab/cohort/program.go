@@ -215,11 +215,7 @@ func (p *program) join(ctx context.Context) *holdfast.Group {
 			most = joinDefault
 		}
 		within, done := context.WithTimeout(ctx, most)
-		g, err := p.node.Join(within, holdfast.GroupConfig{
-			Name: p.set.Group, Partition: p.set.Partition, Engine: p.set.Engine,
-			MessageMax: p.set.MessageMax, QueueMax: p.set.QueueMax,
-			Snapshot: p.snapshot, Restore: p.restore,
-		})
+		g, err := p.node.Join(within, p.config())
 		done()
 		if err != nil {
 			p.log.write(Record{Kind: Failed, Text: err.Error()})
@@ -237,6 +233,18 @@ func (p *program) join(ctx context.Context) *holdfast.Group {
 		return g
 	}
 }
+
+func (p *program) config() holdfast.GroupConfig {
+	c := holdfast.GroupConfig{
+		Name: p.set.Group, Partition: p.set.Partition, Engine: p.set.Engine, MessageMax: p.set.MessageMax, QueueMax: p.set.QueueMax,
+	}
+	if !p.witness() {
+		c.Snapshot, c.Restore = p.snapshot, p.restore
+	}
+	return c
+}
+
+func (p *program) witness() bool { return slices.Contains(p.set.Node.Witnesses, p.set.Node.Name) }
 
 // leave leaves the group, or gives the joining up. No message follows.
 func (p *program) leave() {
@@ -296,7 +304,7 @@ func (p *program) size() int {
 // multicast multicasts one message, unless there is no room for too long. The caller has
 // the lock.
 func (p *program) multicast(o holdfast.Order, size int) {
-	if p.group == nil {
+	if p.group == nil || p.witness() {
 		return
 	}
 	p.sent++

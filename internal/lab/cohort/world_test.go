@@ -24,7 +24,8 @@ const (
 	// role makes the test binary, run again by a test, the program of a member.
 	role = "HOLDFAST_TEST_ROLE"
 
-	// stranger is a machine of the segment that is no member's.
+	// stranger is a machine of the segment that is no member's. Guests have names that
+	// begin so: they are members by configuration, without votes.
 	stranger = "x"
 
 	port = 7400
@@ -69,6 +70,19 @@ type shape struct {
 	suspect   time.Duration // 0 for 200 ms
 	queue     int           // GroupConfig.QueueMax
 	ballast   int           // bytes of state
+	guests    int           // configured members without votes, that run when a test wants it
+	witness   bool          // the last member is one
+}
+
+// String names a shape, for a test of it.
+func (s shape) String() string {
+	name := fmt.Sprintf("%d %s", s.members, s.transport)
+	for _, word := range []string{s.engine, s.partition} {
+		if word != "" {
+			name += " " + word
+		}
+	}
+	return name
 }
 
 // world is some processes on a segment, and what they recorded.
@@ -95,11 +109,14 @@ func newWorld(t *testing.T, s shape, seed uint64) *world {
 	for i := range s.members {
 		w.names = append(w.names, string(rune('a'+i)))
 	}
+	if s.witness {
+		w.witnesses = w.names[len(w.names)-1:]
+	}
 	var err error
 	if w.dir, err = os.MkdirTemp("", "holdfast-cohort-"); err != nil {
 		t.Fatal(err)
 	}
-	if w.net, err = segment.Open(append(slices.Clone(w.names), stranger)...); err != nil {
+	if w.net, err = segment.Open(slices.Concat(w.names, []string{stranger}, w.guestNames())...); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := key.Create(w.path("key"), "test"); err != nil {
@@ -107,6 +124,13 @@ func newWorld(t *testing.T, s shape, seed uint64) *world {
 	}
 	t.Cleanup(w.end)
 	return w
+}
+
+func (w *world) guestNames() (names []string) {
+	for i := range w.guests {
+		names = append(names, fmt.Sprint(stranger, i+1))
+	}
+	return names
 }
 
 // end ends everything, and keeps the histories of a failure.
@@ -130,7 +154,7 @@ func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 func (w *world) settings(name string) cohort.Settings {
 	w.seeds++
 	c := holdfast.Config{
-		Cluster: "campaign", Name: name, Members: map[string][]string{}, KeyFile: w.path("key"), Transport: "udp",
+		Cluster: "campaign", Name: name, Members: map[string][]string{}, Votes: map[string]int{}, Witnesses: w.witnesses, KeyFile: w.path("key"), Transport: "udp",
 		Heartbeat: w.suspect / 10, SuspectAfter: w.suspect,
 	}
 	if w.insecure {
@@ -142,7 +166,10 @@ func (w *world) settings(name string) cohort.Settings {
 	case "multicast":
 		c.Multicast = []string{"239.1.2.3:7401"}
 	}
-	for _, n := range w.names {
+	for _, n := range w.guestNames() {
+		c.Votes[n] = 0
+	}
+	for _, n := range slices.Concat(w.names, w.guestNames()) {
 		c.Members[n] = []string{fmt.Sprintf("%s:%d", w.net.Machine(n).Address(), port)}
 	}
 	file := w.path(fmt.Sprintf("%s-%d", name, len(w.lives)))
@@ -312,7 +339,7 @@ func (w *world) kill(names ...string) {
 	for _, name := range names {
 		at = w.current[name].process.Kill()
 	}
-	survivors := w.others(names...)
+	survivors := slices.DeleteFunc(w.others(names...), func(n string) bool { return w.current[n].view == nil })
 	w.await("in a view without "+strings.Join(names, " "), func() bool {
 		for _, name := range survivors {
 			for _, v := range w.current[name].since(at, cohort.Viewed) {
@@ -346,13 +373,16 @@ func (w *world) settled() bool {
 	if !w.together(w.names...) {
 		return false
 	}
-	for _, name := range w.names {
+	for _, name := range w.speakers() {
 		if l := w.current[name]; len(l.open) > 0 || l.inView != w.current[w.names[0]].inView {
 			return false
 		}
 	}
 	return true
 }
+
+// speakers are the members that are no witnesses.
+func (w *world) speakers() []string { return w.others(w.witnesses...) }
 
 // calm ends all faults, waits until everybody is in one view and everything is delivered,
 // and has all of it judged.
@@ -373,11 +403,11 @@ func (w *world) calm() {
 	calm := cohort.Now()
 	w.awaitTogether(w.names...)
 	reached := cohort.Now() - calm
+	probed := cohort.Now()
 	w.tell("rate 0", w.names...)
 	w.tell("probe", w.names...)
-	probed := cohort.Now()
 	w.await("delivered what was multicast", func() bool {
-		for _, name := range w.names {
+		for _, name := range w.speakers() {
 			if l := w.current[name]; len(l.since(probed, cohort.Sent)) < 12 {
 				return false
 			}

@@ -1,0 +1,95 @@
+package cohort_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/internal/key"
+	"github.com/holdfast-ha/holdfast/internal/lab/cohort"
+)
+
+// guest is a process that is not to be let in.
+type guest struct {
+	what   string
+	change func(w *world, s *cohort.Settings)
+	words  string // of the error of its Join
+}
+
+func guests() []guest {
+	return []guest{
+		{"the wrong key", func(w *world, s *cohort.Settings) { s.Node.KeyFile = w.path("wrong") }, "forged seal"},
+		{"the name of another cluster", func(_ *world, s *cohort.Settings) { s.Node.Cluster = "elsewhere" }, "elsewhere"},
+		{"other votes", func(_ *world, s *cohort.Settings) { s.Node.Votes["b"] = 7 }, "another configuration"},
+		{"another engine", func(_ *world, s *cohort.Settings) { s.Engine = "isis" }, "engine"},
+		{"another length of messages", func(_ *world, s *cohort.Settings) { s.MessageMax = 1000 }, "refused"},
+		{"the name of another member", func(w *world, s *cohort.Settings) {
+			own := s.Node.Members[s.Node.Name]
+			s.Node.Name, s.Node.Members["a"] = "a", own
+			delete(s.Node.Members, "x6")
+			s.Node.Members["x6"] = []string{"203.0.113.99:7400"}
+		}, `another one is "a" already`},
+	}
+}
+
+// strange starts guests on machines of their own, beside a group that goes on.
+func (w *world) strange() {
+	w.Helper()
+	if _, err := key.Create(w.path("wrong"), "wrong"); err != nil {
+		w.Fatal(err)
+	}
+	began := cohort.Now()
+	all := guests()
+	lives := make([]*life, len(all))
+	for i, name := range w.guestNames() {
+		s := w.settings(name)
+		s.History = w.path(name + ".json")
+		s.JoinMax = 2500 * time.Millisecond
+		all[i].change(w, &s)
+		lives[i] = w.launch(name, s)
+		w.must(lives[i].process.Tell("join"))
+	}
+	told := func(i int) string {
+		if failed := lives[i].since(began, cohort.Failed); len(failed) > 0 {
+			return failed[0].Text
+		}
+		return ""
+	}
+	w.await("told the guests why they are not let in", func() bool {
+		done := true
+		for i, l := range lives {
+			w.must(l.read())
+			done = done && told(i) != ""
+		}
+		return done
+	})
+	for i, l := range lives {
+		l.process.Kill()
+		w.Logf("a process with %s: %s", all[i].what, told(i))
+		if !strings.Contains(told(i), all[i].words) {
+			w.Errorf("the process with %s was told %q; want %q in it", all[i].what, told(i), all[i].words)
+		}
+		for _, k := range []cohort.Kind{cohort.Viewed, cohort.Delivered, cohort.Restored} {
+			if got := l.since(began, k); len(got) > 0 {
+				w.Errorf("the process with %s has %d records of kind %s: %+v", all[i].what, len(got), k, got[0])
+			}
+		}
+	}
+	for _, name := range w.names {
+		if views := w.current[name].since(began, cohort.Viewed); len(views) > 0 {
+			w.Errorf("%s was told another view because of strangers, or late heartbeats: %v", name, views[0].Members)
+		}
+	}
+}
+
+func TestStrangersGetNothingAndDisturbNobody(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			w := newWorld(t, shape{members: 3, transport: transport, guests: len(guests()), suspect: 500 * time.Millisecond}, 90)
+			w.found()
+			w.garbage(500)
+			w.strange()
+			w.calm()
+		})
+	}
+}
