@@ -27,7 +27,7 @@ type Config struct {
 	// Name is this process's name, one of Members.
 	Name string
 
-	// Members are all processes that may ever be members, at most 64: for each name, 1 to
+	// Members are all processes that may ever be members, at most 32: for each name, 1 to
 	// 63 bytes, its addresses, "192.0.2.1:7400" or "[2001:db8::1]:7400". The first one is
 	// on the first link, the second on the second, and so on: links are networks that fail
 	// apart from one another, and all are used. "" if a member is not on a link. The names

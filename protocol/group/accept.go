@@ -176,14 +176,14 @@ func (m *Machine) onCommit(now time.Time, from int, o *Outcome, out *Output) {
 	case m.current != nil && o.Next.Name == m.current.Name:
 	case m.current == nil && o.Next.Name.Epoch <= m.floor.Epoch && canary != ForgetsFloor:
 		if in && m.floor != o.Next.Name {
-			m.end(from, appendName(m.begin(verbApart, out), o.Next.Name), out)
+			m.end(from, appendName(appendName(m.begin(verbApart, out), o.Next.Name), m.Past().Floor), out)
 		}
 	case m.takesPart(now, o.Of) && !(m.cfg.All && m.accepted.outcome != nil && m.accepted.outcome.Next.Name != o.Next.Name):
 		m.apply(now, o, out)
 	case m.current == nil && in && !o.stays(m.cfg.Self):
 		m.install(now, o, out)
 	case in:
-		m.end(from, appendName(m.begin(verbApart, out), o.Next.Name), out)
+		m.end(from, appendName(appendName(m.begin(verbApart, out), o.Next.Name), m.Past().Floor), out)
 	}
 }
 

@@ -85,8 +85,10 @@ type peer struct {
 	accuses uint32    // whom it does not trust, by candidate
 	since   time.Time // since when it accuses the same
 
-	apart   bool      // it has gone another way than the present view
-	shunned time.Time // until when: it lives and did not do its part in a view change
+	outside   view.Name // the latest view that it knew of when it said that it is not in ours
+	outsideAt time.Time // when that was
+	apart     bool      // it has gone another way than the present view
+	shunned   time.Time // until when: it lives and did not do its part in a view change
 }
 
 // Machine is a member's part in the membership of one group.
@@ -200,7 +202,7 @@ func (m *Machine) Receive(now time.Time, from view.Member, payload []byte, out *
 		return
 	}
 	if m.state == Idle {
-		Decline(m.cfg.Self, from.ID, m.cfg.Group, m.cfg.Fingerprint, payload, &out.Outbox)
+		Decline(m.cfg.Self, from.ID, m.cfg.Group, m.cfg.Fingerprint, m.Past(), payload, &out.Outbox)
 		return
 	}
 	r := wire.NewReader(payload)
@@ -264,7 +266,7 @@ func (m *Machine) dispatch(now time.Time, from int, r *wire.Reader, out *Output)
 	case verbGone:
 		return m.readGone(now, r, out)
 	case verbApart:
-		return m.readApart(from, r)
+		return m.readApart(now, from, r)
 	case verbRefuse:
 		text := r.Block(termsMax)
 		if !r.Done() {
@@ -330,9 +332,11 @@ func begin(group, fingerprint uint32, v verb, out *wire.Outbox) []byte {
 	return append(binary.BigEndian.AppendUint32(b, group), byte(v))
 }
 
-// Decline answers, for a process that was in a group in this life, or asked to be, and is
-// not any more, one that may count on it: it may be let in by what was under way.
-func Decline(self view.Member, to view.ID, group, fingerprint uint32, payload []byte, out *wire.Outbox) {
+// Decline answers, for a process that is in no view of a group, one that may count on it: who
+// asked and then left may be let in by what was under way; and a view change that wants for
+// votes has to know who is certainly out. past is what it knows if it was in the group in
+// this life, or asked to be.
+func Decline(self view.Member, to view.ID, group, fingerprint uint32, past Past, payload []byte, out *wire.Outbox) {
 	r := wire.NewReader(payload)
 	var name view.Name
 	switch verb(r.U8()) {
@@ -346,13 +350,13 @@ func Decline(self view.Member, to view.ID, group, fingerprint uint32, payload []
 		}
 	case verbPulse:
 		r.Uvarint()
-		state, _, its := State(r.U8()), r.U8(), readName(&r)
-		if !r.Failed() && (state == In || state == Leaving) {
+		state, frozen, its := State(r.U8()), r.U8(), readName(&r)
+		if !r.Failed() && (state == In || state == Leaving) && (frozen == 1 || past.Serial > 0) {
 			name = its
 		}
 	}
 	if name.Epoch != 0 {
-		out.End(to, wire.AllLinks, appendName(begin(group, fingerprint, verbApart, out), name))
+		out.End(to, wire.AllLinks, appendName(appendName(begin(group, fingerprint, verbApart, out), name), past.Floor))
 	}
 }
 

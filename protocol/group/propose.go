@@ -77,7 +77,9 @@ func (m *Machine) alone(now time.Time, some func(candidate int) bool) bool {
 		if i == m.self || some(i) {
 			continue
 		}
-		if !m.recent(now, i) || p.pulse.state != Asking || m.current.Name.Less(p.pulse.name) || m.current.Has(p.life) {
+		asks := m.recent(now, i) && p.pulse.state == Asking && !m.current.Name.Less(p.pulse.name)
+		out := p.trusted && now.Sub(p.outsideAt) < forgetPulses*m.cfg.Pulse && !m.current.Name.Less(p.outside)
+		if !asks && !out || m.current.Has(p.life) && !p.apart {
 			return false
 		}
 	}

@@ -154,11 +154,12 @@ func (m *Machine) readGone(now time.Time, r *wire.Reader, out *Output) bool {
 }
 
 // readApart reads that the sender will not come into our view.
-func (m *Machine) readApart(from int, r *wire.Reader) bool {
-	name := readName(r)
+func (m *Machine) readApart(now time.Time, from int, r *wire.Reader) bool {
+	name, floor := readName(r), readName(r)
 	if !r.Done() {
 		return false
 	}
+	m.peers[from].outside, m.peers[from].outsideAt = floor, now
 	if m.current != nil && m.current.Name == name {
 		m.peers[from].apart = true
 	}

@@ -120,8 +120,9 @@ func (n *Node) Receive(now time.Time, from view.Member, link uint8, frame []byte
 			return
 		}
 		g := n.group(binary.BigEndian.Uint32(payload[at:]))
-		if _, was := n.past[binary.BigEndian.Uint32(payload[at:])]; g == nil && was && h.Channel == wire.Group {
-			group.Decline(n.cfg.Self, from.ID, binary.BigEndian.Uint32(payload), n.cfg.Fingerprint, payload[4:], &n.found.Outbox)
+		if g == nil && h.Channel == wire.Group {
+			key := binary.BigEndian.Uint32(payload)
+			group.Decline(n.cfg.Self, from.ID, key, n.cfg.Fingerprint, n.past[key], payload[4:], &n.found.Outbox)
 		}
 		if g == nil {
 			n.drop(now, from.ID, wire.ForeignGroup, h.Channel)
