@@ -69,6 +69,9 @@ func newGroup(n *Node, cfg GroupConfig) (*Group, error) {
 		return nil, fmt.Errorf("cohort: the group's name is %q; it must have 1 to %d bytes on one line", cfg.Name, nameMax)
 	case cfg.MessageMax < 0 || cfg.MessageMax > messageMax:
 		return nil, fmt.Errorf("cohort: group %q: MessageMax is %d; it must be 1 to %d bytes", cfg.Name, cfg.MessageMax, messageMax)
+	case cfg.MessageMax+order.HeaderMax > cast.RecordMax(cfg.Window):
+		return nil, fmt.Errorf("cohort: group %q: a message of %d bytes, MessageMax, does not go into a window of %d packets; the most is %d bytes, or make Window larger",
+			cfg.Name, cfg.MessageMax, cfg.Window, cast.RecordMax(cfg.Window)-order.HeaderMax)
 	case cfg.QueueMax < cfg.MessageMax:
 		return nil, fmt.Errorf("cohort: group %q: QueueMax is %d bytes; it must hold a message of MessageMax, %d", cfg.Name, cfg.QueueMax, cfg.MessageMax)
 	}
@@ -214,6 +217,7 @@ func (g *Group) obey(now time.Time) {
 		switch c.Verb {
 		case group.Freeze:
 			g.streams.Freeze(now)
+			g.streams.Fetch(now, nil, &g.streamed) // what a former ballot wanted
 			g.filling = false
 			g.members.Frozen(now, g.streams.Holding(), &g.told)
 		case group.Fill:
