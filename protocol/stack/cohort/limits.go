@@ -27,6 +27,9 @@ const (
 	// batchMax is how many held deliveries are handed over in one step.
 	batchMax = 4096
 
+	// largeFrame is from how many bytes on a frame goes over one link only.
+	largeFrame = 700
+
 	// roundsMax bounds the rounds in which one step settles: each hands what the streams
 	// have to the orders and what the orders say to the streams. Three suffice; the rest
 	// waits for the next step.

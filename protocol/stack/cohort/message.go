@@ -129,6 +129,7 @@ func (g *Group) flush(now time.Time, out *Output) {
 		g.streams.Flush(now, &g.streamed)
 	}
 	out.Send = append(out.Send, g.told.Send...)
+	g.node.route(g.streamed.Send)
 	out.Send = append(out.Send, g.streamed.Send...)
 	out.Send = append(out.Send, g.moved.Send...)
 	out.Deliver = append(out.Deliver, g.ready...)

@@ -29,6 +29,7 @@ type Node struct {
 	last    time.Time     // the latest time that was told
 	ahead   time.Duration // how far a clock that jumped back is behind the time that machines are told
 	drops   [wire.ReasonCount]uint64
+	one     [1]view.ID
 }
 
 // New makes a node. It does nothing before [Node.Start].
