@@ -62,6 +62,11 @@ type Config struct {
 	// crashes more often. They should be the same at all members.
 	Heartbeat, SuspectAfter time.Duration
 
+	// Control is the path of a Unix socket to be made, at most 107 bytes, at which
+	// `holdfast group` asks this process who is in its groups and what waits for whom; ""
+	// for none. All whom the folder lets in may ask: the socket's mode is 0660.
+	Control string
+
 	// Logger is told what happens to members and views; nil for nothing.
 	Logger *slog.Logger
 }
@@ -104,6 +109,10 @@ type GroupConfig struct {
 	// [Failed]; the member has no state then and must leave.
 	Snapshot func(w io.Writer) error
 	Restore  func(r io.Reader) error
+
+	// Stateful says at a witness, which has neither Snapshot nor Restore, that the others
+	// have them. At another member it says nothing that those do not say.
+	Stateful bool
 }
 
 // The bounds of a configuration.
@@ -113,6 +122,7 @@ const (
 	heartbeatMin = time.Millisecond
 	votesMax     = 255
 	linkMax      = 8
+	socketMax    = 107 // bytes: sun_path of the kernel's sockaddr_un, less its final zero
 
 	heartbeatDefault   = 50 * time.Millisecond
 	suspectDefault     = 10 // heartbeats
@@ -145,6 +155,8 @@ func (c Config) check() (*checked, error) {
 		return nil, fmt.Errorf("%d members; a cluster has at most %d", len(c.Members), view.SeatMax)
 	case c.KeyFile == "" && !c.Insecure:
 		return nil, errors.New("there is no key: make one with `holdfast key new FILE` and set KeyFile, or set Insecure")
+	case len(c.Control) > socketMax:
+		return nil, fmt.Errorf("the path Control has %d bytes; the kernel allows %d", len(c.Control), socketMax)
 	case c.KeyFile != "" && c.Insecure:
 		return nil, errors.New("there is a KeyFile and Insecure is set: remove one of the two")
 	}

@@ -54,6 +54,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-ha/holdfast/internal/driver"
+	"github.com/holdfast-ha/holdfast/internal/driver/admin"
 	"github.com/holdfast-ha/holdfast/internal/key"
 	"github.com/holdfast-ha/holdfast/protocol/order"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
@@ -65,6 +66,7 @@ type Node struct {
 	names     []string // by ID, the first is nobody's
 	transport transport
 	cohort    *driver.Cohort
+	door      *admin.Server // nil without Config.Control
 	once      sync.Once
 }
 
@@ -88,10 +90,14 @@ func Open(cfg Config) (*Node, error) {
 	n := &Node{cfg: cfg, names: c.names, transport: t}
 	n.cohort, err = driver.NewCohort(driver.CohortConfig{
 		Cluster: cfg.Cluster, Node: c.node, Transport: t, Log: cfg.Logger,
-		Refusals: func() []driver.Refusal { return c.refusals(t) },
+		Refusals: func() []driver.Refusal { return c.refusals(t) }, Addresses: c.written(),
 	}, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 	if err != nil {
 		t.Close()
+		return nil, &Error{Op: "open", Kind: Failed, Err: err}
+	}
+	if err := n.openDoor(); err != nil {
+		n.Close()
 		return nil, &Error{Op: "open", Kind: Failed, Err: err}
 	}
 	return n, nil
@@ -156,6 +162,7 @@ func (n *Node) ReloadKeys() error {
 // runs any more when Close returns. A second Close does nothing.
 func (n *Node) Close() error {
 	n.once.Do(func() {
+		n.closeDoor()
 		n.cohort.Close()
 		n.transport.Close()
 	})
@@ -173,7 +180,7 @@ func (n *Node) nameOf(id int) string {
 // check turns a group's configuration into that of the driver.
 func (c *GroupConfig) check(node *Config) (driver.GroupConfig, error) {
 	d := driver.GroupConfig{
-		Group:    cohort.GroupConfig{Name: c.Name, MessageMax: c.MessageMax, Stateful: c.Snapshot != nil},
+		Group:    cohort.GroupConfig{Name: c.Name, MessageMax: c.MessageMax, Stateful: c.Snapshot != nil || c.Stateful},
 		Witness:  slices.Contains(node.Witnesses, node.Name),
 		Snapshot: c.Snapshot, Restore: c.Restore, EventsMax: c.QueueMax,
 	}
@@ -186,6 +193,8 @@ func (c *GroupConfig) check(node *Config) (driver.GroupConfig, error) {
 		return d, fmt.Errorf("QueueMax is %d bytes; it must not be negative, and 0 means 4 MiB", c.QueueMax)
 	case d.Witness && c.Snapshot != nil:
 		return d, fmt.Errorf("%s is a witness, and a witness has no state; leave Snapshot and Restore out at it", node.Name)
+	case c.Stateful && !d.Witness && c.Snapshot == nil:
+		return d, fmt.Errorf("the group has a state and %s no Snapshot: give it Snapshot and Restore, or make it a witness", node.Name)
 	case (c.Snapshot == nil) != (c.Restore == nil):
 		return d, errors.New("one of Snapshot and Restore is missing: who is given the state must be able to give it to the next")
 	}

@@ -29,6 +29,9 @@ type CohortConfig struct {
 	// Refusals tells what the transport refused so far; nil for nothing. It is called by
 	// the owner of the turn, for status and for errors.
 	Refusals func() []Refusal
+
+	// Addresses are where the members are, by link, for status; nil if that is not to be told.
+	Addresses map[view.ID][]string
 }
 
 // Cohort runs one cohort.Node: all groups of a process.

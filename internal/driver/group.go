@@ -48,6 +48,7 @@ type Group struct {
 	leaving   bool
 	left      bool // the node was told
 	shots     []shot
+	history   history
 
 	mu     sync.Mutex
 	notes  notes
@@ -225,6 +226,7 @@ func (g *Group) deliver(d *cohort.Delivery) {
 		g.submits.delivered(d.Number, d.Last, ErrLost)
 	}
 	g.note(d)
+	g.remember(d)
 	notice := *d
 	notice.Payload = nil
 	notice.Former, notice.Missing = slices.Clone(d.Former), slices.Clone(d.Missing)

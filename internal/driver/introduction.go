@@ -4,19 +4,14 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/internal/driver/census"
 	"github.com/holdfast-ha/holdfast/protocol/identity"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
 // Refusal is what was refused of what came from outside, without getting to a machine.
-type Refusal struct {
-	Reason string `json:"reason"` // wire.Reason in words, or a sentence
-	Count  uint64 `json:"count"`
-	Member string `json:"member,omitempty"` // who it said it was from
-	Link   int    `json:"link,omitempty"`   // counted from 1
-	Source string `json:"source,omitempty"` // the address that the last one came from
-}
+type Refusal = census.Refusal
 
 // introductions lets members that refuse one another know why.
 type introductions struct {

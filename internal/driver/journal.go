@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
@@ -17,7 +18,11 @@ type journal struct {
 	names   map[view.ID]string
 	counts  [trace.KindCount]uint64
 	dropped map[view.ID]*[wire.ReasonCount]uint64 // by the machines, by who sent it
+	changes []trace.Event                         // of views, the latest: for the history of a group
 }
+
+// changesMax is how many events of view changes are kept: of one change there are a few.
+const changesMax = 64
 
 func newJournal(log *slog.Logger, candidates []cohort.Candidate) *journal {
 	if log == nil {
@@ -52,6 +57,12 @@ var loudness = map[trace.Kind]slog.Level{
 // record logs and counts one event.
 func (j *journal) record(e trace.Event) {
 	j.counts[e.Kind]++
+	if e.Kind == trace.ViewInstalled || e.Kind == trace.FlushWaited {
+		if len(j.changes) == changesMax {
+			j.changes = slices.Delete(j.changes, 0, 1)
+		}
+		j.changes = append(j.changes, e)
+	}
 	if e.Kind == trace.Dropped && e.A < uint64(wire.ReasonCount) {
 		d := j.dropped[e.Peer]
 		if d == nil {
@@ -86,3 +97,14 @@ func (j *journal) record(e trace.Event) {
 
 // trouble logs what an operator should know.
 func (j *journal) trouble(what string, err error) { j.log.Error(what, "error", err) }
+
+// counters gives what was counted, by name.
+func (j *journal) counters() map[string]uint64 {
+	all := make(map[string]uint64)
+	for kind, n := range j.counts {
+		if n > 0 {
+			all[trace.Kind(kind).String()] = n
+		}
+	}
+	return all
+}

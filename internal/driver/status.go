@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/internal/driver/census"
 	"github.com/holdfast-ha/holdfast/protocol/group"
 	"github.com/holdfast-ha/holdfast/protocol/order"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
@@ -13,98 +15,13 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// statusVersion changes when a field gets another meaning or goes; new ones may come.
-const statusVersion = 1
-
 // heldMax is how many messages that are held back status lists; it counts all.
 const heldMax = 100
 
-// Status is what a cohort knows of itself and the others, as plain values. Members are
-// given by name, times of waiting in milliseconds.
-type Status struct {
-	Version     int            `json:"version"`
-	At          time.Time      `json:"at"`
-	Cluster     string         `json:"cluster"`
-	Fingerprint string         `json:"fingerprint"`
-	Member      string         `json:"member"`
-	Incarnation uint64         `json:"incarnation"`
-	Members     []MemberStatus `json:"members"` // the others
-	Groups      []GroupStatus  `json:"groups"`
-	Refusals    []Refusal      `json:"refusals,omitempty"` // by the transport
-}
-
-// MemberStatus is what is known of another member.
-type MemberStatus struct {
-	Name        string            `json:"name"`
-	Votes       int               `json:"votes"`
-	Witness     bool              `json:"witness,omitempty"`
-	Incarnation uint64            `json:"incarnation,omitempty"`
-	State       string            `json:"state"`     // never heard, trusted, suspected
-	Suspicion   float64           `json:"suspicion"` // φ: -log10 of the probability that it is only late
-	SilentMS    float64           `json:"silent_ms"`
-	PatienceMS  float64           `json:"patience_ms"` // the silence after which it is suspected
-	Flaps       float64           `json:"flaps,omitempty"`
-	Links       []LinkStatus      `json:"links"`
-	Refused     string            `json:"refused,omitempty"` // why it cannot be spoken with
-	Dropped     map[string]uint64 `json:"dropped,omitempty"` // its frames, by reason
-}
-
-// LinkStatus says which ways of a link to a member work.
-type LinkStatus struct {
-	Heard bool `json:"heard"` // the member is heard
-	Hears bool `json:"hears"` // it says that it hears this one
-}
-
-// GroupStatus is where a group stands.
-type GroupStatus struct {
-	Name      string       `json:"name"`
-	State     string       `json:"state"` // asking, in, leaving, idle
-	View      *ViewStatus  `json:"view,omitempty"`
-	Views     []ViewStatus `json:"views"` // that this member was in, oldest first
-	Votes     int          `json:"votes"` // that are heard
-	Needed    int          `json:"needed"`
-	Blocked   bool         `json:"blocked,omitempty"`
-	Refused   string       `json:"refused,omitempty"`
-	Change    *FlushStatus `json:"change,omitempty"`
-	Slow      string       `json:"slow,omitempty"` // who holds this member's messages up
-	SlowMS    float64      `json:"slow_ms,omitempty"`
-	Throttled bool         `json:"throttled,omitempty"` // the application does not ask for its events
-	Queued    int          `json:"queued"`              // bytes that wait to be sent
-	Held      []HeldStatus `json:"held,omitempty"`      // the first 100
-	HeldCount int          `json:"held_count"`
-	Serving   []string     `json:"serving,omitempty"`  // who is given the state
-	Fetching  string       `json:"fetching,omitempty"` // who gives it
-	Received  uint64       `json:"received,omitempty"` // bytes of it
-	Total     uint64       `json:"total,omitempty"`
-}
-
-// ViewStatus is a view.
-type ViewStatus struct {
-	Epoch   uint64    `json:"epoch"`
-	Name    string    `json:"name"`
-	Members []string  `json:"members"`
-	At      time.Time `json:"at,omitzero"`
-}
-
-// FlushStatus is a view change that goes on.
-type FlushStatus struct {
-	Stage   string   `json:"stage"` // collecting, filling, proposing; following if another member leads it
-	SinceMS float64  `json:"since_ms"`
-	Waits   []string `json:"waits"` // for whom; the leader if it is another member
-}
-
-// HeldStatus is a message that is held back.
-type HeldStatus struct {
-	From    string `json:"from"`
-	Number  uint64 `json:"number"`
-	Reason  string `json:"reason"`            // order.Wait in words
-	For     string `json:"for"`               // for whom it waits
-	Message uint64 `json:"message,omitempty"` // and for which message of that member
-}
-
-// Status gives where everything stands; false if the cohort is closed.
-func (c *Cohort) Status() (s Status, ok bool) {
+// Status gives where everything stands, and what follows from it; false if the cohort is closed.
+func (c *Cohort) Status() (s census.Status, ok bool) {
 	ok = c.Do(func() { s = c.status(now()) })
+	s.Judge()
 	return s, ok
 }
 
@@ -119,11 +36,17 @@ func (c *Cohort) WriteStatus(w io.Writer) error {
 	return e.Encode(&s)
 }
 
-func (c *Cohort) status(t time.Time) Status {
+func (c *Cohort) status(t time.Time) census.Status {
 	self := c.cfg.Node.Self
-	s := Status{
-		Version: statusVersion, At: t, Cluster: c.cfg.Cluster, Fingerprint: fmt.Sprintf("%08x", c.cfg.Node.Fingerprint),
-		Member: c.journal.name(self.ID), Incarnation: uint64(self.Incarnation), Groups: []GroupStatus{},
+	s := census.Status{
+		Version: census.Version, At: t, Cluster: c.cfg.Cluster, Fingerprint: fmt.Sprintf("%08x", c.cfg.Node.Fingerprint),
+		Member: c.journal.name(self.ID), ID: uint16(self.ID), Incarnation: uint64(self.Incarnation),
+		Members: []census.Member{}, Groups: []census.Group{}, Counters: c.journal.counters(),
+	}
+	for _, m := range c.cfg.Node.Candidates {
+		if m.ID == self.ID {
+			s.Votes, s.Witness = int(m.Votes), m.Witness
+		}
 	}
 	for _, p := range c.node.Peers(t) {
 		s.Members = append(s.Members, c.memberStatus(&p))
@@ -139,20 +62,24 @@ func (c *Cohort) status(t time.Time) Status {
 	return s
 }
 
-func (c *Cohort) memberStatus(p *cohort.Peer) MemberStatus {
-	m := MemberStatus{
-		Name: p.Name, Votes: int(p.Votes), Witness: p.Witness, Incarnation: uint64(p.Life), State: "trusted",
+func (c *Cohort) memberStatus(p *cohort.Peer) census.Member {
+	m := census.Member{
+		Name: p.Name, ID: uint16(p.ID), Votes: int(p.Votes), Witness: p.Witness, Incarnation: uint64(p.Life), State: census.Trusted,
 		Suspicion: p.Level, SilentMS: milliseconds(p.Silence), PatienceMS: milliseconds(p.Patience), Flaps: p.Flaps,
-		Refused: c.identity.Refused(p.ID),
+		Refused: c.identity.Refused(p.ID), Links: []census.Link{},
 	}
-	for _, l := range p.Links {
-		m.Links = append(m.Links, LinkStatus(l))
+	for i, l := range p.Links {
+		link := census.Link{Heard: l.Heard, Hears: l.Hears}
+		if addresses := c.cfg.Addresses[p.ID]; i < len(addresses) {
+			link.Address = addresses[i]
+		}
+		m.Links = append(m.Links, link)
 	}
 	switch {
 	case p.Life == 0:
-		m.State = "never heard"
+		m.State, m.SilentMS = census.NeverHeard, 0
 	case p.Suspected:
-		m.State = "suspected"
+		m.State = census.Suspected
 	}
 	if d := c.journal.dropped[p.ID]; d != nil {
 		m.Dropped = make(map[string]uint64)
@@ -165,31 +92,41 @@ func (c *Cohort) memberStatus(p *cohort.Peer) MemberStatus {
 	return m
 }
 
-func (g *Group) status(t time.Time) GroupStatus {
+func (g *Group) status(t time.Time) census.Group {
 	st := g.place.Status(t)
 	g.mu.Lock()
 	refused := g.notes.refused
 	g.mu.Unlock()
-	s := GroupStatus{
-		Name: g.cfg.Group.Name, State: stateNames[st.Members.State], Views: []ViewStatus{},
+	s := census.Group{
+		Name: g.cfg.Group.Name, Terms: g.place.Terms(), All: g.cfg.Group.All, State: stateNames[st.Members.State],
+		Seats: []census.Seat{}, Views: []census.View{},
 		Votes: st.Members.Votes, Needed: st.Members.Needed, Blocked: st.Members.Blocked, Refused: refused,
 		Slow: g.c.nameOf(st.Slow), SlowMS: milliseconds(st.SlowFor), Throttled: st.Throttled,
 		Queued: st.Queued + int(g.submits.queued.Load()), Received: st.Received, Total: st.Total,
 	}
 	if v := st.Members.View; v != nil {
 		now := g.c.viewStatus(v, time.Time{})
+		if last := g.history.last(); last != nil && last.Name == now.Name {
+			now = *last
+		}
 		s.View = &now
+		for i := range v.Seats {
+			s.Seats = append(s.Seats, g.seatStatus(&v.Seats[i]))
+		}
 	}
-	for _, p := range st.History {
-		s.Views = append(s.Views, g.c.viewStatus(p.View, p.At))
-	}
+	s.Views = append(s.Views, g.history.views...)
 	if m := &st.Members; m.Frozen || m.Stage != 0 {
-		s.Change = &FlushStatus{Stage: stageNames[m.Stage], Waits: []string{}}
+		s.Change = &census.Flush{Stage: stageNames[m.Stage], Waits: []string{}}
 		if !m.Since.IsZero() {
 			s.Change.SinceMS = milliseconds(t.Sub(m.Since))
 		}
 		for _, id := range m.Waits {
 			s.Change.Waits = append(s.Change.Waits, g.c.nameOf(id))
+		}
+	}
+	for _, m := range st.Streams.Members {
+		if behind := st.Streams.Last - min(m.Received, st.Streams.Last); behind > 0 && m.ID != g.c.cfg.Node.Self.ID && !g.c.isWitness(m.ID) {
+			s.Lag = append(s.Lag, census.Lag{Name: g.c.nameOf(m.ID), Packets: behind})
 		}
 	}
 	if st.Fetching.Known() {
@@ -200,7 +137,7 @@ func (g *Group) status(t time.Time) GroupStatus {
 	}
 	g.place.Why(func(h order.Held) bool {
 		if s.HeldCount++; s.HeldCount <= heldMax {
-			s.Held = append(s.Held, HeldStatus{
+			s.Held = append(s.Held, census.Held{
 				From: g.c.nameOf(h.From.ID), Number: h.Number, Reason: h.Reason.String(), For: g.c.nameOf(h.For), Message: h.Message,
 			})
 		}
@@ -214,12 +151,23 @@ var (
 	stageNames = [...]string{0: "following", group.Collecting: "collecting", group.Filling: "filling", group.Proposing: "proposing"}
 )
 
-func (c *Cohort) viewStatus(v *view.View, at time.Time) ViewStatus {
-	s := ViewStatus{Epoch: uint64(v.Name.Epoch), Name: v.Name.String(), At: at}
+func (c *Cohort) viewStatus(v *view.View, at time.Time) census.View {
+	s := census.View{Epoch: uint64(v.Name.Epoch), Name: v.Name.String(), At: at}
 	for i := range v.Seats {
 		s.Members = append(s.Members, c.nameOf(v.Seats[i].ID))
 	}
 	return s
+}
+
+func (g *Group) seatStatus(s *view.Seat) census.Seat {
+	return census.Seat{
+		Name: g.c.nameOf(s.ID), ID: uint16(s.ID), Incarnation: uint64(s.Incarnation),
+		Votes: int(s.Votes), Witness: s.Witness, Since: g.history.since[s.Member],
+	}
+}
+
+func (c *Cohort) isWitness(id view.ID) bool {
+	return slices.ContainsFunc(c.cfg.Node.Candidates, func(m cohort.Candidate) bool { return m.ID == id && m.Witness })
 }
 
 // nameOf gives a member's name; "" for nobody.
