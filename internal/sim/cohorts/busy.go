@@ -8,9 +8,9 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
-// soloMax is how many messages a soloist multicasts: more than the sequencer looks at
-// before it moves.
-const soloMax = 2000
+// soloMax is how many messages a soloist multicasts, and then another: more than the
+// sequencer looks at before it moves, which is 2048.
+const soloMax = 3000
 
 // mayBusy says whether a node's owners multicast now.
 func (w *cohorts) mayBusy(n *node) bool {
@@ -20,7 +20,7 @@ func (w *cohorts) mayBusy(n *node) bool {
 	case n.Self.ID:
 		return !w.Calm && w.sent < soloMax
 	}
-	return false
+	return !w.Calm && n.Self.ID == w.opt.soloist%view.ID(w.opt.nodes)+1 && w.sent >= soloMax && w.sent < 2*soloMax
 }
 
 const (

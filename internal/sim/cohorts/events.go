@@ -74,7 +74,7 @@ func (w *cohorts) mayFall(n *node) bool {
 		fallen, all := 0, 0
 		for _, other := range w.nodes {
 			all += int(other.votes)
-			if o := other.owners; other == n || !other.Up || o[g].view == nil || !o[g].willing {
+			if other == n || !w.stands(other, g) {
 				fallen += int(other.votes)
 			}
 		}
@@ -83,6 +83,15 @@ func (w *cohorts) mayFall(n *node) bool {
 		}
 	}
 	return true
+}
+
+// stands says whether a process is in the latest view of a group, and wants to be. In a
+// reckless world any view will do: then the votes that are left may be too few.
+func (w *cohorts) stands(n *node, g int) bool {
+	if !n.Up || n.owners[g].view == nil || !n.owners[g].willing {
+		return false
+	}
+	return w.opt.reckless || w.latest[g].Has(n.Self)
 }
 
 // crashSome lets one process crash, or several at once.

@@ -37,6 +37,7 @@ type options struct {
 	chunkMax int           // bytes of state in one answer
 	soloist  view.ID       // the only one that multicasts, and a lot; nobody: all do
 	misfits  float64       // part of the lives that are configured otherwise than the others
+	reckless bool          // too many may crash: nothing bad may happen, and nothing good must
 	slow     bool          // after calm one owner takes nothing, until it is named
 
 	// What happens: mean intervals over the whole world.
@@ -93,14 +94,23 @@ func draw(r *rand.Rand) options {
 	if len(o.orders) == 0 {
 		o.orders = append(o.orders, order.Causal|order.Total|order.Uniform)
 	}
-	if r.IntN(40) == 0 {
+	if r.IntN(25) == 0 {
 		// Enough for the sequencer to move.
-		o.soloist, o.every, o.batch, o.large, o.phase = view.ID(1+r.IntN(o.nodes)), 2*time.Millisecond, 3, 0, 3*time.Second
+		o.groups = o.groups[:1]
+		o.groups[0].Engine = order.Sequencer
+		o.soloist, o.every, o.batch, o.large, o.phase = view.ID(1+r.IntN(o.nodes)), 2*time.Millisecond, 10, 0, 3*time.Second
 		o.orders = []order.Order{order.Total, order.Total | order.FIFO}
 	}
 	o.misfits = pick(r, 0, 0, 0, 0.2)
-	o.slow = r.IntN(4) == 0
+	o.slow, o.reckless = r.IntN(4) == 0, r.IntN(6) == 0
 	o.drawEvents(r)
+	if o.soloist != view.Nobody {
+		// In one long view, or few. The last part of the messages goes to a view change.
+		o.network, o.uneven = simnet.Faults{Delay: 200 * time.Microsecond, Jitter: time.Millisecond}, false
+		o.crash, o.trap, o.cascade, o.reshape, o.leave, o.power = 0, 0, 0, 0, 0, 0
+		o.cut, o.pause, o.jump, o.throttle = 900*time.Millisecond, 900*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
+		o.pauseMost, o.cutMost = o.suspectAfter/2, o.suspectAfter/2
+	}
 	return o
 }
 
@@ -169,8 +179,8 @@ func (o options) String() string {
 		fmt.Fprintf(&b, "%s: all=%v engine=%v window=%d queue_max=%d stateful=%v\n", g.Name, g.All, g.Engine, g.Window, g.QueueMax, g.Stateful)
 	}
 	fmt.Fprintf(&b, "network: %v uneven=%v\n", o.network, o.uneven)
-	fmt.Fprintf(&b, "owners: every=%v orders=%v large=%.2f batch=%d serve=%v chunk_max=%d soloist=%v misfits=%.1f slow=%v\n",
-		o.every, o.orders, o.large, o.batch, o.serve, o.chunkMax, o.soloist, o.misfits, o.slow)
+	fmt.Fprintf(&b, "owners: every=%v orders=%v large=%.2f batch=%d serve=%v chunk_max=%d soloist=%v misfits=%.1f slow=%v reckless=%v\n",
+		o.every, o.orders, o.large, o.batch, o.serve, o.chunkMax, o.soloist, o.misfits, o.slow, o.reckless)
 	fmt.Fprintf(&b, "mean intervals: crash=%v trap=%v cascade=%v pause=%v jump=%v cut=%v reshape=%v leave=%v throttle=%v power=%v storm=%d\n",
 		o.crash, o.trap, o.cascade, o.pause, o.jump, o.cut, o.reshape, o.leave, o.throttle, o.power, o.storm)
 	fmt.Fprintf(&b, "at most: down=%v paused=%v cut=%v out=%v slow=%v", o.downMost, o.pauseMost, o.cutMost, o.outMost, o.slowMost)

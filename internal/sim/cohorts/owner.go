@@ -153,6 +153,9 @@ func (o *owner) deliver(d *cohort.Delivery) {
 	switch d.Kind {
 	case cohort.Viewed:
 		o.n.w.views++
+		if latest := &o.n.w.latest[o.number]; *latest == nil || (*latest).Name.Less(d.View.Name) {
+			*latest = d.View
+		}
 		o.view, o.blocked, o.inView = d.View, false, 0
 		o.hear(group.Fact{Kind: group.Viewed, View: d.View, Members: d.Former})
 	case cohort.Message:
