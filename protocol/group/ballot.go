@@ -19,9 +19,6 @@ func (b Ballot) Less(o Ballot) bool {
 	return b.By < o.By
 }
 
-// zero is the ballot before all.
-func (b Ballot) zero() bool { return b == Ballot{} }
-
 // Outcome is how a view ends: what the members of a view agree on, once.
 type Outcome struct {
 	Of    view.Name // the view that ends; the zero Name for the founding

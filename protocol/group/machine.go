@@ -106,7 +106,6 @@ type Machine struct {
 	ended    view.Epoch // the group is known to have ended with a view of this epoch
 	asked    time.Time
 	lastWay  *Outcome // how the view before the present one ended: for those who missed it
-	serve    view.Name
 	pulseAt  time.Time
 	hurry    bool // a pulse is due at once
 	serial   uint64
