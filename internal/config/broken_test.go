@@ -11,9 +11,13 @@ import (
 
 // TestBroken holds the words in which mistakes are told. Each case is a whole file
 // ("file"), or testdata/good.hcl with one replacement ("change": the old text, a line
-// of ---, the new text). After a change of words: go test ./internal/config -rewrite
+// of ---, the new text), or testdata/group.hcl with one ("regroup"). After a change of words: go test ./internal/config -rewrite
 func TestBroken(t *testing.T) {
 	good, err := os.ReadFile("testdata/good.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	group, err := os.ReadFile("testdata/group.hcl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,12 +25,16 @@ func TestBroken(t *testing.T) {
 	datadriven.Walk(t, "testdata/broken", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			src := d.Input + "\n"
-			if d.Cmd == "change" {
-				old, replacement, _ := strings.Cut(d.Input, "\n---")
-				if strings.Count(string(good), old) == 0 {
-					d.Fatalf(t, "%q is not in good.hcl", old)
+			if d.Cmd == "change" || d.Cmd == "regroup" {
+				base := string(good)
+				if d.Cmd == "regroup" {
+					base = string(group)
 				}
-				src = strings.Replace(string(good), old, strings.TrimPrefix(replacement, "\n"), 1)
+				old, replacement, _ := strings.Cut(d.Input, "\n---")
+				if strings.Count(base, old) == 0 {
+					d.Fatalf(t, "%q is not in the file", old)
+				}
+				src = strings.Replace(base, old, strings.TrimPrefix(replacement, "\n"), 1)
 			}
 			cases++
 			f, diags := Parse([]byte(src), "fw1.hcl")

@@ -41,20 +41,32 @@ func (r *reader) readCluster(b *hclsyntax.Block, c *Cluster) *clusterSection {
 	c.Port = uint16(s.whole("port", 1, 65535, PortDefault))
 	r.readSealing(s, c)
 	r.readTiming(s, c)
+	if r.groups {
+		c.Transport = s.choice("transport", "udp", "tcp")
+	} else {
+		r.groupsOnly(s, "transport")
+	}
 
 	blocks := s.blocks("member", 1)
 	for _, b := range blocks {
 		r.readMember(b, shared)
 	}
 	switch {
-	case len(blocks) > membersMax:
+	case r.groups && len(blocks) > groupMembersMax:
+		r.failf(blocks[groupMembersMax].DefRange(), fmt.Sprintf("%d members", len(blocks)),
+			"a cluster has at most %d; for more, make several clusters", groupMembersMax)
+	case !r.groups && len(blocks) > membersMax:
 		r.failf(blocks[membersMax].DefRange(), fmt.Sprintf("%d members", len(blocks)),
-			"a cluster has at most %d", membersMax)
+			"firewalls are a pair; more members are for groups")
 	case len(blocks) < 2 && len(blocks) == s.count("member"):
 		r.failf(s.at, fmt.Sprintf("%s has %s", s.place, count(len(blocks), "member")),
-			"a takeover needs two: write a member block for each node")
+			"a takeover and a group need two: write a member block for each node")
 	}
 	r.checkLinks(shared)
+	r.readMulticast(s, c, shared)
+	if r.groups && len(blocks) == len(shared.members) {
+		r.checkQuorum(s, shared)
+	}
 	for _, name := range slices.Sorted(maps.Keys(shared.members)) {
 		c.Members = append(c.Members, shared.members[name].Member)
 	}
@@ -82,14 +94,21 @@ func (r *reader) readSealing(s section, c *Cluster) {
 }
 
 func (r *reader) readTiming(s section, c *Cluster) {
-	c.Heartbeat, _ = s.duration("heartbeat", heartbeatMin, heartbeatMax, HeartbeatDefault)
+	usual := HeartbeatDefault
+	if r.groups {
+		usual = GroupHeartbeatDefault
+	}
+	c.Heartbeat, _ = s.duration("heartbeat", heartbeatMin, heartbeatMax, usual)
 	otherwise := max(SuspectAfterDefault, suspectHeartbeatsDefault*c.Heartbeat)
+	if r.groups {
+		otherwise = groupSuspectHeartbeats * c.Heartbeat
+	}
 	var at hcl.Range
 	c.SuspectAfter, at = s.duration("suspect_after", suspectHeartbeats*heartbeatMin, suspectMax, otherwise)
 	if c.SuspectAfter < suspectHeartbeats*c.Heartbeat {
 		r.failf(at, fmt.Sprintf("suspect_after = %q is less than %d heartbeats of %q",
 			spell(c.SuspectAfter), suspectHeartbeats, spell(c.Heartbeat)),
-			"one lost datagram would move the addresses: write at least %q, or a shorter heartbeat",
+			"one lost datagram would be taken for a death: write at least %q, or a shorter heartbeat",
 			spell(suspectHeartbeats*c.Heartbeat))
 	}
 }
@@ -100,7 +119,7 @@ func (r *reader) readMember(b *hclsyntax.Block, shared *clusterSection) {
 	r.checkName("member name", name, b.LabelRanges[0])
 	shared.names = append(shared.names, name)
 	m := &memberSection{Member: Member{Name: name}, at: b.DefRange(), links: map[string]hcl.Range{}}
-	m.Priority = uint8(s.whole("priority", 1, 254, PriorityDefault))
+	r.readVotes(s, m)
 	blocks := s.blocks("link", 1)
 	for _, l := range blocks {
 		r.readLink(l, m, shared)
@@ -164,7 +183,7 @@ func (r *reader) linkAddress(text string, at hcl.Range) (netip.Addr, bool) {
 		r.fail(at, fmt.Sprintf("address = %q is not an IP address", text), remedy)
 		return address, false
 	}
-	if kind := unusable(address); kind != "" {
+	if kind := unusable(address); kind != "" && !(r.groups && address.IsLoopback()) {
 		r.failf(at, fmt.Sprintf("address = %q is %s", text, kind),
 			"write the node's own unicast address on that network")
 		return address, false
@@ -208,6 +227,7 @@ func (r *reader) checkLinks(shared *clusterSection) {
 
 func (r *reader) checkLink(m *memberSection, label string, names []string, shared *clusterSection) {
 	var others []string
+	found := false
 	for _, name := range names {
 		other := shared.members[name]
 		if name == m.Name {
@@ -222,10 +242,16 @@ func (r *reader) checkLink(m *memberSection, label string, names []string, share
 		if ok1 && ok2 && m.Name < name && mine.Address.Is4() != theirs.Address.Is4() {
 			r.failf(shared.linkAt[theirs.Address], fmt.Sprintf("link %q joins %s and %s", label, mine.Address, theirs.Address),
 				"both ends of a link use the same IP version")
+		} else if ok1 && ok2 && m.Name < name && mine.Address.IsLoopback() != theirs.Address.IsLoopback() {
+			r.failf(shared.linkAt[theirs.Address], fmt.Sprintf("link %q joins %s and %s", label, mine.Address, theirs.Address),
+				"a loopback address is heard on its own machine only: all members of a link have one, or none")
 		}
+		found = true
+	}
+	if found {
 		return
 	}
-	remedy := fmt.Sprintf("give the other member a link %q, or remove this one", label)
+	remedy := fmt.Sprintf("give the other %s a link %q, or remove this one", plural(len(names)-1, "member"), label)
 	if near := nearest(label, others); near != "" {
 		remedy = fmt.Sprintf("did you mean %q?", near)
 	}

@@ -1,4 +1,5 @@
-// Package config reads the one configuration file of a Holdfast node and refuses
+// Package config reads the one configuration file of a Holdfast node, of a pair of
+// firewalls or of a cluster with groups, and refuses
 // what cannot work before anything is started.
 //
 // The file is HCL, and it is data: every value is written out, there are no
@@ -6,8 +7,8 @@
 // its line and column, the value found and what to write instead. A [File] that Load
 // returned is complete (every default is filled in) and must not be changed.
 //
-// The two nodes of a pair have the same file but for the line that says which of the
-// members the node is. What both must agree on is folded into [File.Fingerprint],
+// The nodes have the same file but for the line that says which of the members the node
+// is. What both must agree on is folded into [File.Fingerprint],
 // which every frame carries, so that two nodes with different ideas refuse each other
 // by name.
 //
@@ -33,8 +34,12 @@ type File struct {
 	// Cluster is what the nodes share. Required.
 	Cluster Cluster
 
-	// Firewall is the protected service. Required.
+	// Firewall is the protected service. Required, unless there are Groups.
 	Firewall Firewall
+
+	// Groups are those that this node is in, in the order of their names. A file has
+	// either groups or a firewall.
+	Groups []Group
 
 	// Control is how this node is administered. Not shared with other nodes.
 	Control Control
@@ -71,7 +76,51 @@ type Cluster struct {
 	// SuspectAfter is the silence on every link after which a member counts as dead.
 	// Default 50 ms, or five heartbeats if that is more; at least three heartbeats. Too short, and a pause of the other
 	// node is taken for its death.
+	// With groups the defaults are 50 ms and ten heartbeats: a process that is late is
+	// expelled, and there is no client that waits for an address.
 	SuspectAfter time.Duration
+
+	// Transport is "udp" or "tcp", with groups. Default udp. "" with a firewall.
+	Transport string
+
+	// Multicast are the IP multicast groups of links, in the order of the links' labels.
+	// Default: none; each member is sent a copy. With groups only.
+	Multicast []Multicast
+}
+
+// Multicast is the IP multicast group of one link, for what goes to all members.
+type Multicast struct {
+	// Label is the link's.
+	Label string
+
+	// Address is the multicast address, of the IP version of the link's addresses.
+	Address netip.Addr
+
+	// Port is the UDP port. Default: that of the cluster.
+	Port uint16
+}
+
+// Group is a group that this node is in: as a witness, or as a member that takes part in
+// every view and has no use for messages. Members that keep a state are programs that
+// import the package holdfast. All keys are shared.
+type Group struct {
+	// Name tells the group from others of the cluster. 1 to 32 bytes of letters, digits,
+	// "-", "_", ".".
+	Name string
+
+	// Partition says who goes on when the network falls apart: "primary", the part with
+	// more than half of the votes, or "all". Default primary.
+	Partition string
+
+	// Engine finds the total order: "sequencer", "lamport" or "isis". Default sequencer.
+	Engine string
+
+	// MessageMax is the longest message in bytes, 1 to 1,048,576, which is the default.
+	MessageMax int
+
+	// Stateful says that members have a state that joiners are given. A node with this
+	// file can then be a witness only. Default: false.
+	Stateful bool
 }
 
 // Member is one configured node.
@@ -85,7 +134,16 @@ type Member struct {
 
 	// Priority decides who becomes active when nobody is: the highest. 1 to 254,
 	// default 100. With equal priorities the first in the order of names wins.
+	// With a firewall only.
 	Priority uint8
+
+	// Votes decide which part of a group goes on when the network falls apart. 0 to 255,
+	// default 1. With groups only.
+	Votes uint8
+
+	// Witness is a member that votes and has neither messages nor state. Default: false.
+	// With groups only.
+	Witness bool
 
 	// Links are the member's ways to the others, in the order of their labels. Links
 	// with the same label are the two ends of one network. All are used at once.

@@ -55,6 +55,40 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 	}
 }
 
+func TestLoadFillsEveryDefaultOfAGroup(t *testing.T) {
+	f, diags := Load("testdata/group.hcl")
+	if diags.HasErrors() {
+		t.Fatalf("Load: %v", diags)
+	}
+	links := func(n string) []Link {
+		return []Link{{"lan", netip.MustParseAddr("192.0.2." + n)}, {"sync", netip.MustParseAddr("198.51.100." + n)}}
+	}
+	want := &File{
+		Path: "testdata/group.hcl", Node: "w",
+		Cluster: Cluster{
+			Name: "shop", KeyFile: "/etc/holdfast/shop.key", Port: 7946, Transport: "udp",
+			Heartbeat: 50 * time.Millisecond, SuspectAfter: 500 * time.Millisecond,
+			Members: []Member{
+				{ID: 1, Name: "a", Votes: 1, Links: links("1")}, {ID: 2, Name: "b", Votes: 1, Links: links("2")},
+				{ID: 3, Name: "w", Votes: 1, Witness: true, Links: links("3")},
+			},
+			Multicast: []Multicast{{"sync", netip.MustParseAddr("239.192.0.1"), 7946}},
+		},
+		Groups:  []Group{{Name: "orders", Partition: "primary", Engine: "sequencer", MessageMax: 1 << 20, Stateful: true}},
+		Control: Control{Socket: "/run/holdfast/shop.sock"},
+		Log:     Log{Level: "info", Format: "auto"},
+	}
+	if diff := cmp.Diff(want, f, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); diff != "" {
+		t.Errorf("Load (-want +got):\n%s", diff)
+	}
+	agreement := f.Agreement()
+	for _, line := range []string{`member "w" votes 1 witness true`, "transport udp insecure false", `group "orders" partition primary engine sequencer message_max 1048576 stateful true`} {
+		if !strings.Contains(agreement, line+"\n") {
+			t.Errorf("the agreement has no line %s:\n%s", line, agreement)
+		}
+	}
+}
+
 // TestFingerprint holds the line between what nodes must share and what they may not.
 func TestFingerprint(t *testing.T) {
 	src, err := os.ReadFile("testdata/good.hcl")

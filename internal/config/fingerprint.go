@@ -19,6 +19,10 @@ const agreementVersion = 1
 //   - the virtual addresses with their prefix lengths;
 //   - inject and preempt.
 //
+// Of a file with groups it is for comparing files only: votes and witnesses in the place of
+// priorities, transport, multicast, and each group. Nodes compare what the package holdfast
+// says of the cluster, and the terms of each group by themselves.
+//
 // Not in it, because nodes may differ there: which member the node is, names of
 // interfaces (also tracked ones), coalesce, ignore, max_flows, the path of the key, the
 // control socket and the log. Whether links are sealed is not in it either: unsealed
@@ -39,15 +43,35 @@ func (f *File) Agreement() string {
 	fmt.Fprintf(&b, "agreement %d\n", agreementVersion)
 	fmt.Fprintf(&b, "cluster %q port %d\n", c.Name, c.Port)
 	for _, m := range c.Members {
-		fmt.Fprintf(&b, "member %q priority %d\n", m.Name, m.Priority)
+		if len(f.Groups) > 0 {
+			fmt.Fprintf(&b, "member %q votes %d witness %v\n", m.Name, m.Votes, m.Witness)
+		} else {
+			fmt.Fprintf(&b, "member %q priority %d\n", m.Name, m.Priority)
+		}
 		for _, l := range m.Links {
 			fmt.Fprintf(&b, "link %q %q %s\n", m.Name, l.Label, l.Address.WithZone(""))
 		}
 	}
 	fmt.Fprintf(&b, "heartbeat %s suspect_after %s\n", c.Heartbeat, c.SuspectAfter)
+	if len(f.Groups) > 0 {
+		f.agreeGroups(&b)
+		return b.String()
+	}
 	for _, a := range f.Firewall.Addresses {
 		fmt.Fprintf(&b, "address %s\n", a.Prefix)
 	}
 	fmt.Fprintf(&b, "inject %s preempt %v\n", f.Firewall.Inject, f.Firewall.Preempt)
 	return b.String()
+}
+
+// agreeGroups adds what nodes with groups must agree on.
+func (f *File) agreeGroups(b *strings.Builder) {
+	c := &f.Cluster
+	fmt.Fprintf(b, "transport %s insecure %v\n", c.Transport, c.Insecure)
+	for _, m := range c.Multicast {
+		fmt.Fprintf(b, "multicast %q %s port %d\n", m.Label, m.Address, m.Port)
+	}
+	for _, g := range f.Groups {
+		fmt.Fprintf(b, "group %q partition %s engine %s message_max %d stateful %v\n", g.Name, g.Partition, g.Engine, g.MessageMax, g.Stateful)
+	}
 }

@@ -17,6 +17,11 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(good)
+	group, err := os.ReadFile("testdata/group.hcl")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(group)
 	broken, err := filepath.Glob("testdata/broken/*")
 	if err != nil {
 		f.Fatal(err)
@@ -69,7 +74,7 @@ func FuzzParse(f *testing.F) {
 // checkFile holds what every accepted file promises.
 func checkFile(t *testing.T, f *File) {
 	c := &f.Cluster
-	if f.Self().Name != f.Node || len(c.Members) != 2 || len(f.Firewall.Addresses) == 0 {
+	if f.Self().Name != f.Node || (len(f.Groups) > 0) == (len(f.Firewall.Addresses) > 0) {
 		t.Errorf("accepted %+v", f)
 	}
 	if c.SuspectAfter < suspectHeartbeats*c.Heartbeat || c.Heartbeat < heartbeatMin {
@@ -77,6 +82,18 @@ func checkFile(t *testing.T, f *File) {
 	}
 	if (c.KeyFile == "") != c.Insecure {
 		t.Errorf("key %q, insecure %v", c.KeyFile, c.Insecure)
+	}
+	twin := *f
+	twin.Node = c.Members[0].Name
+	if f.Fingerprint() != twin.Fingerprint() {
+		t.Error("the fingerprint depends on which node it is")
+	}
+	if len(f.Groups) > 0 {
+		checkGroups(t, f)
+		return
+	}
+	if len(c.Members) != 2 {
+		t.Errorf("a firewall of %d", len(c.Members))
 	}
 	for i, m := range c.Members {
 		if int(m.ID) != i+1 || m.Priority < 1 || m.Priority > 254 || len(m.Links) == 0 {
@@ -89,9 +106,31 @@ func checkFile(t *testing.T, f *File) {
 			}
 		}
 	}
-	twin := *f
-	twin.Node = c.Members[0].Name
-	if f.Fingerprint() != twin.Fingerprint() {
-		t.Error("the fingerprint depends on which node it is")
+}
+
+// checkGroups holds what every accepted file with groups promises.
+func checkGroups(t *testing.T, f *File) {
+	all, working := 0, 0
+	for i, m := range f.Cluster.Members {
+		if int(m.ID) != i+1 || len(m.Links) == 0 || len(m.Links) != len(f.Cluster.Members[0].Links) || m.Priority != 0 {
+			t.Errorf("member %+v", m)
+		}
+		all += int(m.Votes)
+		if !m.Witness {
+			working += int(m.Votes)
+		}
+	}
+	if working < all/2+1 || len(f.Cluster.Members) > groupMembersMax {
+		t.Errorf("%d of %d votes, %d members", working, all, len(f.Cluster.Members))
+	}
+	for _, m := range f.Cluster.Multicast {
+		if !m.Address.IsMulticast() || m.Port == 0 || f.Cluster.Transport != "udp" {
+			t.Errorf("multicast %+v over %s", m, f.Cluster.Transport)
+		}
+	}
+	for _, g := range f.Groups {
+		if g.Name == "" || g.MessageMax < 1 || g.MessageMax > messageMax || g.Stateful && !f.Self().Witness {
+			t.Errorf("group %+v", g)
+		}
 	}
 }

@@ -56,12 +56,13 @@ func TestShapeKnowsEveryField(t *testing.T) {
 		"File.Path": "", "Member.ID": "", // not written
 		"Cluster.Name": "", "Member.Name": "", "Link.Label": "", "Address.Prefix": "", // labels
 		"Cluster.Members": "member", "Member.Links": "link", "Firewall.Addresses": "address",
+		"Group.Name": "", "Multicast.Label": "", "File.Groups": "group",
 	}
 	known := map[string]bool{}
 	for _, w := range fileShape.words() {
 		known[w.text] = true
 	}
-	for _, value := range []any{File{}, Cluster{}, Member{}, Link{}, Firewall{}, Address{}, Control{}, Log{}} {
+	for _, value := range []any{File{}, Cluster{}, Member{}, Link{}, Multicast{}, Group{}, Firewall{}, Address{}, Control{}, Log{}} {
 		kind := reflect.TypeOf(value)
 		for i := range kind.NumField() {
 			field := kind.Name() + "." + kind.Field(i).Name

@@ -17,6 +17,18 @@ const (
 	// membersMax is what protocol/takeover elects among.
 	membersMax = 2
 
+	// groupMembersMax is how many seats a view has.
+	groupMembersMax = 32
+
+	// groupsMax is how many groups a process can be in.
+	groupsMax = 64
+
+	// messageMax is the longest message of a group: one must not hold the others up.
+	messageMax = 1 << 20
+
+	// votesMax is the most votes of one member: they are a byte in frames.
+	votesMax = 255
+
 	// linksMax bounds the copies of each datagram; more than a few links add load, not
 	// safety.
 	linksMax = 8
@@ -47,6 +59,8 @@ const (
 	suspectHeartbeats = 3
 	// suspectHeartbeatsDefault keeps the default in proportion to a longer heartbeat.
 	suspectHeartbeatsDefault = 5
+	// groupSuspectHeartbeats is the default with groups.
+	groupSuspectHeartbeats = 10
 	// suspectMax is beyond what a retransmitting client waits.
 	suspectMax = time.Minute
 
@@ -71,6 +85,10 @@ const (
 	// HeartbeatDefault and SuspectAfterDefault find a dead node within 60 ms.
 	HeartbeatDefault    = 10 * time.Millisecond
 	SuspectAfterDefault = 50 * time.Millisecond
+
+	// GroupHeartbeatDefault and its suspicion after ten of them leave a process half a
+	// second to collect its garbage.
+	GroupHeartbeatDefault = 50 * time.Millisecond
 
 	// CoalesceDefault gathers the three states of a TCP handshake on a local network.
 	CoalesceDefault = 2 * time.Millisecond

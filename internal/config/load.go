@@ -48,6 +48,7 @@ func Parse(src []byte, path string) (*File, hcl.Diagnostics) {
 }
 
 func (r *reader) readFile(top section, f *File) {
+	r.groups = top.mentions("group") && top.count("firewall") == 0
 	shared := &clusterSection{}
 	if found := top.blocks("cluster", 1); len(found) > 0 {
 		shared = r.readCluster(found[0], &f.Cluster)
@@ -57,9 +58,11 @@ func (r *reader) readFile(top section, f *File) {
 	r.readNode(top, f, shared)
 	if found := top.blocks("firewall", 0); len(found) > 0 {
 		r.readFirewall(r.section(found[0]), &f.Firewall, shared)
-	} else if !top.mentions("firewall") {
-		r.fail(top.at, "there is no firewall block", `write firewall { … } with the addresses to protect`)
+	} else if !top.mentions("firewall") && !r.groups {
+		r.fail(top.at, "there is neither a firewall nor a group block",
+			`write firewall { … } with the addresses to protect, or group "NAME" { … } for each group that this node is in`)
 	}
+	r.readGroups(top, f)
 	r.readControl(top, f)
 	r.readLog(top, &f.Log)
 }
@@ -103,7 +106,7 @@ func reason(path string, err error) string {
 	var wrapped *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Sprintf("file %q does not exist; write a pair with: holdfast init firewall", path)
+		return fmt.Sprintf("file %q does not exist; write one with: holdfast init firewall, or holdfast init group", path)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Sprintf("file %q may not be read by this user", path)
 	case errors.As(err, &wrapped):

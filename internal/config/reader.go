@@ -17,6 +17,7 @@ import (
 type reader struct {
 	diags   hcl.Diagnostics
 	unknown []string // keys and blocks that have been refused
+	groups  bool     // the file has groups, and no firewall
 }
 
 // fail records an error. summary names the thing and the value; remedy says what to

@@ -25,15 +25,22 @@ var fileShape = &shape{
 	blocks: []*shape{
 		{
 			kind: "cluster", label: "name",
-			keys: []string{"key_file", "insecure", "port", "heartbeat", "suspect_after"},
+			keys: []string{"key_file", "insecure", "port", "heartbeat", "suspect_after", "transport"},
 			blocks: []*shape{{
 				kind: "member", label: "name", many: true,
-				keys: []string{"priority"},
+				keys: []string{"priority", "votes", "witness"},
 				blocks: []*shape{{
 					kind: "link", label: "label", many: true,
 					keys: []string{"address"},
 				}},
+			}, {
+				kind: "multicast", label: "link's label", many: true,
+				keys: []string{"address", "port"},
 			}},
+		},
+		{
+			kind: "group", label: "name", many: true,
+			keys: []string{"partition", "engine", "message_max", "stateful"},
 		},
 		{
 			kind: "firewall",
@@ -136,8 +143,10 @@ func labelExample(s *shape) string {
 		return "edge"
 	case "member":
 		return "fw1"
-	case "link":
+	case "link", "multicast":
 		return "sync"
+	case "group":
+		return "orders"
 	}
 	return "192.0.2.1/24"
 }

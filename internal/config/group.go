@@ -1,0 +1,194 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// groupsOnly refuses keys that mean something with groups only.
+func (r *reader) groupsOnly(s section, keys ...string) {
+	for _, key := range keys {
+		if a, ok := s.body.Attributes[key]; ok {
+			r.failf(a.NameRange, fmt.Sprintf("%s has %s, which is for groups", s.place, key),
+				"remove it, or write group \"NAME\" { … } in the place of firewall { … }")
+		}
+	}
+}
+
+// readVotes reads by what a member decides with others: a firewall by priority, groups by
+// votes.
+func (r *reader) readVotes(s section, m *memberSection) {
+	if !r.groups {
+		r.groupsOnly(s, "votes", "witness")
+		m.Priority = uint8(s.whole("priority", 1, 254, PriorityDefault))
+		return
+	}
+	if a, ok := s.body.Attributes["priority"]; ok {
+		r.fail(a.NameRange, s.place+" has a priority, which is for a firewall", "groups decide by votes: write votes = 1, or leave it out")
+	}
+	m.Votes, m.Witness = uint8(s.whole("votes", 0, votesMax, 1)), s.flag("witness")
+	if m.Witness && m.Votes == 0 && !s.spoilt("votes") {
+		r.fail(s.body.Attributes["votes"].SrcRange, s.place+" is a witness without a vote", "a witness does nothing but vote: write votes = 1, or remove the member")
+	}
+}
+
+// checkQuorum finds votes with which no group could ever go on.
+func (r *reader) checkQuorum(s section, shared *clusterSection) {
+	all, working, members := 0, 0, 0
+	for _, m := range shared.members {
+		all += int(m.Votes)
+		if !m.Witness {
+			working += int(m.Votes)
+			members++
+		}
+	}
+	need := all/2 + 1
+	switch {
+	case members == 0 && len(shared.members) > 0:
+		r.fail(s.at, "every member of "+s.place+" is a witness", "somebody must do the work: remove witness = true at one at least")
+	case working == 0 && len(shared.members) > 0:
+		r.fail(s.at, "no member of "+s.place+" that is not a witness has a vote", "then nobody can decide who the members are: write votes = 1")
+	case working < need:
+		r.failf(s.at, fmt.Sprintf("the witnesses of %s have %d of %d votes", s.place, all-working, all),
+			"%d are needed, and the members that do the work have %d even if all live: give witnesses fewer votes, or have more members", need, working)
+	}
+}
+
+func (r *reader) readMulticast(s section, c *Cluster, shared *clusterSection) {
+	blocks := s.blocks("multicast", 1)
+	if len(blocks) > 0 && !r.groups {
+		r.fail(blocks[0].DefRange(), "multicast is for groups", "remove the block: a pair has nobody to spare a copy")
+		return
+	}
+	if len(blocks) > 0 && c.Transport == "tcp" {
+		r.fail(blocks[0].DefRange(), `multicast with transport = "tcp"`, `write transport = "udp", or remove the block`)
+	}
+	if r.groups {
+		r.checkLinkSets(shared)
+	}
+	first := map[string]hcl.Range{}
+	for _, b := range blocks {
+		r.readMulticastBlock(b, c, shared, first)
+	}
+	slices.SortFunc(c.Multicast, func(a, b Multicast) int { return strings.Compare(a.Label, b.Label) })
+}
+
+// checkLinkSets holds that every member has every link: links are numbered in the order of
+// their labels, and the numbers travel.
+func (r *reader) checkLinkSets(shared *clusterSection) {
+	where := map[string]string{}
+	names := slices.Sorted(maps.Keys(shared.members))
+	for _, name := range names {
+		for label := range shared.members[name].links {
+			if _, ok := where[label]; !ok {
+				where[label] = name
+			}
+		}
+	}
+	for _, name := range names {
+		m := shared.members[name]
+		for _, label := range slices.Sorted(maps.Keys(where)) {
+			if _, ok := m.links[label]; !ok && len(m.links) > 0 && len(shared.members[where[label]].links) > 1 {
+				r.failf(m.at, fmt.Sprintf("member %q has no link %q, which member %q has", name, label, where[label]),
+					"every member of a cluster with groups is on every link: add it here, or remove it there")
+			}
+		}
+	}
+}
+
+func (r *reader) readMulticastBlock(b *hclsyntax.Block, c *Cluster, shared *clusterSection, first map[string]hcl.Range) {
+	s := r.section(b)
+	m := Multicast{Label: b.Labels[0]}
+	if before, ok := first[m.Label]; ok {
+		r.failf(b.LabelRanges[0], fmt.Sprintf("a second multicast %q", m.Label), "a link has one; the first is on line %d", before.Start.Line)
+		return
+	}
+	first[m.Label] = b.DefRange()
+	m.Port = uint16(s.whole("port", 1, 65535, int(c.Port)))
+	labels := map[string]netip.Addr{}
+	for _, name := range slices.Sorted(maps.Keys(shared.members)) {
+		for _, l := range shared.members[name].Links {
+			labels[l.Label] = l.Address
+		}
+	}
+	if _, ok := labels[m.Label]; !ok && len(labels) > 0 {
+		known := slices.Sorted(maps.Keys(labels))
+		remedy := "the links are " + strings.Join(known, ", ")
+		if near := nearest(m.Label, known); near != "" {
+			remedy += fmt.Sprintf("; did you mean %q?", near)
+		}
+		r.fail(b.LabelRanges[0], fmt.Sprintf("multicast %q is for a link that no member has", m.Label), remedy)
+	}
+	text, at, ok := s.text("address", "239.192.0.1")
+	if !ok {
+		if !s.mentions("address") {
+			r.fail(s.at, s.place+" has no address", `write address = "239.192.0.1", or another one that is free in your network`)
+		}
+		return
+	}
+	address, err := netip.ParseAddr(text)
+	switch link := labels[m.Label]; {
+	case err != nil:
+		r.fail(at, fmt.Sprintf("address = %q is not an IP address", text), `write a multicast address of 239.0.0.0/8 without a port, as in address = "239.192.0.1"`)
+	case !address.IsMulticast():
+		r.fail(at, fmt.Sprintf("address = %q is not a multicast address", text), `take one of 239.0.0.0/8, or of ff12::/16 for IPv6, as in address = "239.192.0.1"`)
+	case address.Zone() != "":
+		r.failf(at, fmt.Sprintf("address = %q names an interface", text), "it is joined on the one that has the link's address: write address = %q", address.WithZone(""))
+	case link.IsValid() && link.Is4() != address.Is4():
+		r.failf(at, fmt.Sprintf("multicast %q has %s, and the link has %s", m.Label, address, link), "both are of the same IP version")
+	case link.IsLoopback():
+		r.fail(at, fmt.Sprintf("multicast %q on a loopback address", m.Label), "remove the block: the loopback interface has no multicast")
+	default:
+		m.Address = address
+		c.Multicast = append(c.Multicast, m)
+	}
+}
+
+func (r *reader) readGroups(top section, f *File) {
+	blocks := top.blocks("group", 1)
+	if len(blocks) > 0 && top.count("firewall") > 0 {
+		r.fail(blocks[0].DefRange(), "a firewall and a group in one file", "write a file for each, with another port and another control socket: two daemons run then")
+	}
+	if len(blocks) > groupsMax {
+		r.failf(blocks[groupsMax].DefRange(), fmt.Sprintf("%d groups", len(blocks)), "a process can be in %d", groupsMax)
+	}
+	first := map[string]hcl.Range{}
+	for _, b := range blocks {
+		if before, ok := first[b.Labels[0]]; ok {
+			r.failf(b.LabelRanges[0], fmt.Sprintf("a second group %q", b.Labels[0]), "names are unique; the first is on line %d", before.Start.Line)
+			continue
+		}
+		first[b.Labels[0]] = b.DefRange()
+		f.Groups = append(f.Groups, r.readGroup(b, f))
+	}
+	slices.SortFunc(f.Groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func (r *reader) readGroup(b *hclsyntax.Block, f *File) Group {
+	s := r.section(b)
+	g := Group{Name: b.Labels[0]}
+	r.checkName("group name", g.Name, b.LabelRanges[0])
+	g.Partition = s.choice("partition", "primary", "all")
+	g.Engine = s.choice("engine", "sequencer", "lamport", "isis")
+	g.MessageMax = s.whole("message_max", 1, messageMax, messageMax)
+	g.Stateful = s.flag("stateful")
+	if self := f.Self(); g.Stateful && r.groups && self.Name != "" && !self.Witness {
+		r.failf(s.body.Attributes["stateful"].SrcRange, fmt.Sprintf("%s has a state, and this node, %q, is not a witness", s.place, f.Node),
+			"holdfast run keeps no application's state: run your program there, which imports the package holdfast, or write witness = true in the member block")
+	}
+	return g
+}
+
+// plural gives "member" or "members".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
+}
