@@ -209,14 +209,14 @@ func (g *Group) deliver(d *cohort.Delivery) {
 			g.submits.delivered(d.Number, d.Number, nil)
 		}
 		if g.room() {
-			g.events.add(Event{Kind: d.Kind, Order: d.Order, From: d.From, Number: d.Number}, d.Payload)
+			g.events.add(Event{Kind: d.Kind, Order: d.Order, From: d.From, Number: d.Number}, d)
 		}
 		return
 	case cohort.ChunkWanted:
 		g.c.asks = append(g.c.asks, ask{g, d.Peer, d.Number, int(min(d.Last, chunkMax))})
 		return
 	case cohort.StateChunk:
-		g.events.add(Event{Kind: d.Kind}, d.Payload)
+		g.events.add(Event{Kind: d.Kind}, d)
 		return
 	case cohort.Unwanted:
 		g.unwanted(d.View.Name)
@@ -228,9 +228,9 @@ func (g *Group) deliver(d *cohort.Delivery) {
 	g.note(d)
 	g.remember(d)
 	notice := *d
-	notice.Payload = nil
+	notice.Payload, notice.More = nil, nil
 	notice.Former, notice.Missing = slices.Clone(d.Former), slices.Clone(d.Missing)
-	g.events.add(Event{Kind: d.Kind, Number: d.Number, Notice: &notice}, nil)
+	g.events.add(Event{Kind: d.Kind, Number: d.Number, Notice: &notice}, &notice)
 	if d.Kind == cohort.Departed {
 		g.c.drop(g)
 		g.end(ErrDeparted)

@@ -49,22 +49,24 @@ func newEvents(most int) *events {
 	return &events{filling: &batch{}, reading: &batch{}, wake: make(chan struct{}, 1), max: most}
 }
 
-// add queues an event, with a copy of its payload. The owner of the turn calls it.
-func (q *events) add(e Event, payload []byte) {
+// add queues an event, with a copy of the payload of a delivery. The owner of the turn
+// calls it.
+func (q *events) add(e Event, d *cohort.Delivery) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	b := q.filling
-	if n := len(payload); n > 0 {
+	n := d.Size()
+	if n > 0 {
 		if cap(b.bytes)-len(b.bytes) < n {
 			// Payloads so far keep the memory that they are in.
 			b.bytes = make([]byte, 0, max(2*cap(b.bytes), n, 4096))
 		}
 		from := len(b.bytes)
-		b.bytes = append(b.bytes, payload...)
+		b.bytes = d.Append(b.bytes)
 		e.Payload = b.bytes[from:len(b.bytes):len(b.bytes)]
 	}
 	b.events = append(b.events, e)
-	q.bytes += len(payload) + messageCost
+	q.bytes += n + messageCost
 	if q.bytes >= q.max {
 		q.full.Store(true)
 	}

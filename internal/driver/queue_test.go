@@ -17,7 +17,7 @@ func TestEventsComeInOrderAndWholeWhoeverIsFaster(t *testing.T) {
 		for i := range n {
 			payload := make([]byte, 8+i%100)
 			binary.BigEndian.PutUint64(payload, uint64(i))
-			q.add(Event{Kind: cohort.Message, Number: uint64(i)}, payload)
+			q.add(Event{Kind: cohort.Message, Number: uint64(i)}, &cohort.Delivery{Payload: payload[:5], More: [][]byte{payload[5:8], payload[8:]}})
 			if i%7 == 0 {
 				q.announce()
 			}
@@ -46,7 +46,7 @@ func TestEventsTellWhenTheyAreFullAndWhenNoLonger(t *testing.T) {
 		if q.isFull() {
 			t.Fatalf("full after %d events", i)
 		}
-		q.add(Event{}, make([]byte, 100))
+		q.add(Event{}, &cohort.Delivery{Payload: make([]byte, 100)})
 	}
 	if !q.isFull() {
 		t.Fatal("not full")
@@ -63,7 +63,7 @@ func TestAskingForEventsEndsWithItsContext(t *testing.T) {
 	if _, err := q.next(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
-	q.add(Event{Number: 5}, nil)
+	q.add(Event{Number: 5}, &cohort.Delivery{})
 	q.announce()
 	for range 2 {
 		if e, err := q.next(t.Context(), func() {}); err != nil || e.Number != 5 {
@@ -75,11 +75,11 @@ func TestAskingForEventsEndsWithItsContext(t *testing.T) {
 
 func TestEventsAllocateNothingInSteadyState(t *testing.T) {
 	q := newEvents(1 << 20)
-	payload := make([]byte, 64)
+	d := &cohort.Delivery{Payload: make([]byte, 40), More: [][]byte{make([]byte, 24)}}
 	relieved := func() {}
 	round := func() {
 		for range 100 {
-			q.add(Event{Kind: cohort.Message}, payload)
+			q.add(Event{Kind: cohort.Message}, d)
 		}
 		q.announce()
 		for range 100 {

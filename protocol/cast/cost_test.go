@@ -67,7 +67,7 @@ func (g *rig) agree() {
 func (g *rig) submit(tb testing.TB, record []byte, n int) {
 	g.now = g.now.Add(100 * time.Microsecond)
 	for range n {
-		if !g.m.Submit(g.now, record, 0, &g.out) {
+		if !g.m.Submit(g.now, nil, record, 0, &g.out) {
 			tb.Fatal("a record does not fit")
 		}
 	}
@@ -179,7 +179,7 @@ func BenchmarkSubmit(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(size))
 			for b.Loop() {
-				if !g.m.Submit(g.now, record, 0, &g.out) {
+				if !g.m.Submit(g.now, nil, record, 0, &g.out) {
 					b.Fatal("a record does not fit")
 				}
 				if n++; n%step == 0 {

@@ -50,9 +50,13 @@ const (
 	// is [Machine.Room], which is lower with the default window.
 	recordMax = 2 << 20
 
-	// overhead is the most that a record's head and the bytes that it may leave unused
-	// in the packet before take: twice headMax, less one.
-	overhead = 2*headMax - 1
+	// leadMax is how many bytes of a record's lead are kept in one packet. A message's is
+	// five bytes, and more with causal order, by what it tells of others.
+	leadMax = 64
+
+	// overhead is the most that a record's head and the bytes that it and the lead may
+	// leave unused in the packet before take.
+	overhead = headMax + headMax + leadMax - 1
 
 	// numberMax is the last packet of a view: a million a second would take nine years.
 	numberMax = 1<<48 - 1
@@ -88,8 +92,9 @@ const (
 	// holder is, every second time.
 	askAnother = 2
 
-	// poolMost is the longest buffer that outlives a view unused.
-	poolMost = 64 << 10
+	// listClasses is how many lengths lists of a record's parts come in: powers of two, so
+	// that the longest holds the packets of recordMax bytes.
+	listClasses = 12
 
 	// slotsKept is how many packets' buffers outlive a view unused: 380 kB.
 	slotsKept = 256

@@ -172,8 +172,8 @@ func (m *Machine) Suspect(id view.ID, suspected bool) {
 }
 
 // Release says that the owner is done with the records of a stream up to and including
-// this packet: their Data is not used any more after the present step. It may go beyond
-// what is here.
+// this packet, and with the packets: nothing that lies in them is used any more after the
+// present step. It may go beyond what is here.
 func (m *Machine) Release(rank int, packet uint64) {
 	if m.rank < 0 || uint(rank) >= uint(len(m.streams)) {
 		return
@@ -195,7 +195,7 @@ func (m *Machine) Release(rank int, packet uint64) {
 		return
 	}
 	for n := max(s.base, s.released+1); n <= packet; n++ {
-		m.pool.freeWhole(s.at(n))
+		m.pool.freeList(s.at(n))
 	}
 	s.released = packet
 	m.free(s)

@@ -54,7 +54,7 @@ func TestAMachineWithoutAViewDoesNothing(t *testing.T) {
 		if v = install(v); v != nil {
 			m.Install(g.now, v)
 		}
-		if m.Submit(g.now, []byte("record"), 0, &g.out) || m.Room() != 0 || m.ControlRoom() != 0 {
+		if m.Submit(g.now, nil, []byte("record"), 0, &g.out) || m.Room() != 0 || m.ControlRoom() != 0 {
 			t.Errorf("%s: there is room", name)
 		}
 		binary.BigEndian.PutUint64(g.pack[placeAt:], 1)
@@ -100,14 +100,14 @@ func TestRoom(t *testing.T) {
 	big := make([]byte, recordMax+1)
 	for range 3000 {
 		room := g.m.Room()
-		if n := rng.IntN(6); n == 0 && room < recordMax && g.m.Submit(g.now, big[:room+1], 0, &g.out) {
+		if n := rng.IntN(6); n == 0 && room < recordMax && g.m.Submit(g.now, nil, big[:room+1], 0, &g.out) {
 			t.Fatalf("a record of %d bytes is taken, and there was room for %d", room+1, room)
 		}
 		size := rng.IntN(3000)
 		if rng.IntN(4) == 0 {
 			size = room
 		}
-		if fits := size <= room && room > 0; g.m.Submit(g.now, big[:size], 0, &g.out) != fits {
+		if fits := size <= room && room > 0; g.m.Submit(g.now, nil, big[:size], 0, &g.out) != fits {
 			t.Fatalf("a record of %d bytes: %v, and there was room for %d", size, !fits, room)
 		}
 		if used := int(g.m.last - g.m.freed); used > g.m.cfg.Window {
@@ -153,7 +153,7 @@ func TestFullFramesHaveOneSize(t *testing.T) {
 		size := 0
 		for size < 50*bodyMax {
 			n := rng.IntN(400)
-			g.m.Submit(g.now, make([]byte, n), 0, &g.out)
+			g.m.Submit(g.now, nil, make([]byte, n), 0, &g.out)
 			size += n
 		}
 		g.m.window.size = 128
@@ -172,8 +172,8 @@ func TestFullFramesHaveOneSize(t *testing.T) {
 // TestPacketGolden holds the layout still: docs/rfc/0007-cast.md has the same bytes.
 func TestPacketGolden(t *testing.T) {
 	g := newRig(t, 3)
-	g.m.Submit(g.now, []byte("holdfast"), Urgent, &g.out)
-	g.m.Submit(g.now, []byte("early"), Early, &g.out)
+	g.m.Submit(g.now, nil, []byte("holdfast"), Urgent, &g.out)
+	g.m.Submit(g.now, nil, []byte("early"), Early, &g.out)
 	g.m.Flush(g.now, &g.out)
 	_, payload, _ := wire.Open(g.out.Send[0].Frame)
 	want := "0101" + "00000001" + "0000000000000007" + "00000001" + "0001" + "00" + "0000" + "000000000001" +
@@ -265,7 +265,7 @@ func TestBadRecordsHarmNobodyElse(t *testing.T) {
 	packet(1, 'j', 2, 4, 'k')
 	got := ""
 	for _, r := range g.out.Records {
-		got += string(r.Data) + " "
+		got += string(whole(nil, r)) + " "
 	}
 	if want := "a b c e f ghij  k "; got != want {
 		t.Errorf("handed over %q, want %q", got, want)
@@ -448,12 +448,12 @@ func TestAPacketThatIsBeingFilledIsNotReleased(t *testing.T) {
 	net := newNetwork(3, 1, nil, nil)
 	p := net.nodes[0]
 	p.out.Records = nil
-	p.m.Submit(net.now, []byte("first"), 0, &p.out)
+	p.m.Submit(net.now, nil, []byte("first"), 0, &p.out)
 	p.m.Release(0, 1)
-	p.m.Submit(net.now, []byte("second"), 0, &p.out)
+	p.m.Submit(net.now, nil, []byte("second"), 0, &p.out)
 	p.m.Flush(net.now, &p.out)
 	for n := range 300 { // takes every slot that was given back
-		p.m.Submit(net.now, bytes.Repeat([]byte{byte(n)}, 1000), 0, &p.out)
+		p.m.Submit(net.now, nil, bytes.Repeat([]byte{byte(n)}, 1000), 0, &p.out)
 		p.m.Flush(net.now, &p.out)
 	}
 	if got := string(p.out.Records[1].Data); got != "second" {

@@ -147,12 +147,22 @@ func (p *member) of(rank int) *member { return p.net.nodes[p.view.Seats[rank].ID
 
 // intact says whether a record is what its sender submitted, and which.
 func (p *member) intact(r Record) (i int, ok bool) {
-	if len(r.Data) < 8 {
+	var buffer, b [4096]byte
+	data := whole(buffer[:0], r)
+	if len(data) < 8 {
 		return 0, false
 	}
-	var b [4096]byte
-	i, of := int(binary.BigEndian.Uint32(r.Data)), p.of(r.Rank)
-	return i, string(content(b[:0], of.i, i, of.sizes(i), p.view)) == string(r.Data)
+	i, of := int(binary.BigEndian.Uint32(data)), p.of(r.Rank)
+	return i, string(content(b[:0], of.i, i, of.sizes(i), p.view)) == string(data)
+}
+
+// whole appends all bytes of a record.
+func whole(dst []byte, r Record) []byte {
+	dst = append(dst, r.Data...)
+	for _, part := range r.More {
+		dst = append(dst, part...)
+	}
+	return dst
 }
 
 // step is one step of the owner: something happens, records are looked at and released,
@@ -187,7 +197,7 @@ func (p *member) submit() {
 		if p.early(i) {
 			flags |= Early
 		}
-		if !p.m.Submit(p.net.now, r, flags, &p.out) {
+		if !p.m.Submit(p.net.now, nil, r, flags, &p.out) {
 			return
 		}
 		p.submitted++
@@ -199,7 +209,7 @@ func (p *member) check(r Record) {
 	net, from := p.net, p.of(r.Rank)
 	i, ok := p.intact(r)
 	if !ok {
-		net.fail("member %d was handed %d bytes that are no record of %d", p.i, len(r.Data), from.i)
+		net.fail("member %d was handed %d bytes that are no record of %d", p.i, len(whole(nil, r)), from.i)
 		return
 	}
 	if p.seen[r.Rank][i] {

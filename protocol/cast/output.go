@@ -12,12 +12,16 @@ const (
 	Control                   // it may use the reserve that is kept for such records
 )
 
-// Record is one record of a member's stream that is here, whole.
+// Record is one record of a member's stream that is here, whole. Its bytes are those of
+// Data and then those of More, if it lies in several packets: they are not copied
+// together, since whoever uses them copies them anyway. They are valid until Release of
+// First or beyond, or the next Install, and never to be written to.
 type Record struct {
 	Rank        int    // whose stream
 	First, Last uint64 // the packets that it lies in
 	Early       bool   // not in the order of the stream: something before it is missing
-	Data        []byte // valid until Release of Last or beyond, or the next Install; never to be written to
+	Data        []byte // what lies in First
+	More        [][]byte
 }
 
 // Output is what a step puts out. The order between frames and records does not matter:

@@ -32,7 +32,7 @@ type slot struct {
 	repeatedTo mask    // who was sent it again
 	repeatedAt instant // and when
 
-	whole []byte // the record that ends in this packet and begins in another
+	more  [][]byte // of the record that ends in this packet and begins in another: see Record
 	frame [wire.FrameMax]byte
 }
 
@@ -69,12 +69,12 @@ func (m *Machine) seal(rank int, number uint64, sl *slot) {
 	wire.Finish(sl.frame[:sl.n])
 }
 
-// pool gives and takes slots and buffers. What is taken back may still be in use by what
+// pool gives and takes slots and lists. What is taken back may still be in use by what
 // the step has put out: it is given again after the step only.
 type pool struct {
 	slots, usedSlots []*slot
-	usedBuffers      [][]byte
-	classes          [24][][]byte // by the power of two that is their size
+	usedLists        [][][]byte
+	classes          [listClasses][][][]byte // by the power of two that is their length
 }
 
 func (p *pool) slot() *slot {
@@ -87,29 +87,27 @@ func (p *pool) slot() *slot {
 }
 
 func (p *pool) freeSlot(sl *slot) {
-	p.freeWhole(sl)
+	p.freeList(sl)
 	p.usedSlots = append(p.usedSlots, sl)
 }
 
-// class is the power of two that a buffer of n bytes is cut from; 2 KiB is the least.
-func class(n int) int { return max(bits.Len(uint(n-1)), 11) }
-
-// buffer gives n bytes, 1 to recordMax.
-func (p *pool) buffer(n int) []byte {
-	c := &p.classes[class(n)]
+// list gives an empty list with room for n parts of a record, 1 to recordMax/bodyMax+2.
+func (p *pool) list(n int) [][]byte {
+	class := bits.Len(uint(n - 1))
+	c := &p.classes[class]
 	if k := len(*c); k > 0 {
-		b := (*c)[k-1]
+		l := (*c)[k-1]
 		*c = (*c)[:k-1]
-		return b[:n]
+		return l[:0]
 	}
-	return make([]byte, n, 1<<class(n))
+	return make([][]byte, 0, 1<<class)
 }
 
-// freeWhole takes the buffer back that a slot has, if it has one.
-func (p *pool) freeWhole(sl *slot) {
-	if sl.whole != nil {
-		p.usedBuffers = append(p.usedBuffers, sl.whole)
-		sl.whole = nil
+// freeList takes the list back that a slot has, if it has one.
+func (p *pool) freeList(sl *slot) {
+	if sl.more != nil {
+		p.usedLists = append(p.usedLists, sl.more)
+		sl.more = nil
 	}
 }
 
@@ -117,20 +115,18 @@ func (p *pool) freeWhole(sl *slot) {
 func (p *pool) settle() {
 	p.slots = append(p.slots, p.usedSlots...)
 	p.usedSlots = p.usedSlots[:0]
-	for _, b := range p.usedBuffers {
-		c := &p.classes[class(cap(b))]
-		*c = append(*c, b)
+	for _, l := range p.usedLists {
+		c := &p.classes[bits.Len(uint(cap(l)-1))]
+		*c = append(*c, l)
 	}
-	p.usedBuffers = p.usedBuffers[:0]
+	p.usedLists = p.usedLists[:0]
 }
 
-// trim lets the memory go that a busy view needed.
+// trim lets the memory go that a busy view needed. Lists would keep slots.
 func (p *pool) trim() {
 	if n := len(p.slots); n > slotsKept {
 		clear(p.slots[slotsKept:])
 		p.slots = p.slots[:slotsKept]
 	}
-	for c := class(poolMost) + 1; c < len(p.classes); c++ {
-		p.classes[c] = nil
-	}
+	clear(p.classes[:])
 }

@@ -192,21 +192,23 @@ func (m *Machine) resume(s *stream, number uint64, sl *slot, out *Output) int {
 		if b.early && s.at(b.number).tail.done && canary != EarlyTwice {
 			break
 		}
-		m.gather(s, b.number, b.offset, b.length, number)
-		out.Records = append(out.Records, Record{Rank: s.rank, First: b.number, Last: number, Data: sl.whole})
+		m.collect(s, Record{First: b.number, Last: number}, b.offset, left, out)
 	}
 	return sl.first
 }
 
-// gather copies a record together that lies in the packets first to last, all here.
-func (m *Machine) gather(s *stream, first uint64, offset, length int, last uint64) {
-	m.pool.freeWhole(s.at(last))
-	whole := m.pool.buffer(length)
-	n := copy(whole, s.at(first).body()[offset:])
-	for k := first + 1; k <= last; k++ {
-		n += copy(whole[n:], s.at(k).body())
+// collect hands over a record that lies in several packets, all here. It begins at an
+// offset in the first and has so many bytes in the last.
+func (m *Machine) collect(s *stream, r Record, offset, end int, out *Output) {
+	sl := s.at(r.Last)
+	m.pool.freeList(sl)
+	sl.more = m.pool.list(int(r.Last - r.First))
+	for n := r.First + 1; n < r.Last; n++ {
+		sl.more = append(sl.more, s.at(n).body())
 	}
-	s.at(last).whole = whole
+	sl.more = append(sl.more, sl.body()[:end:end])
+	r.Rank, r.Data, r.More = s.rank, s.at(r.First).body()[offset:], sl.more
+	out.Records = append(out.Records, r)
 }
 
 // handEarly hands over the early records that a packet beyond a gap completes, as long as
@@ -257,7 +259,7 @@ func (m *Machine) handTail(s *stream, number uint64, out *Output) {
 		return
 	}
 	left := t.length - (len(sl.body()) - t.offset)
-	last := number
+	last, end := number, 0
 	for left > 0 {
 		last++
 		after := s.at(last)
@@ -268,15 +270,15 @@ func (m *Machine) handTail(s *stream, number uint64, out *Output) {
 			t.waits = false // contradictory: see hand
 			return
 		}
-		left -= len(after.body())
+		end = min(left, len(after.body()))
+		left -= end
 	}
 	if m.early+int(last-number) >= m.earlyMost {
 		return // it waits for its turn, or for Complete
 	}
 	m.give(s, number, last)
 	t.waits, t.done = false, true
-	m.gather(s, number, t.offset, t.length, last)
-	out.Records = append(out.Records, Record{Rank: s.rank, First: number, Last: last, Early: true, Data: s.at(last).whole})
+	m.collect(s, Record{First: number, Last: last, Early: true}, t.offset, end, out)
 }
 
 // give notes that something of these packets, beyond a gap, was handed over.

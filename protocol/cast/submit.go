@@ -40,23 +40,30 @@ func (m *Machine) room(packets int) int {
 }
 
 // Submit puts a record at the end of this member's stream, and into out.Records at once:
-// to its sender a record is there when it is submitted. It reports false, and does
-// nothing, if the record is longer than Room (or ControlRoom). record may be used again.
-// The packets leave with Flush.
-func (m *Machine) Submit(now time.Time, record []byte, flags Flags, out *Output) bool {
+// to its sender a record is there when it is submitted. The record is the lead and then
+// the body; either may be empty. A lead of up to [leadMax] bytes is never split over
+// packets, so that it can be read where it lies. Submit reports false, and does nothing,
+// if the record is longer than Room (or ControlRoom). Both may be used again. The packets
+// leave with Flush.
+func (m *Machine) Submit(now time.Time, lead, body []byte, flags Flags, out *Output) bool {
 	packets := m.cfg.Window
 	if flags&Control != 0 {
 		packets = windowMost + reserve
 	}
-	if room := m.room(packets); len(record) > room || room == 0 {
+	length := len(lead) + len(body)
+	if room := m.room(packets); length > room || room == 0 {
 		return false
 	}
 	s := &m.streams[m.rank]
-	code, size := recordHead(len(record), flags&Early != 0)
+	code, size := recordHead(length, flags&Early != 0)
+	whole := size
+	if len(lead) <= leadMax {
+		whole += len(lead)
+	}
 	m.done = false
 	sl := m.filling(s)
-	if wire.FrameMax-sl.n < size {
-		clear(sl.frame[sl.n:]) // no record's head is split: the rest stays empty
+	if wire.FrameMax-sl.n < whole {
+		clear(sl.frame[sl.n:]) // the rest stays empty
 		sl.n = wire.FrameMax
 		m.open = nil
 		sl = m.filling(s)
@@ -65,38 +72,30 @@ func (m *Machine) Submit(now time.Time, record []byte, flags Flags, out *Output)
 		sl.first = sl.n - bodyAt
 	}
 	sl.n += putHead(sl.frame[sl.n:], code)
-	first := m.last
-	var data []byte
-	if at := sl.n; wire.FrameMax-at >= len(record) {
-		sl.n += copy(sl.frame[at:], record)
-		data = sl.frame[at:sl.n:sl.n]
-		if sl.n == wire.FrameMax {
-			m.open = nil
-		}
-	} else {
-		sl = m.split(s, sl, record)
-		data = sl.whole
+	offset, first := sl.n-bodyAt, m.last
+	sl = m.put(s, m.put(s, sl, lead), body)
+	if sl.n == wire.FrameMax {
+		m.open = nil
 	}
 	sl.urgent = sl.urgent || flags&Urgent != 0
-	out.Records = append(out.Records, Record{Rank: m.rank, First: first, Last: m.last, Data: data})
+	if first == m.last {
+		out.Records = append(out.Records, Record{Rank: m.rank, First: first, Last: first, Data: sl.body()[offset:len(sl.body()):len(sl.body())]})
+	} else {
+		m.collect(s, Record{First: first, Last: m.last}, offset, len(sl.body()), out)
+	}
 	return true
 }
 
-// split puts a record into several packets and returns the last of them.
-func (m *Machine) split(s *stream, sl *slot, record []byte) *slot {
-	whole := m.pool.buffer(len(record))
-	copy(whole, record)
+// put puts bytes of a record into the packet that is being filled, and into as many more
+// as it takes. It gives the last one.
+func (m *Machine) put(s *stream, sl *slot, b []byte) *slot {
 	for {
-		n := copy(sl.frame[sl.n:], record)
+		n := copy(sl.frame[sl.n:], b)
 		sl.n += n
-		record = record[n:]
-		if sl.n == wire.FrameMax {
-			m.open = nil
-		}
-		if len(record) == 0 {
-			sl.whole = whole
+		if b = b[n:]; len(b) == 0 {
 			return sl
 		}
+		m.open = nil
 		sl = m.filling(s)
 	}
 }

@@ -37,7 +37,7 @@ func (d *trio) give(from int, record []byte) {
 	d.used++
 	d.packet[from]++
 	for i, m := range d.ms {
-		m.Receive(d.now, from, d.packet[from], d.packet[from], false, r, &d.out[i])
+		m.Receive(d.now, from, d.packet[from], d.packet[from], false, r, nil, &d.out[i])
 	}
 }
 

@@ -132,7 +132,7 @@ func (m *Machine) take(rank int, s *stream, e *envelope, chained bool, out *Outp
 
 func (m *Machine) deliver(rank int, e *envelope, out *Output) {
 	out.Deliver = append(out.Deliver, Delivery{
-		Rank: rank, From: m.view.Seats[rank].Member, Number: e.number, Order: e.order, Payload: e.record[e.body:],
+		Rank: rank, From: m.view.Seats[rank].Member, Number: e.number, Order: e.order, Payload: e.record[e.body:], More: e.more,
 	})
 	if canary == Premature {
 		out.Deliver[len(out.Deliver)-1].Order = Order(e.record[0] & 0x0f) // see Receive

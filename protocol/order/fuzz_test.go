@@ -40,7 +40,7 @@ func FuzzReceive(f *testing.F) {
 		give := func(record []byte, early bool) {
 			was := m.dropped[wire.Malformed]
 			before := m.streams[1].in
-			m.Receive(now, 1, packet, packet, early, record, &out)
+			m.Receive(now, 1, packet, packet, early, record, nil, &out)
 			if m.dropped[wire.Malformed] > was && m.streams[1].in != before {
 				t.Errorf("% x is malformed and was taken", record)
 			}
@@ -64,7 +64,7 @@ func check(t *testing.T, m *Machine, out *Output, now time.Time) {
 		if o.Valid() {
 			own++
 			at := 100 + own
-			m.Receive(now, 0, at, at, false, m.Encode(nil, o, own, nil), out)
+			m.Receive(now, 0, at, at, false, m.Encode(nil, o, own, nil), nil, out)
 		}
 	}
 	for range 3 {
@@ -74,7 +74,7 @@ func check(t *testing.T, m *Machine, out *Output, now time.Time) {
 		for _, r := range out.Submit[from:] {
 			own++
 			was := m.dropped[wire.Malformed]
-			m.Receive(now, 0, 100+own, 100+own, false, append([]byte(nil), r...), out)
+			m.Receive(now, 0, 100+own, 100+own, false, append([]byte(nil), r...), nil, out)
 			if m.dropped[wire.Malformed] > was && m.engine.stamp() < clockMax/2 {
 				t.Errorf("the machine's own record % x is malformed to it", r)
 			}

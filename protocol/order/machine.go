@@ -19,14 +19,15 @@ type Config struct {
 }
 
 // Delivery is one message for the application. From is the sender's life and Rank its
-// rank in the view; Number is what the sender gave to Encode. Payload aliases the record
-// that it came in.
+// rank in the view; Number is what the sender gave to Encode. Payload and then the parts
+// of More are what it multicast; they alias the record that it came in.
 type Delivery struct {
 	Rank    int
 	From    view.Member
 	Number  uint64
 	Order   Order
 	Payload []byte
+	More    [][]byte
 }
 
 // Output is what a step puts out. The control records must be in the own stream before the next
@@ -72,7 +73,8 @@ type Machine struct {
 	throttled bool // deliver nothing
 	closed    bool // the view's messages are all delivered, or being so: agreement is no matter
 
-	span    int // see moveSpan; tests take a shorter one
+	span    int    // see moveSpan; tests take a shorter one
+	scratch []byte // a control record that came in parts
 	dropped [wire.ReasonCount]uint64
 }
 
@@ -146,9 +148,10 @@ func (m *Machine) Throttle(on bool) { m.throttled = on }
 
 // Receive takes a record of a stream of the present view: the own stream's too, as soon as it
 // is submitted. Records of a stream come in its order, but for those marked early: these lie beyond
-// a gap, and come only once. first and last are the packets that the record lies in. Messages
-// without any order are delivered at once, everything else by Step.
-func (m *Machine) Receive(now time.Time, rank int, first, last uint64, early bool, record []byte, out *Output) {
+// a gap, and come only once. first and last are the packets that the record lies in; it is
+// record and then the parts of more. Messages without any order are delivered at once,
+// everything else by Step.
+func (m *Machine) Receive(now time.Time, rank int, first, last uint64, early bool, record []byte, more [][]byte, out *Output) {
 	m.now = now
 	if m.closed || !m.has(rank) {
 		m.drop(view.Nobody, wire.OtherView)
@@ -156,6 +159,9 @@ func (m *Machine) Receive(now time.Time, rank int, first, last uint64, early boo
 	}
 	s := &m.streams[rank]
 	s.seen(first, last, early)
+	if len(more) > 0 {
+		record, more = m.readable(record, more)
+	}
 	r := wire.NewReader(record)
 	head := r.U8()
 	if kind := kind(head >> 4); kind != message {
@@ -172,7 +178,7 @@ func (m *Machine) Receive(now time.Time, rank int, first, last uint64, early boo
 		m.drop(m.view.Seats[rank].ID, wire.Malformed)
 		return
 	}
-	e.first, e.last = first, last
+	e.more, e.first, e.last = more, first, last
 	switch {
 	case e.order&(FIFO|Total|Uniform) == 0 && !m.throttled:
 		m.deliver(rank, &e, out)

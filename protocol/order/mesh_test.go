@@ -182,7 +182,7 @@ func (c *mesh) reuse(n *node) {
 func (c *mesh) receive(n *node, rank int, r record, early bool) {
 	r.data = append([]byte(nil), r.data...)
 	n.memory[rank] = append(n.memory[rank], r)
-	n.m.Receive(c.now, rank, r.first, r.last, early, r.data, &n.out)
+	n.m.Receive(c.now, rank, r.first, r.last, early, r.data, nil, &n.out)
 }
 
 func (c *mesh) multicast(n *node, o Order) {

@@ -3,6 +3,7 @@ package order
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
@@ -21,6 +22,7 @@ const (
 // envelope is a message that is held.
 type envelope struct {
 	record      []byte
+	more        [][]byte // what of the payload is not in record
 	number      uint64
 	first, last uint64 // packets
 	index       uint64 // among the total messages of its stream, from 0
@@ -28,7 +30,8 @@ type envelope struct {
 	order       Order
 }
 
-// Encode appends the record of a message of this member to dst. The record must be submitted to
+// Encode appends the record of a message of this member to dst. Its payload is the end of it, and may as
+// well be left out here and be put behind it later. The record must be submitted to
 // the own stream before anything else is done with the machine: it tells what was delivered
 // and what time it is. number is the message's among all of this life of the member, from 1. It
 // panics for an order that is not Valid and between views.
@@ -63,6 +66,43 @@ func (m *Machine) appendDeps(dst []byte) []byte {
 	}
 	m.caused = 0
 	return dst
+}
+
+// readable gives the parts of a record such that everything but a message's payload can be
+// read from the first. Senders see to it that it mostly can be (cast.Machine.Submit); what is split all the
+// same is copied together.
+func (m *Machine) readable(record []byte, more [][]byte) ([]byte, [][]byte) {
+	if len(record) == 0 {
+		record, more = more[0], more[1:]
+	}
+	if len(record) > 0 && kind(record[0]>>4) != message {
+		m.scratch = append(m.scratch[:0], record...)
+		for i := 0; i < len(more) && len(m.scratch) <= ControlMax; i++ { // a longer one is malformed
+			m.scratch = append(m.scratch, more[i]...)
+		}
+		return m.scratch, nil
+	}
+	for len(record) < HeaderMax && len(more) > 0 && !m.leads(record) {
+		record, more = slices.Concat(record, more[0]), more[1:]
+	}
+	return record, more
+}
+
+// leads says whether a message's record can be read up to its payload.
+func (m *Machine) leads(record []byte) bool {
+	r := wire.NewReader(record)
+	o := Order(r.U8() & 0x0f)
+	r.Uvarint()
+	if o&Total != 0 && m.cfg.Engine == Lamport {
+		r.Uvarint()
+	}
+	if o&causal != 0 {
+		for range r.U8() {
+			r.U8()
+			r.Uvarint()
+		}
+	}
+	return !r.Failed()
 }
 
 // parse reads a message record. The payload is whatever is left.

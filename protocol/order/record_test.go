@@ -3,6 +3,8 @@ package order
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,30 +34,30 @@ func TestVectors(t *testing.T) {
 	same("unordered", m.Encode(nil, 0, 1, []byte("hi")), "00 01 68 69")
 	same("fifo total uniform", m.Encode(nil, FIFO|Total|Uniform, 300, []byte("hi")), "0d ac 02 68 69")
 	for i := range uint64(130) {
-		m.Receive(now, 2, i+1, i+1, false, unhex(t, "03 01 00"), &out)
+		m.Receive(now, 2, i+1, i+1, false, unhex(t, "03 01 00"), nil, &out)
 	}
 	m.Step(now, &out)
 	same("causal", m.Encode(nil, Causal, 2, []byte("hi")), "03 02 01 02 82 01 68 69")
 	same("causal again", m.Encode(nil, Causal, 3, []byte("hi")), "03 03 00 68 69")
 	out.Reset()
-	m.Receive(now, 1, 1, 1, false, unhex(t, "05 01"), &out)
-	m.Receive(now, 2, 131, 131, false, unhex(t, "04 83 01"), &out)
-	m.Receive(now, 2, 132, 132, false, unhex(t, "04 84 01"), &out)
+	m.Receive(now, 1, 1, 1, false, unhex(t, "05 01"), nil, &out)
+	m.Receive(now, 2, 131, 131, false, unhex(t, "04 83 01"), nil, &out)
+	m.Receive(now, 2, 132, 132, false, unhex(t, "04 84 01"), nil, &out)
 	m.Step(now, &out)
 	same("numbers", out.Submit[0], "10 01 01 02 02")
 
 	m, now = three(Lamport)
 	out.Reset()
-	m.Receive(now, 1, 1, 1, false, unhex(t, "04 01 ac 02 68 69"), &out)
+	m.Receive(now, 1, 1, 1, false, unhex(t, "04 01 ac 02 68 69"), nil, &out)
 	m.Step(now, &out)
 	same("stamp", out.Submit[0], "30 ac 02")
 	same("total with a stamp", m.Encode(nil, Total, 1, []byte("hi")), "04 01 ad 02 68 69")
 
 	m, now = three(ISIS)
 	out.Reset()
-	m.Receive(now, 2, 1, 1, false, unhex(t, "40 01 02 07"), &out)
-	m.Receive(now, 1, 1, 1, false, unhex(t, "05 01"), &out)
-	m.Receive(now, 1, 2, 2, false, unhex(t, "05 02"), &out)
+	m.Receive(now, 2, 1, 1, false, unhex(t, "40 01 02 07"), nil, &out)
+	m.Receive(now, 1, 1, 1, false, unhex(t, "05 01"), nil, &out)
+	m.Receive(now, 1, 2, 2, false, unhex(t, "05 02"), nil, &out)
 	m.Step(now, &out)
 	same("proposals", out.Submit[0], "40 01 02 09")
 }
@@ -108,12 +110,12 @@ func TestMalformed(t *testing.T) {
 			}
 			m, now := three(engine)
 			var out Output
-			m.Receive(now, 1, 1, 1, false, unhex(t, c.record), &out)
+			m.Receive(now, 1, 1, 1, false, unhex(t, c.record), nil, &out)
 			m.Step(now, &out)
 			if m.Dropped(wire.Malformed) != 1 || len(out.Deliver)+len(out.Submit) > 0 {
 				t.Errorf("%s, %v: dropped %d, put out %d", c.name, engine, m.Dropped(wire.Malformed), len(out.Deliver)+len(out.Submit))
 			}
-			m.Receive(now, 1, 2, 2, false, unhex(t, "01 01 68 69"), &out)
+			m.Receive(now, 1, 2, 2, false, unhex(t, "01 01 68 69"), nil, &out)
 			if m.Step(now, &out); len(out.Deliver) != 1 || m.Released(1) != 2 {
 				t.Errorf("%s, %v: the next message is not delivered", c.name, engine)
 			}
@@ -126,7 +128,7 @@ func TestEarlyIsWithoutOrder(t *testing.T) {
 	for _, record := range []string{"01 01", "04 01", "05 01", "03 01 00", "10 01 01"} {
 		m, now := three(Sequencer)
 		var out Output
-		m.Receive(now, 1, 5, 5, true, unhex(t, record), &out)
+		m.Receive(now, 1, 5, 5, true, unhex(t, record), nil, &out)
 		if m.Dropped(wire.Malformed) != 1 {
 			t.Errorf("%s was taken early", record)
 		}
@@ -138,7 +140,7 @@ func TestBetweenViews(t *testing.T) {
 	m, now := three(Sequencer)
 	var out Output
 	for _, rank := range []int{-1, 3, 64, 1 << 40} {
-		m.Receive(now, rank, 1, 1, false, unhex(t, "00 01"), &out)
+		m.Receive(now, rank, 1, 1, false, unhex(t, "00 01"), nil, &out)
 		m.Agreed(rank, 1)
 		if m.Released(rank) != 0 {
 			t.Errorf("rank %d has released something", rank)
@@ -146,7 +148,7 @@ func TestBetweenViews(t *testing.T) {
 	}
 	m.Close(now, &out)
 	m.Close(now, &out)
-	m.Receive(now, 1, 1, 1, false, unhex(t, "00 01"), &out)
+	m.Receive(now, 1, 1, 1, false, unhex(t, "00 01"), nil, &out)
 	m.Step(now, &out)
 	if m.Dropped(wire.OtherView) != 5 || len(out.Deliver) != 0 {
 		t.Errorf("dropped %d, delivered %d", m.Dropped(wire.OtherView), len(out.Deliver))
@@ -194,7 +196,7 @@ func TestHeaderMax(t *testing.T) {
 		t.Errorf("a header of %d bytes; HeaderMax is %d", len(record), HeaderMax)
 	}
 	var out Output
-	m.Receive(time.Time{}, 0, 1, 1, false, record, &out)
+	m.Receive(time.Time{}, 0, 1, 1, false, record, nil, &out)
 	if m.Dropped(wire.Malformed) != 0 {
 		t.Error("the longest header is malformed")
 	}
@@ -230,5 +232,40 @@ func TestControlMax(t *testing.T) {
 	m.Step(time.Time{}, &out)
 	if n := len(out.Submit[0]); len(out.Submit) != 1 || n > ControlMax || n < ControlMax-view.SeatMax-2 {
 		t.Errorf("%d records, the first of %d bytes; ControlMax is %d", len(out.Submit), n, ControlMax)
+	}
+}
+
+// TestARecordInPartsIsTheSame: it does not matter how a record lies in packets.
+func TestARecordInPartsIsTheSame(t *testing.T) {
+	long := " " + strings.Repeat("ab ", 300)
+	for _, engine := range []Engine{Sequencer, Lamport, ISIS} {
+		for _, text := range []string{
+			"00 01 68 69", "0d ac 02 68 69", "03 01 00 68", "03 01 01 02 82 01 68 69", "04 01 ac 02 68 69", "00 01" + long,
+			"10 01 01 02 02", "30 ac 02", "40 01 02 09", "20 02", "0d ac", "10 01 01" + long, "",
+		} {
+			record := unhex(t, text)
+			take := func(first []byte, more ...[]byte) string {
+				var out Output
+				m, now := three(engine)
+				m.Receive(now, 1, 1, uint64(1+len(more)), false, first, more, &out)
+				m.Step(now, &out)
+				for i := range out.Deliver {
+					d := &out.Deliver[i]
+					d.Payload, d.More = slices.Concat(append([][]byte{d.Payload}, d.More...)...), nil
+				}
+				return fmt.Sprint(out.Deliver, out.Submit, m.Dropped(wire.Malformed))
+			}
+			want := take(record)
+			for i := range record {
+				for k := i + 1; k <= min(len(record), i+3); k++ {
+					if got := take(record[:i:i], record[i:k:k], record[k:]); k < len(record) && got != want {
+						t.Fatalf("%v: %s in parts of %d, %d: %s, want %s", engine, text, i, k-i, got, want)
+					}
+					if got := take(record[:i:i], record[i:]); got != want {
+						t.Fatalf("%v: %s in parts of %d: %s, want %s", engine, text, i, got, want)
+					}
+				}
+			}
+		}
 	}
 }

@@ -154,7 +154,7 @@ func (s *scenario) hand(n, from *node, at int, early bool) {
 	}
 	if r := from.sent[at]; !n.early[from.rank][at] {
 		n.early[from.rank][at] = early
-		n.m.Receive(s.c.now, from.rank, r.first, r.last, early, r.data, &n.out)
+		n.m.Receive(s.c.now, from.rank, r.first, r.last, early, r.data, nil, &n.out)
 		s.tell(n)
 	}
 }

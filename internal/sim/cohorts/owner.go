@@ -192,9 +192,9 @@ func (o *owner) deliver(d *cohort.Delivery) {
 }
 
 func (o *owner) message(d *cohort.Delivery) {
-	sum := o.n.w.sum(d.Payload)
+	sum := o.n.w.sum(d.Append(nil))
 	o.hear(group.Fact{
-		Kind: group.Delivered, Peer: d.From, Number: d.Number, Order: group.Order(d.Order), Sum: sum, Size: len(d.Payload),
+		Kind: group.Delivered, Peer: d.From, Number: d.Number, Order: group.Order(d.Order), Sum: sum, Size: d.Size(),
 	})
 	o.inView++
 	o.settled(d.From, d.Number)

@@ -126,16 +126,16 @@ func (a *app) viewed(d *Delivery) {
 }
 
 func (a *app) message(d *Delivery) {
-	y := a.story
-	a.hear(group.Fact{Kind: group.Delivered, Peer: d.From, Number: d.Number, Order: group.Order(d.Order), Sum: sum(d.Payload), Size: len(d.Payload)})
-	e := entry{d.From, d.Number, sum(d.Payload), string(d.Payload[:min(len(d.Payload), 40)])}
-	if bytes.HasPrefix(d.Payload, []byte(floods)) {
+	y, payload := a.story, d.Append(nil)
+	a.hear(group.Fact{Kind: group.Delivered, Peer: d.From, Number: d.Number, Order: group.Order(d.Order), Sum: sum(payload), Size: len(payload)})
+	e := entry{d.From, d.Number, sum(payload), string(payload[:min(len(payload), 40)])}
+	if bytes.HasPrefix(payload, []byte(floods)) {
 		e.text = ""
 	}
 	if y.mesh.group.Stateful {
 		a.state = append(a.state, e)
 	}
-	if !bytes.HasPrefix(d.Payload, []byte(floods)) {
+	if !bytes.HasPrefix(payload, []byte(floods)) {
 		a.tell("message %q from %s, %s", e.text, y.name(d.From), d.Order)
 		return
 	}

@@ -54,7 +54,7 @@ func (g *Group) finish(now time.Time, cut view.Cut) {
 	if cut != nil {
 		g.streams.Complete(now, cut, &g.streamed)
 		for _, r := range g.streamed.Records {
-			g.orders.Receive(now, r.Rank, r.First, r.Last, r.Early, r.Data, &g.ordered)
+			g.orders.Receive(now, r.Rank, r.First, r.Last, r.Early, r.Data, r.More, &g.ordered)
 		}
 		g.streamed.Records = g.streamed.Records[:0]
 		g.orders.Close(now, &g.ordered)

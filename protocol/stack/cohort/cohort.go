@@ -54,7 +54,7 @@ const (
 	// Viewed: a new view. View, Former: the members that come from the old view together
 	// with this one (all have delivered the same in it); Refused and so on are zero.
 	Viewed Kind = 1 + iota
-	// Message: From, Number, Order, Payload (valid until the next call of the node).
+	// Message: From, Number, Order, Payload and More (valid until the next call of the node).
 	Message
 	// Blocked: the group does not go on, for want of votes; Missing are not heard.
 	Blocked
@@ -111,7 +111,33 @@ type Delivery struct {
 	Last    uint64
 	Order   order.Order
 	Payload []byte
+	More    [][]byte // the rest of a long message's payload, which lies in several packets
 	Refusal string
+}
+
+// Size is how many bytes the payload has, in all its parts.
+func (d *Delivery) Size() int {
+	n := len(d.Payload)
+	for _, part := range d.More {
+		n += len(part)
+	}
+	return n
+}
+
+// Append appends the payload, all parts of it, to dst.
+func (d *Delivery) Append(dst []byte) []byte {
+	dst = append(dst, d.Payload...)
+	for _, part := range d.More {
+		dst = append(dst, part...)
+	}
+	return dst
+}
+
+// keep gives the payload memory of its own.
+func (d *Delivery) keep() {
+	if d.Payload != nil {
+		d.Payload, d.More = d.Append(make([]byte, 0, d.Size())), nil
+	}
 }
 
 // Output is what a step of a node puts out.

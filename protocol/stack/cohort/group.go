@@ -42,7 +42,7 @@ type Group struct {
 	over      bool // departed; the node forgets it
 	leaving   bool // wants to, once its joiners have their state
 	queue     queue
-	encoded   []byte
+	lead      []byte // of a record: all but the payload
 	own       window
 	agreed    [view.SeatMax]uint64
 

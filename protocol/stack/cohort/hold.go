@@ -46,8 +46,8 @@ func (g *Group) emitMessage(d Delivery, copied bool) {
 	h := &g.hold
 	switch {
 	case copied:
-	case g.fetching.Known() && h.spooled+len(d.Payload) <= spoolMax:
-		d.Payload = append([]byte(nil), d.Payload...)
+	case g.fetching.Known() && h.spooled+d.Size() <= spoolMax:
+		d.keep()
 		h.spooled += len(d.Payload)
 	case g.fetching.Known() || g.throttled || len(h.slow) > 0:
 		h.pinned = true
@@ -91,7 +91,7 @@ func (g *Group) unpin() {
 	}
 	for _, list := range [][]Delivery{g.hold.behind, g.hold.slow} {
 		for i := range list {
-			list[i].Payload = append([]byte(nil), list[i].Payload...)
+			list[i].keep()
 		}
 	}
 	g.hold.pinned = false

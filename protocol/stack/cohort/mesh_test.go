@@ -188,8 +188,9 @@ func (s *station) take(d *Delivery) {
 	case Viewed:
 		s.hear("view %v former %v", d.View, d.Former)
 	case Message:
-		s.state = append(s.state, string(d.Payload))
-		s.hear("message %s %q", d.From.ID, d.Payload)
+		payload := d.Append(nil)
+		s.state = append(s.state, string(payload))
+		s.hear("message %s %q", d.From.ID, payload)
 	case Wanted:
 		s.serves = []byte(fmt.Sprintf("%q", s.state))
 		s.group.Serve(m.now, d.View.Name, uint64(len(s.serves)), true)

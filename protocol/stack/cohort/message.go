@@ -37,7 +37,7 @@ func (g *Group) fits(size int) bool {
 }
 
 func (g *Group) send(now time.Time, number uint64, o order.Order, payload []byte) {
-	g.encoded = g.orders.Encode(g.encoded[:0], o, number, payload)
+	g.lead = g.orders.Encode(g.lead[:0], o, number, nil)
 	var flags cast.Flags
 	if o&(order.FIFO|order.Total) == 0 {
 		flags |= cast.Early
@@ -45,13 +45,13 @@ func (g *Group) send(now time.Time, number uint64, o order.Order, payload []byte
 	if o&order.Uniform != 0 || o&order.Total != 0 && g.cfg.Engine == order.Lamport {
 		flags |= cast.Urgent
 	}
-	g.streams.Submit(now, g.encoded, flags, &g.streamed)
+	g.streams.Submit(now, g.lead, payload, flags, &g.streamed)
 }
 
 // order hands the records that the streams brought to the orders.
 func (g *Group) order(now time.Time) {
 	for _, r := range g.streamed.Records {
-		g.orders.Receive(now, r.Rank, r.First, r.Last, r.Early, r.Data, &g.ordered)
+		g.orders.Receive(now, r.Rank, r.First, r.Last, r.Early, r.Data, r.More, &g.ordered)
 	}
 	g.streamed.Records = g.streamed.Records[:0]
 	g.checkFill(now)
@@ -97,7 +97,7 @@ func (g *Group) control(now time.Time) {
 		flags |= cast.Urgent
 	}
 	for _, r := range g.ordered.Submit {
-		g.streams.Submit(now, r, flags, &g.streamed)
+		g.streams.Submit(now, r, nil, flags, &g.streamed)
 	}
 	g.ordered.Reset()
 }
@@ -110,11 +110,11 @@ func (g *Group) deliver(copied bool) {
 		if d.From == g.node.cfg.Self {
 			g.own.deliver(d.Number)
 		}
-		payload := d.Payload
+		e := Delivery{Kind: Message, From: d.From, Number: d.Number, Order: d.Order, Payload: d.Payload, More: d.More}
 		if copied {
-			payload = append([]byte(nil), payload...)
+			e.keep()
 		}
-		g.emitMessage(Delivery{Kind: Message, From: d.From, Number: d.Number, Order: d.Order, Payload: payload}, copied)
+		g.emitMessage(e, copied)
 	}
 	g.ordered.Deliver = g.ordered.Deliver[:0]
 }
