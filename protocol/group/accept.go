@@ -59,7 +59,11 @@ func (m *Machine) promise(now time.Time, b Ballot, out *Output) {
 	if b != m.change.ballot {
 		m.change.active = false
 	}
-	m.promised, m.staged = b, now
+	if b != m.promised {
+		// Not at a repetition: a proposer that is heard and hears nobody repeats its Prepare
+		// for ever, and must not keep those who take part from beginning another ballot.
+		m.promised, m.staged = b, now
+	}
 	m.retryAt = now.Add(m.retryAfter())
 	out.Do = append(out.Do, Command{Verb: Freeze})
 }
