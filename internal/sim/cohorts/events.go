@@ -160,29 +160,47 @@ func (w *cohorts) jumpOne() bool {
 	return true
 }
 
-// cutSome cuts some of the processes off from the others, one way or both, on one link or
-// on all.
-func (w *cohorts) cutSome() bool {
-	side := make([]bool, len(w.nodes))
-	if w.Rng.IntN(2) == 0 {
-		side[w.Rng.IntN(len(side))] = true
-	} else {
-		for i := range side {
-			side[i] = w.Rng.IntN(2) == 0
+// The sides of a cut.
+const (
+	left  = 1 + iota // cut off from those on the right
+	right            // from those on the left
+	_                // hears both: a bridge
+)
+
+// sides draws who is on which side: one against all, some against the others, or two sides
+// that do not hear each other and that some between hear both, so that each has reason to
+// change the view, and may get the same votes for it.
+func (w *cohorts) sides() []int {
+	side := make([]int, len(w.nodes))
+	kind, one := w.Rng.IntN(4), w.Rng.IntN(len(side))
+	for i := range side {
+		switch {
+		case kind < 2 && i != one:
+			side[i] = right
+		case kind < 2:
+			side[i] = left
+		default:
+			side[i] = left + w.Rng.IntN(kind)
 		}
 	}
-	link, both, other := uint8(0), w.Rng.IntN(3) != 0, -1
+	return side
+}
+
+// cutSome cuts some of the processes off from others, one way or both, on one link or on
+// all, or from one of them only.
+func (w *cohorts) cutSome() bool {
+	side, link, both, other := w.sides(), uint8(0), w.Rng.IntN(3) != 0, -1
 	if w.Rng.IntN(4) == 0 {
 		link = uint8(1 + w.Rng.IntN(w.opt.links))
 	}
 	if w.Rng.IntN(4) == 0 {
-		other = w.Rng.IntN(len(side)) // from this one only
+		other = w.Rng.IntN(len(side))
 	}
-	w.Did(fmt.Sprintf("cut, on link %d (0: all), both ways: %v, from m%d (0: all): %v", link, both, other+1, side), view.Member{}, view.Member{})
+	w.Did(fmt.Sprintf("cut, on link %d (0: all), both ways: %v, from m%d (0: all), sides %v", link, both, other+1, side), view.Member{}, view.Member{})
 	cut := func(cut bool) {
 		for i := range side {
 			for k := range side {
-				if side[i] && !side[k] && (other < 0 || other == k) {
+				if side[i] == left && side[k] == right && (other < 0 || other == k) {
 					w.Sever(view.ID(i+1), view.ID(k+1), link, both, cut)
 				}
 			}
