@@ -134,7 +134,7 @@ func TestASlowConsumerIsNamedByAll(t *testing.T) {
 }
 
 func TestAWitnessKeepsAPairGoing(t *testing.T) {
-	w := newWorld(t, shape{members: 3, transport: "udp", witness: true}, 9)
+	w := newWorld(t, shape{members: 3, transport: "udp", witness: true, stateless: true}, 9)
 	w.found()
 	w.killAndReturn("b")
 	w.calm()

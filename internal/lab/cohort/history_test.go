@@ -232,7 +232,7 @@ var patience = group.Patience{Detect: time.Minute, Settle: time.Minute, Refuse: 
 
 // judge gives all histories, merged by time, to the judges. calm is when the last fault
 // ended.
-func judge(r *roster, lives []*life, primary bool, calm time.Duration) (*check.Violation, map[group.Kind]int, error) {
+func judge(r *roster, lives []*life, primary, stateful bool, calm time.Duration) (*check.Violation, map[group.Kind]int, error) {
 	var all []group.Fact
 	for _, l := range lives {
 		if l.broken != "" {
@@ -246,7 +246,7 @@ func judge(r *roster, lives []*life, primary bool, calm time.Duration) (*check.V
 	}
 	// Stable: what one process did in one nanosecond stays in its order.
 	slices.SortStableFunc(all, func(a, b group.Fact) int { return int(a.At - b.At) })
-	court := group.NewCourt(group.All(primary, true, patience)...)
+	court := group.NewCourt(group.All(primary, stateful, patience)...)
 	counts := map[group.Kind]int{}
 	calmed := false
 	for i := range all {

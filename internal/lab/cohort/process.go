@@ -20,6 +20,7 @@ type Process struct {
 	Ended    time.Duration // 0 while it runs
 
 	cmd    *exec.Cmd
+	gone   chan struct{} // closed when it has ended
 	input  io.WriteCloser
 	output bytes.Buffer
 	read   int64 // bytes of the history
@@ -29,7 +30,7 @@ type Process struct {
 // Start starts the program on a machine. command is how it is run, such as this very
 // program with an argument or a variable that makes it call [Run].
 func Start(m *segment.Machine, command *exec.Cmd, s Settings) (*Process, error) {
-	p := &Process{Settings: s, cmd: command}
+	p := &Process{Settings: s, cmd: command, gone: make(chan struct{})}
 	name := s.Node.Name
 	var err error
 	if p.input, err = command.StdinPipe(); err != nil {
@@ -40,6 +41,10 @@ func Start(m *segment.Machine, command *exec.Cmd, s Settings) (*Process, error) 
 	if err = m.Start(command); err != nil {
 		return nil, &OpError{"start " + name, err}
 	}
+	go func() {
+		_ = command.Wait() // what it says is in the output
+		close(p.gone)
+	}()
 	line, err := json.Marshal(&s)
 	if err == nil {
 		_, err = p.input.Write(append(line, '\n'))
@@ -81,10 +86,20 @@ func (p *Process) Kill() time.Duration {
 	if p.Ended == 0 {
 		at := Now()
 		_ = p.cmd.Process.Kill() // it may have ended by itself
-		_ = p.cmd.Wait()         // says that it was killed
+		<-p.gone
 		p.Ended = at
 	}
 	return p.Ended
+}
+
+// IsGone says whether it has ended, by itself or killed.
+func (p *Process) IsGone() bool {
+	select {
+	case <-p.gone:
+		return true
+	default:
+		return false
+	}
 }
 
 // Output is what it wrote to its standard output and error; it has it whole once killed.

@@ -32,14 +32,15 @@ type Settings struct {
 	MessageMax int
 	QueueMax   int
 
-	History string        // the file of its records; it must not be there yet
-	Log     string        // the file of its log; "" for none
-	Rate    int           // messages a second
-	Largest int           // bytes of a message
-	Seed    uint64        // of its random choices
-	Ballast int           // bytes that a snapshot has before the messages
-	Dawdle  time.Duration // how long Restore waits before each piece that it reads
-	JoinMax time.Duration // how long a call of Join may take; 0 for a minute. It is called again
+	History   string        // the file of its records; it must not be there yet
+	Log       string        // the file of its log; "" for none
+	Rate      int           // messages a second
+	Largest   int           // bytes of a message
+	Seed      uint64        // of its random choices
+	Stateless bool          // the group has no state
+	Ballast   int           // bytes that a snapshot has before the messages
+	Dawdle    time.Duration // how long Restore waits before each piece that it reads
+	JoinMax   time.Duration // how long a call of Join may take; 0 for a minute. It is called again
 }
 
 const (
@@ -128,11 +129,15 @@ func (p *program) open() (err error) {
 		p.log.write(Record{Kind: Failed, Text: err.Error()})
 		return err
 	}
-	var status struct{ Incarnation uint64 }
+	var status struct {
+		Incarnation json.RawMessage // a number, or its digits as a string
+	}
 	if err := json.Unmarshal(p.status(), &status); err != nil {
 		return err
 	}
-	p.life = status.Incarnation
+	if p.life, err = strconv.ParseUint(strings.Trim(string(status.Incarnation), `"`), 10, 64); err != nil {
+		return err
+	}
 	p.log.write(Record{Kind: Booted, Incarnation: p.life})
 	return nil
 }
@@ -238,7 +243,7 @@ func (p *program) config() holdfast.GroupConfig {
 	c := holdfast.GroupConfig{
 		Name: p.set.Group, Partition: p.set.Partition, Engine: p.set.Engine, MessageMax: p.set.MessageMax, QueueMax: p.set.QueueMax,
 	}
-	if !p.witness() {
+	if !p.witness() && !p.set.Stateless {
 		c.Snapshot, c.Restore = p.snapshot, p.restore
 	}
 	return c

@@ -72,6 +72,7 @@ type shape struct {
 	ballast   int           // bytes of state
 	guests    int           // configured members without votes, that run when a test wants it
 	witness   bool          // the last member is one
+	stateless bool          // the group has no state
 }
 
 // String names a shape, for a test of it.
@@ -174,7 +175,8 @@ func (w *world) settings(name string) cohort.Settings {
 	}
 	file := w.path(fmt.Sprintf("%s-%d", name, len(w.lives)))
 	return cohort.Settings{
-		Node: c, Group: "campaign", Partition: w.partition, Engine: w.engine, QueueMax: w.queue, Ballast: w.ballast,
+		Node: c, Group: "campaign", Partition: w.partition, Engine: w.engine, QueueMax: w.queue,
+		Ballast: w.ballast, Stateless: w.stateless,
 		History: file + ".json", Log: file + ".log", Rate: rate, Largest: 200_000, Seed: w.seeds,
 	}
 }
@@ -259,6 +261,10 @@ func (w *world) poll(within time.Duration, done func() bool) bool {
 			if err := l.read(); err != nil {
 				w.Error(err)
 				w.FailNow()
+			}
+			if p := l.process; p.Ended == 0 && p.IsGone() {
+				p.Kill() // notes the end
+				w.Fatalf("%s ended by itself, and wrote: %s", l.name, p.Output())
 			}
 		}
 		if done() {
@@ -414,7 +420,7 @@ func (w *world) calm() {
 		}
 		return w.settled()
 	})
-	verdict, counts, err := judge(&w.roster, w.lives, w.partition != "all", calm)
+	verdict, counts, err := judge(&w.roster, w.lives, w.partition != "all", !w.stateless, calm)
 	w.must(err)
 	if verdict != nil {
 		w.fail("%v", verdict)
