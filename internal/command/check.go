@@ -22,6 +22,7 @@ type checked struct {
 	Cluster     string    `json:"cluster,omitempty"`
 	Node        string    `json:"node,omitempty"`
 	Fingerprint string    `json:"fingerprint,omitempty"`
+	Groups      []string  `json:"groups,omitempty"`
 	Notes       []string  `json:"notes,omitempty"`
 
 	file *config.File
@@ -40,8 +41,8 @@ func (p *Program) check() *cobra.Command {
 		Use:   "check FILE...",
 		Short: "find every mistake in a configuration",
 		Long: `Reads configuration files and prints every mistake at once, each with its line, its column
-and what to write instead. With the files of both nodes it also tells whether the nodes
-would accept each other.
+and what to write instead. With the files of several nodes it also tells whether the
+nodes would accept each other.
 
 Changes nothing, starts nothing, needs no rights; the interfaces and the kernel of this
 machine are not looked at, which is for the start. The exit code is 0 if all is well.`,
@@ -85,8 +86,16 @@ func (p *Program) checkFile(path string, asJSON bool) checked {
 		return result
 	}
 	result.Cluster, result.Node = f.Cluster.Name, f.Node
+	if result.Notes = notes(f); len(f.Groups) > 0 {
+		for _, g := range f.Groups {
+			result.Groups = append(result.Groups, g.Name)
+		}
+		if !asJSON {
+			p.tellGroups(path, f, &result)
+		}
+		return result
+	}
 	result.Fingerprint = fmt.Sprintf("%08x", f.Fingerprint())
-	result.Notes = notes(f)
 	if !asJSON {
 		var members []string
 		for _, m := range f.Cluster.Members {
@@ -124,6 +133,9 @@ func mistakes(diags hcl.Diagnostics) []mistake {
 func notes(f *config.File) []string {
 	var list []string
 	c := &f.Cluster
+	if len(f.Groups) > 0 {
+		return groupNotes(f)
+	}
 	if c.Insecure {
 		list = append(list, "insecure: anyone on a link can take the addresses or plant flows")
 	} else if _, err := os.Stat(c.KeyFile); errors.Is(err, fs.ErrNotExist) {
@@ -153,9 +165,8 @@ func disagreements(results []checked) []string {
 			first = r
 			continue
 		}
-		if r.Fingerprint != first.Fingerprint {
-			list = append(list, fmt.Sprintf("%s and %s would refuse each other: %s", first.File, r.File,
-				difference(first.file.Agreement(), r.file.Agreement())))
+		if ours, theirs := first.file.Agreement(), r.file.Agreement(); ours != theirs {
+			list = append(list, fmt.Sprintf("%s and %s would refuse each other: %s", first.File, r.File, difference(ours, theirs)))
 		}
 	}
 	return list

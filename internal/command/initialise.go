@@ -26,7 +26,7 @@ type answers struct {
 }
 
 func (p *Program) initialise() *cobra.Command {
-	return p.group("init", "write a configuration to begin with", p.initFirewall())
+	return p.group("init", "write a configuration to begin with", p.initFirewall(), p.initGroup())
 }
 
 func (p *Program) initFirewall() *cobra.Command {

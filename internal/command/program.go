@@ -108,6 +108,11 @@ Begin with:
   holdfast init firewall   write the configuration of a pair
   holdfast status          ask a running node: is the service protected? why not? what to do?
 
+For programs that work as a group (docs/guides/groups.md):
+
+  holdfast init group      write the configuration of a group, with a witness
+  holdfast group members   ask a process: is the group whole? who is missing? what to do?
+
 Every command: holdfast help        Every setting: docs/guides/configuration.md
 `
 
@@ -128,7 +133,7 @@ func (p *Program) root() *cobra.Command {
 		return wrongUse("%w; see: %s --help", err, c.CommandPath())
 	})
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(p.demo(), p.initialise(), p.key(), p.check(), p.run(), p.status(), p.switchOver(), p.resync(), p.version())
+	root.AddCommand(p.demo(), p.initialise(), p.key(), p.check(), p.run(), p.status(), p.groups(), p.switchOver(), p.resync(), p.version())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root
@@ -147,7 +152,7 @@ func (p *Program) knownVerb(c *cobra.Command, args []string) error {
 
 // group is a verb that only holds others.
 func (p *Program) group(use, short string, verbs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: p.knownVerb}
+	c := &cobra.Command{Use: use, Short: short, Args: p.knownVerb, SuggestionsMinimumDistance: 2}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var names []string
 		for _, verb := range c.Commands() {

@@ -17,9 +17,13 @@ func (p *Program) run() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "run this node until it is told to stop",
-		Long: `Runs one node of the pair in the foreground, until SIGTERM or SIGINT.
+		Long: `Runs one node in the foreground, until SIGTERM or SIGINT.
 
-Changes: while this node is active, the virtual addresses of the configuration are on
+With group blocks in the file it takes part in these groups: as a witness, which votes, or as
+a member that has no use for the messages. It opens its UDP or TCP port and the control
+socket, changes nothing else, needs no rights, and leaves the groups when it stops.
+
+With a firewall block it is one node of a pair. Changes: while this node is active, the virtual addresses of the configuration are on
 its interfaces; the other node's flows are put into this kernel's connection tracking
 table; the control socket is made; net.netfilter.nf_conntrack_events is set to 1. When
 it stops, addresses, socket and the flows that it put there are taken away again; flows
@@ -38,7 +42,11 @@ SIGHUP makes it read the key file again. Logs go to the standard error.`,
 			}
 			logger := newLogger(p.Errors, f.Log)
 			if f.Cluster.Insecure {
-				logger.Warn("links are not sealed: anyone on them can take the addresses or plant flows", "cluster", f.Cluster.Name, "setting", "insecure")
+				harm := "take the addresses or plant flows"
+				if len(f.Groups) > 0 {
+					harm = "take part, and send in the name of members"
+				}
+				logger.Warn("links are not sealed: anyone on them can "+harm, "cluster", f.Cluster.Name, "setting", "insecure")
 			}
 			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGTERM, unix.SIGINT)
 			defer stop()

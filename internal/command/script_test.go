@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/holdfast-ha/holdfast/internal/control"
+	"github.com/holdfast-ha/holdfast/internal/driver/admin"
+	"github.com/holdfast-ha/holdfast/internal/driver/census"
 )
 
 func TestMain(m *testing.M) {
@@ -21,7 +24,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the program as a shell would. The command "node SOCKET FILE" starts a
-// node that answers with the facts in FILE; "expand FILE" puts variables into a file. Set
+// node that answers with the facts in FILE; "groups SOCKET FILE" one that is in groups; "expand FILE" puts variables into a file. Set
 // REWRITE=1 to write the outputs into the scripts.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -29,12 +32,20 @@ func TestScript(t *testing.T) {
 		UpdateScripts: os.Getenv("REWRITE") != "",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
+			e.Setenv("TZ", "UTC")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"expand": func(ts *testscript.TestScript, _ bool, args []string) {
 				text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+			},
+			"groups": func(ts *testscript.TestScript, _ bool, args []string) {
+				var facts census.Status
+				ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &facts))
+				server, err := admin.Listen(admin.Config{Socket: ts.MkAbs(args[0]), Handler: factualGroups(facts)})
+				ts.Check(err)
+				ts.Defer(func() { ts.Check(server.Close(context.Background())) })
 			},
 			"node": func(ts *testscript.TestScript, _ bool, args []string) {
 				var facts control.Status
@@ -47,6 +58,21 @@ func TestScript(t *testing.T) {
 			},
 		},
 	})
+}
+
+// factualGroups answers as a process in groups does.
+func factualGroups(facts census.Status) http.Handler {
+	get := func(context.Context) (census.Status, error) {
+		facts.Judge()
+		return facts, nil
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/group", func(w http.ResponseWriter, r *http.Request) {
+		s, _ := get(r.Context())
+		admin.Answer(w, s)
+	})
+	mux.HandleFunc("GET /v1/group/watch", admin.Watch(get, census.Same, ""))
+	return mux
 }
 
 // factual is a node that says what it was made with. It is active if its role is.

@@ -1,16 +1,11 @@
 package command
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os/signal"
-	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-ha/holdfast/internal/control"
 )
@@ -37,7 +32,7 @@ prints each status after the other, with --json one a line.`,
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if watch {
-				return p.watchStatus(c.Context(), where, asJSON)
+				return p.watch(c.Context(), where, asJSON, watchStatus)
 			}
 			return p.showStatus(c.Context(), where, asJSON)
 		},
@@ -76,6 +71,9 @@ func (p *Program) showStatus(ctx context.Context, where target, asJSON bool) err
 	}
 	defer client.Close()
 	st, err := client.Status(ctx)
+	if errors.Is(err, control.ErrOther) {
+		err = fmt.Errorf("%w: it may be in groups; ask: holdfast group members", err)
+	}
 	if err != nil {
 		return unanswered(err)
 	}
@@ -93,72 +91,9 @@ func (p *Program) showStatus(ctx context.Context, where target, asJSON bool) err
 	return nil
 }
 
-// redialEvery is how often a node that has gone is looked for.
-const redialEvery = time.Second
-
-// errQuit is the person's wish to stop watching.
-var errQuit = errors.New("quit")
-
-// watchStatus shows every change. On a terminal the picture stays in place and outlives
-// the node; elsewhere the end of the node is the end.
-func (p *Program) watchStatus(ctx context.Context, where target, asJSON bool) error {
-	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM)
-	defer stop()
-	if asJSON || !isTerminal(p.Output) {
-		err := p.watchOnce(ctx, where, func(st control.Status) error { return p.follow(&st, asJSON) })
-		if ctx.Err() != nil {
-			return nil
-		}
-		return unanswered(err)
-	}
-	ctx, quit := context.WithCancelCause(ctx)
-	defer quit(nil)
-	restore := p.onQuit(ctx, quit)
-	defer restore()
-	for {
-		err := p.watchOnce(ctx, where, func(st control.Status) error { return p.draw(render(&st, coloured(p.Output))) })
-		if ctx.Err() != nil {
-			_, err := fmt.Fprintln(p.Output)
-			return err
-		}
-		var exit *exitError
-		if errors.As(err, &exit) || !errors.Is(err, control.ErrUnreachable) {
-			return err
-		}
-		if err := p.draw([]byte(fmt.Sprintf("NO ANSWER\n why     %v\n\nlooking for it every second\n", err))); err != nil {
-			return err
-		}
-		select {
-		case <-time.After(redialEvery):
-		case <-ctx.Done():
-		}
-	}
-}
-
-func (p *Program) watchOnce(ctx context.Context, where target, show func(control.Status) error) error {
-	client, err := p.dial(where)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	return client.Watch(ctx, show)
-}
-
-// follow prints a status after the former one.
-func (p *Program) follow(st *control.Status, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(p.Output).Encode(st)
-	}
-	_, err := p.Output.Write(append(render(st, false), '\n'))
-	return err
-}
-
-// draw replaces the picture on a terminal in one write, so that it does not flicker:
-// cursor home, each line cleared to its end, and what is below cleared too.
-func (p *Program) draw(text []byte) error {
-	picture := []byte("\x1b[H")
-	picture = append(picture, bytes.ReplaceAll(text, []byte("\n"), []byte("\x1b[K\n"))...)
-	picture = append(picture, "\x1b[J\nq quits"...)
-	_, err := p.Output.Write(picture)
-	return err
+// watchStatus shows each status.
+func watchStatus(ctx context.Context, client *control.Client, show showing) error {
+	return client.Watch(ctx, func(st control.Status) error {
+		return show(&st, func(colours bool) []byte { return render(&st, colours) })
+	})
 }

@@ -105,9 +105,18 @@ func (p *Pair) Write(folder string) (written []string, err error) {
 	if diags := p.Check(); diags.HasErrors() {
 		return nil, diags
 	}
-	names := []string{p.Nodes[0] + ".hcl", p.Nodes[1] + ".hcl", p.Cluster + ".key"}
-	for _, name := range names {
-		path := filepath.Join(folder, name)
+	return writeFiles(folder, p.Cluster, p.Nodes[:], map[string]string{p.Nodes[0]: p.Text(p.Nodes[0]), p.Nodes[1]: p.Text(p.Nodes[1])})
+}
+
+// writeFiles writes the nodes' texts and a new key, or nothing.
+func writeFiles(folder, cluster string, nodes []string, texts map[string]string) (written []string, err error) {
+	keyPath := filepath.Join(folder, cluster+".key")
+	var paths []string
+	for _, node := range nodes {
+		paths = append(paths, filepath.Join(folder, node+".hcl"))
+	}
+	paths = append(paths, keyPath)
+	for _, path := range paths {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%s exists and is not overwritten: remove it, or choose another folder", path)
 		}
@@ -123,18 +132,16 @@ func (p *Pair) Write(folder string) (written []string, err error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	for i, node := range p.Nodes {
-		path := filepath.Join(folder, names[i])
-		if err := writeNew(path, p.Text(node)); err != nil {
+	for i, node := range nodes {
+		if err := writeNew(paths[i], texts[node]); err != nil {
 			return written, err
 		}
-		written = append(written, path)
+		written = append(written, paths[i])
 	}
-	path := filepath.Join(folder, names[2])
-	if _, err := key.Create(path, "made by holdfast init"); err != nil {
+	if _, err := key.Create(keyPath, "made by holdfast init"); err != nil {
 		return written, err
 	}
-	return append(written, path), nil
+	return append(written, keyPath), nil
 }
 
 // Check reads what Text writes, as each node would.

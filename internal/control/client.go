@@ -105,7 +105,18 @@ func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
 // done or the node goes. It returns fn's error, ctx's error, or an *OpError that wraps
 // ErrUnreachable.
 func (c *Client) Watch(ctx context.Context, fn func(Status) error) error {
-	response, err := c.send(ctx, http.MethodGet, "/v1/watch", nil)
+	return c.watch(ctx, "/v1/watch", func(text []byte) error {
+		var st Status
+		if err := json.Unmarshal(text, &st); err != nil {
+			return &OpError{Op: "read the watch", Err: err}
+		}
+		return fn(st)
+	})
+}
+
+// watch reads server-sent events and gives the data of each that is a status.
+func (c *Client) watch(ctx context.Context, path string, fn func(text []byte) error) error {
+	response, err := c.send(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}
@@ -119,11 +130,7 @@ func (c *Client) Watch(ctx context.Context, fn func(Status) error) error {
 		case field == "event":
 			kind = value
 		case field == "data" && kind == "status":
-			var st Status
-			if err := json.Unmarshal([]byte(value), &st); err != nil {
-				return &OpError{Op: "read the watch", Err: err}
-			}
-			if err := fn(st); err != nil {
+			if err := fn([]byte(value)); err != nil {
 				return err
 			}
 		case field == "data" && kind == "problem":
@@ -175,6 +182,9 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 func answerError(response *http.Response) error {
 	var p problem
 	text, _ := io.ReadAll(io.LimitReader(response.Body, answerMax))
+	if response.StatusCode == http.StatusNotFound {
+		return ErrOther
+	}
 	if json.Unmarshal(text, &p) != nil || p.Error == "" {
 		return fmt.Errorf("it answers %s", response.Status)
 	}

@@ -21,6 +21,9 @@ var (
 	ErrForbidden = admin.ErrForbidden
 	// ErrInUse is a socket at which another node answers.
 	ErrInUse = admin.ErrInUse
+	// ErrOther is a question that is for another kind of node: a firewall has no groups, and
+	// a process in groups protects no addresses.
+	ErrOther = errors.New("the node there does not know that question")
 	// ErrUnreachable is a node that does not answer at its socket.
 	ErrUnreachable = errors.New("no node answers")
 )

@@ -59,6 +59,9 @@ func MillisecondsOf(d time.Duration) Milliseconds {
 	return Milliseconds(math.Round(float64(d)/1e3) / 1e3)
 }
 
+// String gives the length for a person.
+func (m Milliseconds) String() string { return Age(m.Duration()) }
+
 // Duration converts back.
 func (m Milliseconds) Duration() time.Duration {
 	return time.Duration(float64(m) * 1e6)

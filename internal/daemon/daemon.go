@@ -44,8 +44,11 @@ type daemon struct {
 
 // Run is the daemon: it opens everything, serves until ctx is done, then leaves
 // cleanly. The error says in one line what could not be opened, with the remedy;
-// nothing has been changed then.
+// nothing has been changed then. A file with groups makes it a member of these.
 func Run(ctx context.Context, f *config.File, version control.Version, log *slog.Logger) error {
+	if len(f.Groups) > 0 {
+		return runGroups(ctx, f, log)
+	}
 	d := &daemon{file: f, version: version, started: time.Now(), log: log.With("node", f.Node)}
 	d.self = view.Member{ID: f.Self().ID, Incarnation: view.Incarnation(d.started.UnixNano())}
 	defer d.close()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
@@ -249,8 +250,21 @@ func (g *Group) note(d *cohort.Delivery) {
 	case cohort.Viewed:
 		g.notes = notes{viewed: true}
 	case cohort.Refused:
-		g.notes.refused = fmt.Sprintf("at %s the group is %q, and here %q; make them equal", g.c.nameOf(d.Peer), d.Refusal, g.place.Terms())
+		theirs, ours := difference(d.Refusal, g.place.Terms())
+		g.notes.refused = fmt.Sprintf("at %s the group is %q, and here %q; make them equal", g.c.nameOf(d.Peer), theirs, ours)
 	}
+}
+
+// difference leaves of two members' terms what they do not share, or all of both.
+func difference(theirs, ours string) (string, string) {
+	a, b := strings.Fields(theirs), strings.Fields(ours)
+	only := func(of, other []string) string {
+		return strings.Join(slices.DeleteFunc(slices.Clone(of), func(term string) bool { return slices.Contains(other, term) }), " ")
+	}
+	if x, y := only(a, b), only(b, a); x != "" && y != "" {
+		return x, y
+	}
+	return theirs, ours
 }
 
 // wasViewed says whether this member was in a view.

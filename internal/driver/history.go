@@ -84,7 +84,7 @@ func (g *Group) came(m view.Member, first bool) string {
 	case first && self:
 		return "joined"
 	case first:
-		return "there already, or joined at once"
+		return "there before, or at once"
 	case self:
 		return "let in again"
 	}

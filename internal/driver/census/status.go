@@ -106,7 +106,7 @@ type Seat struct {
 
 // View is a view, with what led to it.
 type View struct {
-	Epoch    uint64    `json:"epoch"`
+	Epoch    uint64    `json:"epoch,string"`
 	Name     string    `json:"name"`
 	Members  []string  `json:"members"`
 	At       time.Time `json:"at,omitzero"`

@@ -1,0 +1,84 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-ha/holdfast/internal/config"
+	"github.com/holdfast-ha/holdfast/internal/control"
+)
+
+// tellGroups says of a correct file with groups what it makes of this node.
+func (p *Program) tellGroups(path string, f *config.File, result *checked) {
+	part := "a member without state"
+	if f.Self().Witness {
+		part = "a witness"
+	}
+	noun := "group"
+	if len(result.Groups) > 1 {
+		noun = "groups"
+	}
+	fmt.Fprintf(p.Output, "%s: correct: node %s is %s of cluster %s, %s %s\n", path, f.Node, part, f.Cluster.Name, noun, strings.Join(result.Groups, ", "))
+	var members []string
+	for _, m := range f.Cluster.Members {
+		words := m.Name
+		if m.Witness {
+			words += " (witness)"
+		}
+		if m.Votes != 1 {
+			words += fmt.Sprintf(" (%s)", control.Count(int(m.Votes), "vote"))
+		}
+		members = append(members, words)
+	}
+	fmt.Fprintf(p.Output, "  members: %s; survives %s at once\n", strings.Join(members, ", "), control.Count(failures(f), "failure"))
+	for _, note := range result.Notes {
+		fmt.Fprintf(p.Output, "  note: %s\n", note)
+	}
+}
+
+// failures is how many members may fail at once, whichever they are, when all are in a
+// group of partition "primary".
+func failures(f *config.File) int {
+	var votes []int
+	sum, keepers := 0, 0
+	for _, m := range f.Cluster.Members {
+		votes, sum = append(votes, int(m.Votes)), sum+int(m.Votes)
+		if !m.Witness {
+			keepers++
+		}
+	}
+	slices.Sort(votes)
+	left := sum
+	for n := range keepers {
+		if left -= votes[len(votes)-1-n]; left < sum/2+1 {
+			return n
+		}
+	}
+	return keepers - 1
+}
+
+// groupNotes tell of a correct file with groups what a person may want to know.
+func groupNotes(f *config.File) []string {
+	var list []string
+	c := &f.Cluster
+	if c.Insecure {
+		list = append(list, "insecure: anyone on a link can take part, and send in the name of members")
+	} else if _, err := os.Stat(c.KeyFile); errors.Is(err, fs.ErrNotExist) {
+		list = append(list, fmt.Sprintf("key_file %s does not exist on this machine; copy it from another node, or make one: holdfast key new %s", c.KeyFile, c.KeyFile))
+	}
+	primary := slices.ContainsFunc(f.Groups, func(g config.Group) bool { return g.Partition == "primary" })
+	if primary && failures(f) == 0 {
+		list = append(list, "any failure stops a group of these members: add a witness, which only votes")
+	}
+	if c.SuspectAfter < suspectShort {
+		list = append(list, fmt.Sprintf("suspect_after = %q: on an ordinary machine a process pauses that long now and then, and is expelled", c.SuspectAfter))
+	}
+	if len(f.Self().Links) == 1 && !f.Self().Links[0].Address.IsLoopback() {
+		list = append(list, "one link only: if it fails the cluster falls apart; add a second one on another switch")
+	}
+	return list
+}

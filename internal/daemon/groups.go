@@ -1,0 +1,143 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-ha/holdfast"
+	"github.com/holdfast-ha/holdfast/internal/config"
+)
+
+// leaveMax is how long the groups may take to let this node go.
+const leaveMax = 5 * time.Second
+
+// runGroups takes part in the groups of a file until ctx is done, then leaves them. It is
+// what a program does that imports the package holdfast and has no use for messages.
+func runGroups(ctx context.Context, f *config.File, log *slog.Logger) error {
+	log = log.With("node", f.Node)
+	node, err := holdfast.Open(nodeConfig(f, log))
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	log.Info("started", "cluster", f.Cluster.Name, "groups", len(f.Groups), "witness", f.Self().Witness, "transport", f.Cluster.Transport)
+	defer reloadAtHangup(node, log)()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var parts sync.WaitGroup
+	for _, g := range f.Groups {
+		parts.Go(func() {
+			if err := takePart(ctx, node, f, g, log.With("group", g.Name)); err != nil {
+				stop(err)
+			}
+		})
+	}
+	parts.Wait()
+	log.Info("stopped")
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// nodeConfig says what the file says to the package holdfast.
+func nodeConfig(f *config.File, log *slog.Logger) holdfast.Config {
+	c := &f.Cluster
+	n := holdfast.Config{
+		Cluster: c.Name, Name: f.Node, Members: map[string][]string{}, Votes: map[string]int{},
+		KeyFile: c.KeyFile, Insecure: c.Insecure, Transport: c.Transport,
+		Heartbeat: c.Heartbeat, SuspectAfter: c.SuspectAfter, Control: f.Control.Socket, Logger: log,
+	}
+	for _, m := range c.Members {
+		for _, l := range m.Links { // all have the same labels, in their order
+			n.Members[m.Name] = append(n.Members[m.Name], netip.AddrPortFrom(l.Address, c.Port).String())
+		}
+		n.Votes[m.Name] = int(m.Votes)
+		if m.Witness {
+			n.Witnesses = append(n.Witnesses, m.Name)
+		}
+	}
+	if len(c.Multicast) > 0 {
+		n.Multicast = make([]string, len(f.Self().Links))
+		for i, l := range f.Self().Links {
+			for _, m := range c.Multicast {
+				if m.Label == l.Label {
+					n.Multicast[i] = netip.AddrPortFrom(m.Address, m.Port).String()
+				}
+			}
+		}
+	}
+	return n
+}
+
+// takePart is in one group until ctx is done. Messages are taken and forgotten.
+func takePart(ctx context.Context, node *holdfast.Node, f *config.File, g config.Group, log *slog.Logger) error {
+	group, err := node.Join(ctx, holdfast.GroupConfig{
+		Name: g.Name, Partition: g.Partition, Engine: g.Engine, MessageMax: g.MessageMax, Stateful: g.Stateful && f.Self().Witness,
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			log.Info("stopped before the group let this node in", "error", err)
+			return nil
+		}
+		return err
+	}
+	for e, err := range group.Events(ctx) {
+		if err != nil {
+			break // ctx is done, or the node was closed
+		}
+		tell(log, &e)
+	}
+	if ctx.Err() == nil {
+		return errors.New("the group " + g.Name + " has ended by itself; see the log")
+	}
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveMax)
+	defer cancel()
+	if err := group.Leave(leaving); err != nil {
+		log.Warn("the group was not left in time; the others take this node for crashed", "error", err)
+	}
+	return nil
+}
+
+// tell logs what an operator may want to know of a group.
+func tell(log *slog.Logger, e *holdfast.Event) {
+	switch e.Kind {
+	case holdfast.Viewed:
+		log.Info("view", "epoch", e.View.Epoch, "members", e.View.Members)
+	case holdfast.Blocked:
+		log.Warn("blocked for want of votes", "not_heard", e.Members)
+	case holdfast.Refused:
+		log.Warn("refused", "reason", e.Reason)
+	case holdfast.Unblocked, holdfast.Expelled, holdfast.Merging:
+		log.Warn(e.Kind.String())
+	}
+}
+
+// reloadAtHangup reads the key file again at each SIGHUP.
+func reloadAtHangup(node *holdfast.Node, log *slog.Logger) (stop func()) {
+	asked := make(chan os.Signal, 1)
+	ended := make(chan struct{})
+	signal.Notify(asked, syscall.SIGHUP)
+	go func() {
+		defer close(ended)
+		for range asked {
+			if err := node.ReloadKeys(); err != nil {
+				log.Error("the keys were not read again; those in use stay", "error", err)
+				continue
+			}
+			log.Info("read the keys again")
+		}
+	}()
+	return func() {
+		signal.Stop(asked)
+		close(asked)
+		<-ended
+	}
+}
