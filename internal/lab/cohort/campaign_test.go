@@ -53,20 +53,30 @@ func TestWhoStandsStillIsExpelledAndComesBack(t *testing.T) {
 }
 
 func TestAPartitionLeavesOneGroupAndAllMeetAgain(t *testing.T) {
-	for _, s := range []shape{
-		{members: 5, transport: "udp", engine: "isis"},
-		{members: 5, transport: "tcp", engine: "sequencer"},
-		{members: 5, transport: "multicast", engine: "lamport"},
-	} {
-		t.Run(s.String(), func(t *testing.T) {
-			w := newWorld(t, s, 4)
-			w.found()
+	for _, c := range []struct {
+		shape
+		faults func(w *world)
+	}{
+		{shape{members: 5, transport: "udp", engine: "isis"}, func(w *world) {
 			w.split(w.seniors()[:2]...)
-			w.split(w.seniors()[0])
 			w.mute(w.seniors()[0])
 			w.deafen(w.seniors()[1])
+		}},
+		{shape{members: 5, transport: "tcp", engine: "sequencer"}, func(w *world) {
+			w.split(w.seniors()[0])
+			w.mute(w.seniors()[1])
 			w.estrange(w.seniors()[0], w.seniors()[1], true)
+		}},
+		{shape{members: 5, transport: "multicast", engine: "lamport"}, func(w *world) {
+			w.split(w.seniors()[3:]...)
+			w.deafen(w.seniors()[0])
 			w.estrange(w.seniors()[2], w.seniors()[3], false)
+		}},
+	} {
+		t.Run(c.shape.String(), func(t *testing.T) {
+			w := newWorld(t, c.shape, 4)
+			w.found()
+			c.faults(w)
 			w.calm()
 		})
 	}

@@ -161,7 +161,10 @@ func (p *program) obey(words []string) {
 			p.rate.Store(int64(n))
 		}
 	case "join":
-		p.joins <- struct{}{}
+		select {
+		case p.joins <- struct{}{}:
+		default: // it is to join already, once it has left
+		}
 	case "leave":
 		p.leave()
 	case "deaf":
