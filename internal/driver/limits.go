@@ -35,8 +35,8 @@ const (
 	// node gives out in portions what it kept back.
 	deliverMany = 1024
 
-	// submitMax bounds the bytes that wait to be handed to the node; then Multicast
-	// blocks. The node has a queue of its own (cohort.GroupConfig.QueueMax).
+	// submitMax bounds the bytes that wait to be handed to the node, since the window is
+	// full or there is no view; then Multicast blocks.
 	submitMax = 256 << 10
 
 	// messageCost is what a message takes in a queue beside its payload, in bytes.

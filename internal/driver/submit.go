@@ -103,7 +103,8 @@ func (s *submits) put(o order.Order, payload []byte, done chan error) (number ui
 	return number, true, nil
 }
 
-// drain hands queued messages to the node, as many as it takes. The owner calls it.
+// drain hands queued messages to the node, as many as fit the window: the node would copy
+// the others into a queue of its own. The owner calls it.
 func (s *submits) drain(g *Group) {
 	if s.alarmed.Load() {
 		s.alarmed.Store(false)
@@ -121,6 +122,9 @@ func (s *submits) drain(g *Group) {
 			l = s.draining
 		}
 		m := l.messages[l.next]
+		if stuck = !g.place.Fits(m.to - m.from); stuck {
+			break
+		}
 		if _, ok := g.place.Multicast(g.c.time, m.order, l.bytes[m.from:m.to], g.c.out); !ok {
 			stuck = true
 			break

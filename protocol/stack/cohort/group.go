@@ -41,6 +41,7 @@ type Group struct {
 	filling   bool
 	over      bool // departed; the node forgets it
 	leaving   bool // wants to, once its joiners have their state
+	wanting   bool // the owner keeps a message that did not fit
 	queue     queue
 	lead      []byte // of a record: all but the payload
 	own       window

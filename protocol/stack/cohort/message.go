@@ -28,6 +28,14 @@ func (g *Group) Multicast(now time.Time, o order.Order, payload []byte, out *Out
 	return number, true
 }
 
+// Fits says whether Multicast would send a message of this size at once: the queue is
+// empty and the window has room. An owner with a queue of its own asks first and keeps the
+// message if it does not fit; whoever holds it up is told as if it were in the queue here.
+func (g *Group) Fits(size int) bool {
+	g.wanting = !g.queue.empty() || !g.fits(size)
+	return !g.wanting
+}
+
 // Room is how many bytes a message may have that Multicast takes now.
 func (g *Group) Room() int { return min(g.cfg.MessageMax, g.queue.room()) }
 
@@ -139,7 +147,7 @@ func (g *Group) flush(now time.Time, out *Output) {
 // that is full for a moment is nobody's fault.
 func (g *Group) noteSlow(now time.Time) {
 	id := view.Nobody
-	if g.carries() && !g.queue.empty() {
+	if g.carries() && (g.wanting || !g.queue.empty()) {
 		if who, lasts := g.streams.Slowest(); who == g.slow || lasts >= slowAfter {
 			id = who
 		}
