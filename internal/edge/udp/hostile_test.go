@@ -296,7 +296,7 @@ func FuzzReceive(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tr := &Transport{seal: sealer, peers: map[view.ID]*peer{1: {Peer: seal.NewPeer(1)}}}
+			tr := &Transport{seal: sealer, peers: []*peer{1: {Peer: seal.NewPeer(1)}}}
 			for link := range 2 {
 				for range 2 {
 					d := append(make([]byte, 0, slotSize), b[:min(len(b), slotSize)]...)

@@ -153,7 +153,7 @@ func (t *Transport) accept(at int, b []byte, source *unix.RawSockaddrInet6) (vie
 	if h.Scope > seal.Notice {
 		return view.Member{}, nil, wire.Malformed
 	}
-	p := t.peers[h.From.ID]
+	p := t.peer(h.From.ID)
 	if p == nil {
 		return view.Member{}, nil, wire.UnknownSender
 	}

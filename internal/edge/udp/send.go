@@ -31,7 +31,7 @@ func (t *Transport) Send(e wire.Envelope) error {
 		t.pushAll(b, at, &e)
 		return nil
 	}
-	p := t.peers[e.To]
+	p := t.peer(e.To)
 	for i, l := range t.links {
 		if p.paths[i].Size != 0 && (e.Link == wire.AllLinks || int(e.Link) == i+1) {
 			l.push(b, at, &p.paths[i])
@@ -57,7 +57,7 @@ func (t *Transport) checkSend(e *wire.Envelope) error {
 		if id == t.Self().ID {
 			continue
 		}
-		if t.peers[id] == nil {
+		if t.peer(id) == nil {
 			return t.checkReceiver(id, e.Link)
 		}
 		err := t.checkReceiver(id, e.Link)
@@ -75,7 +75,7 @@ func (t *Transport) checkSend(e *wire.Envelope) error {
 
 // checkReceiver finds why a member cannot be sent to over a link.
 func (t *Transport) checkReceiver(id view.ID, number uint8) error {
-	p := t.peers[id]
+	p := t.peer(id)
 	switch {
 	case p == nil:
 		return fmt.Errorf("%v is not another configured member", id)
@@ -103,7 +103,7 @@ func (t *Transport) pushAll(b []byte, at int, e *wire.Envelope) {
 			continue
 		}
 		for _, id := range e.Members {
-			p := t.peers[id]
+			p := t.peer(id)
 			if p == nil || p.paths[i].Size == 0 {
 				continue
 			}

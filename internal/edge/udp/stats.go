@@ -1,13 +1,11 @@
 package udp
 
 import (
-	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-ha/holdfast/internal/edge/link"
-	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
@@ -19,11 +17,6 @@ type pathCount struct {
 
 // Stats gives the counters of all links, in their order. It is a copy.
 func (t *Transport) Stats() []link.Stats {
-	ids := make([]view.ID, 0, len(t.peers))
-	for id := range t.peers {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
 	all := make([]link.Stats, len(t.links))
 	for i, l := range t.links {
 		s := &all[i]
@@ -48,13 +41,12 @@ func (t *Transport) Stats() []link.Stats {
 		if l.readError != 0 {
 			s.ReceiveError = l.readError
 		}
-		for _, id := range ids {
-			p := t.peers[id]
-			if p.paths[i].Size == 0 {
+		for _, p := range t.peers {
+			if p == nil || p.paths[i].Size == 0 {
 				continue
 			}
 			c := &p.paths[i].count
-			s.Paths = append(s.Paths, link.PathStats{Peer: id, Connected: true, In: c.in, Out: c.out, Duplicates: c.duplicates, Dropped: c.dropped, Lost: c.lost})
+			s.Paths = append(s.Paths, link.PathStats{Peer: p.id, Connected: true, In: c.in, Out: c.out, Duplicates: c.duplicates, Dropped: c.dropped, Lost: c.lost})
 		}
 	}
 	return all

@@ -70,7 +70,7 @@ type Transport struct {
 	seal *seal.Sealer
 
 	links []*port
-	peers map[view.ID]*peer
+	peers []*peer // by ID; a map would be asked several times for each datagram
 
 	arena []byte // what is queued, datagram behind datagram, each sealed once and sent over one or more links
 	used  int    // bytes of it
@@ -98,7 +98,7 @@ func open(c Config) (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Transport{seal: sealer, peers: map[view.ID]*peer{}, arena: make([]byte, arenaSize), clock: time.Now}
+	t := &Transport{seal: sealer, arena: make([]byte, arenaSize), clock: time.Now}
 	t.inbox.init()
 	for i := range c.Links {
 		l, err := openPort(&c.Links[i], i, c.ReceiveBuffer, c.SendBuffer)
@@ -108,9 +108,12 @@ func open(c Config) (*Transport, error) {
 		}
 		t.links = append(t.links, l)
 		for id, at := range c.Links[i].Peers {
-			p := t.peers[id]
+			p := t.peer(id)
 			if p == nil {
 				p = &peer{Peer: seal.NewPeer(id), id: id}
+				for len(t.peers) <= int(id) {
+					t.peers = append(t.peers, nil)
+				}
 				t.peers[id] = p
 			}
 			if p.paths[i].Route, err = link.NewRoute(at, l.zone); err != nil {
@@ -120,6 +123,14 @@ func open(c Config) (*Transport, error) {
 		}
 	}
 	return t, nil
+}
+
+// peer is another member, or nil if it is not configured.
+func (t *Transport) peer(id view.ID) *peer {
+	if int(id) >= len(t.peers) {
+		return nil
+	}
+	return t.peers[id]
 }
 
 // check finds what is wrong before anything is opened.
@@ -137,7 +148,9 @@ func (t *Transport) SetKeys(r *key.Ring) error {
 		return &OpError{Op: "set keys", Err: err}
 	}
 	for _, p := range t.peers {
-		p.Forget()
+		if p != nil {
+			p.Forget()
+		}
 	}
 	return nil
 }
