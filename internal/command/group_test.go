@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-ha/holdfast"
+	"github.com/holdfast-ha/holdfast/internal/driver/admin"
 	"github.com/holdfast-ha/holdfast/internal/driver/census"
 )
 
@@ -184,6 +185,37 @@ func TestGroupsOfRealProcesses(t *testing.T) {
 		t.Errorf("exit code %d of a group that is whole again", code)
 	}
 	a.ask(t, "b", "members", "WHOLE", "b (this)")
+}
+
+func TestWatchAGroupOnATerminal(t *testing.T) {
+	s, terminal := openTerminal(t)
+	t.Setenv("NO_COLOR", "")
+	var facts census.Status
+	text := `{"member":"a","members":[{"name":"b","state":"trusted","incarnation":"1"}],"groups":[{"name":"orders","state":"in","needed":1,
+		"view":{"members":["a","b"]},"seats":[{"name":"a","votes":1},{"name":"b","votes":1,"incarnation":"1"}]}]}`
+	if err := json.Unmarshal([]byte(text), &facts); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(t.TempDir(), "g.sock")
+	server, err := admin.Listen(admin.Config{Socket: socket, Handler: factualGroups(facts)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close(context.Background())
+	code := begin(t, terminal, "group", "members", "orders", "--watch", "-s", socket)
+	s.await(t, blue+"WHOLE"+plain)
+	s.await(t, "q quits")
+	s.write(t, "q")
+	if got := <-code; got != codeDone {
+		t.Errorf("exit code %d", got)
+	}
+	code = begin(t, terminal, "group", "why", "ordres", "-w", "-s", socket)
+	s.await(t, "NO SUCH GROUP")
+	s.await(t, "its groups are: orders")
+	s.write(t, "q")
+	if got := <-code; got != codeDone {
+		t.Errorf("exit code %d", got)
+	}
 }
 
 // FuzzRenderGroups holds that no answer of a process harms who asks: whatever its JSON is,

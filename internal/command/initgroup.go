@@ -33,7 +33,7 @@ have a state are configured in Go; with --stateful only the witnesses' files are
 
 Changes: writes NAME.hcl for each member and CLUSTER.key into the folder; overwrites nothing.`,
 		Example: `  holdfast init group --member a=192.0.2.1 --member b=192.0.2.2 --witness w=192.0.2.3
-  holdfast init group --cluster try --member a=127.0.0.1 --member b=127.0.0.2 --witness w=127.0.0.3 --folder try`,
+  holdfast init group --member a=127.0.0.1 --member b=127.0.0.2 --witness w=127.0.0.3 --folder try`,
 		Args: exactly(),
 		RunE: func(*cobra.Command, []string) error { return p.writeGroup(&a) },
 	}

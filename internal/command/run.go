@@ -23,11 +23,12 @@ With group blocks in the file it takes part in these groups: as a witness, which
 a member that has no use for the messages. It opens its UDP or TCP port and the control
 socket, changes nothing else, needs no rights, and leaves the groups when it stops.
 
-With a firewall block it is one node of a pair. Changes: while this node is active, the virtual addresses of the configuration are on
-its interfaces; the other node's flows are put into this kernel's connection tracking
-table; the control socket is made; net.netfilter.nf_conntrack_events is set to 1. When
-it stops, addresses, socket and the flows that it put there are taken away again; flows
-that traffic made stay. Needs root, or the capability CAP_NET_ADMIN.
+With a firewall block it is one node of a pair. Changes: while this node is active, the
+virtual addresses of the configuration are on its interfaces; the other node's flows are put
+into this kernel's connection tracking table; the control socket is made;
+net.netfilter.nf_conntrack_events is set to 1. When it stops, addresses, socket and the flows
+that it put there are taken away again; flows that traffic made stay. Needs root, or the
+capability CAP_NET_ADMIN.
 
 SIGHUP makes it read the key file again. Logs go to the standard error.`,
 		Example: "  holdfast run -c /etc/holdfast/edge.hcl",
