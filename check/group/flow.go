@@ -64,8 +64,8 @@ func (j *flow) Hear(f *Fact) error {
 	return nil
 }
 
-// detector: a process that was heard and then is silent for long enough is suspected; and
-// once everything is calm nobody is suspected that lives.
+// detector: a process that was heard and then is silent for long enough is suspected, and
+// not before; and once everything is calm nobody is suspected that lives.
 type detector struct {
 	ledger   *Ledger
 	patience Patience
@@ -92,6 +92,9 @@ func (j *detector) Hear(f *Fact) error {
 		j.pairs[pair] = false
 	case Suspected:
 		j.pairs[pair] = true
+		if f.Since != 0 && f.Since < j.patience.Hasty {
+			return fmt.Errorf("%v suspects %v, which it heard %v ago", f.Node, f.Peer, f.Since)
+		}
 		if l.peer != none && l.lives[l.peer].up && j.calm != 0 && f.At-j.calm > j.patience.Settle {
 			return fmt.Errorf("%v suspects %v, which lives, %v after calm", f.Node, f.Peer, f.At-j.calm)
 		}

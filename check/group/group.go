@@ -21,7 +21,7 @@
 //	state transfer  who is let in has the state of the others at that point
 //	liveness        after calm one view has everybody, and everything is delivered
 //	flow            queues keep within their bounds, and who holds a sender up is named
-//	detector        the dead are suspected in time, and after calm nobody else is
+//	detector        the dead are suspected in time; who is heard is not, nor anybody after calm
 //
 // All of it is of one group; an observer of several has a [Court] for each.
 //
@@ -99,7 +99,8 @@ const (
 	Refused
 	// Heard: the first datagram of the life Peer was given to the process.
 	Heard
-	// Suspected and Trusted: the process takes Peer for failed, or not any more.
+	// Suspected and Trusted: the process takes Peer for failed, or not any more. Since, if
+	// known, is for how long nothing of it was given to the process.
 	Suspected
 	Trusted
 	// Quiet: nothing of Peer was given to the process for the time Since, in all of which
@@ -180,6 +181,7 @@ func All(primary, stateful bool, patience Patience) []Judge {
 // Patience is for how long something may last before it is a violation.
 type Patience struct {
 	Detect time.Duration // silence until a peer is suspected
+	Hasty  time.Duration // silence before which it is not
 	Settle time.Duration // after calm, until nobody is suspected wrongly
 	Refuse time.Duration // messages not taken until a reason must have been told
 	Name   time.Duration // messages not taken until it is told who holds them up, if nothing else happens

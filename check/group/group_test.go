@@ -16,7 +16,7 @@ var (
 	a2 = view.Member{ID: 1, Incarnation: 2}
 )
 
-var patience = Patience{Detect: time.Second, Settle: time.Second, Refuse: time.Second, Name: time.Second}
+var patience = Patience{Detect: time.Second, Hasty: time.Second / 4, Settle: time.Second, Refuse: time.Second, Name: time.Second}
 
 // viewOf makes the view of an epoch; witnesses have IDs above 9.
 func viewOf(epoch view.Epoch, members ...view.Member) *view.View {
@@ -250,6 +250,7 @@ func TestJudgesOfTheRest(t *testing.T) {
 		{"silent, and suspected", all(pair(Heard, a, b), pair(Suspected, a, b), silent(2*second)), ""},
 		{"silent, and never heard", all(silent(2 * second)), ""},
 		{"silent again, and trusted", all(pair(Heard, a, b), pair(Suspected, a, b), pair(Trusted, a, b), silent(2*second)), "detector"},
+		{"suspected, and just heard", all(pair(Heard, a, b), since(time.Millisecond, pair(Suspected, a, b))), "detector"},
 		{"suspected after calm", all(pair(Heard, a, b), calm, later(3*second, pair(Suspected, a, b))), "detector"},
 		{"suspected at calm, and dead", all(pair(Heard, a, b), crash(b), calm, later(3*second, pair(Suspected, a, b))), ""},
 		{"suspected to the end", all(pair(Heard, a, b), pair(Suspected, a, b), calm, ended), "detector"},

@@ -46,7 +46,7 @@ func cohortPlants() []plant {
 
 		detecting(detect.NeverSuspect, "NeverSuspect", "detector"),
 		detecting(detect.CountPause, "CountPause", ""),
-		detecting(detect.OneLink, "OneLink", ""),
+		detecting(detect.OneLink, "OneLink", "detector"),
 		detecting(detect.ForgetFormer, "ForgetFormer", ""),
 		detecting(detect.Unbounded, "Unbounded", "detector"),
 

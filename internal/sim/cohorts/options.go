@@ -37,6 +37,7 @@ type options struct {
 	chunkMax int           // bytes of state in one answer
 	soloist  view.ID       // the only one that multicasts, and a lot; nobody: all do
 	misfits  float64       // part of the lives that are configured otherwise than the others
+	probes   bool          // after calm all multicast once more, in every order
 	reckless bool          // too many may crash: nothing bad may happen, and nothing good must
 	slow     bool          // after calm one owner takes nothing, until it is named
 
@@ -102,7 +103,7 @@ func draw(r *rand.Rand) options {
 		o.orders = []order.Order{order.Total, order.Total | order.FIFO}
 	}
 	o.misfits = pick(r, 0, 0, 0, 0.2)
-	o.slow, o.reckless = r.IntN(4) == 0, r.IntN(6) == 0
+	o.slow, o.reckless, o.probes = r.IntN(4) == 0, r.IntN(6) == 0, r.IntN(3) != 0
 	o.drawEvents(r)
 	if o.soloist != view.Nobody {
 		// In one long view, or few. The last part of the messages goes to a view change.
@@ -179,8 +180,8 @@ func (o options) String() string {
 		fmt.Fprintf(&b, "%s: all=%v engine=%v window=%d queue_max=%d stateful=%v\n", g.Name, g.All, g.Engine, g.Window, g.QueueMax, g.Stateful)
 	}
 	fmt.Fprintf(&b, "network: %v uneven=%v\n", o.network, o.uneven)
-	fmt.Fprintf(&b, "owners: every=%v orders=%v large=%.2f batch=%d serve=%v chunk_max=%d soloist=%v misfits=%.1f slow=%v reckless=%v\n",
-		o.every, o.orders, o.large, o.batch, o.serve, o.chunkMax, o.soloist, o.misfits, o.slow, o.reckless)
+	fmt.Fprintf(&b, "owners: every=%v orders=%v large=%.2f batch=%d serve=%v chunk_max=%d soloist=%v misfits=%.1f slow=%v reckless=%v probes=%v\n",
+		o.every, o.orders, o.large, o.batch, o.serve, o.chunkMax, o.soloist, o.misfits, o.slow, o.reckless, o.probes)
 	fmt.Fprintf(&b, "mean intervals: crash=%v trap=%v cascade=%v pause=%v jump=%v cut=%v reshape=%v leave=%v throttle=%v power=%v storm=%d\n",
 		o.crash, o.trap, o.cascade, o.pause, o.jump, o.cut, o.reshape, o.leave, o.throttle, o.power, o.storm)
 	fmt.Fprintf(&b, "at most: down=%v paused=%v cut=%v out=%v slow=%v", o.downMost, o.pauseMost, o.cutMost, o.outMost, o.slowMost)

@@ -106,6 +106,7 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 func (w *cohorts) patience() group.Patience {
 	return group.Patience{
 		Detect: 2*w.opt.suspectAfter + 4*heartbeat,
+		Hasty:  w.opt.suspectAfter / 3, // a clock may jump by less than what counts as a pause
 		Settle: 2*w.opt.suspectAfter + 4*heartbeat + onTheWay,
 		Refuse: 5 * time.Second,
 		Name:   time.Second,
@@ -169,7 +170,11 @@ func (w *cohorts) record(e trace.Event) {
 	}
 	if e.Peer != view.Nobody {
 		// With the first datagram of a life, the one before it is suspected.
-		f.Peer = view.Member{ID: e.Peer, Incarnation: n.heard[e.Peer-1].former}
+		h := &n.heard[e.Peer-1]
+		f.Peer = view.Member{ID: e.Peer, Incarnation: h.former}
+		if e.Kind == trace.Suspected && h.former == h.life && !w.opt.perfect {
+			f.Since = max(1, w.Now-h.at)
+		}
 	}
 	w.hearAll(f)
 }
@@ -215,11 +220,7 @@ func (w *cohorts) converge() {
 		w.Until(w.Now + pollEvery)
 	}
 	if !w.Over() && w.together() {
-		for _, n := range w.nodes {
-			for _, o := range n.owners {
-				o.probe()
-			}
-		}
+		w.probe()
 	}
 	for w.Now < bound && !w.Over() && !(w.together() && w.delivered()) {
 		w.Until(w.Now + pollEvery)
