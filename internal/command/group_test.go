@@ -141,6 +141,27 @@ func (a *assembly) ask(t *testing.T, at, verb string, words ...string) int {
 	}
 }
 
+// stop stops a process, and waits until all its threads stand still.
+func stop(t *testing.T, pid int) {
+	t.Helper()
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for stopped := false; !stopped; {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil || len(threads) == 0 || time.Now().After(deadline) {
+			t.Fatalf("process %d does not stop: %v", pid, err)
+		}
+		stopped = true
+		for _, path := range threads {
+			text, _ := os.ReadFile(path)
+			_, state, _ := strings.Cut(string(text), ") ")
+			stopped = stopped && strings.HasPrefix(state, "T")
+		}
+	}
+}
+
 // TestGroupsOfRealProcesses stops, kills and starts a member, and reads what the verbs say.
 func TestGroupsOfRealProcesses(t *testing.T) {
 	a := newAssembly(t)
@@ -154,9 +175,7 @@ func TestGroupsOfRealProcesses(t *testing.T) {
 	a.ask(t, "a", "why", "No message is held back at a.")
 
 	// A member that does not run: it is not suspected yet, and a message waits for it.
-	if err := b.Process.Signal(unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	stop(t, b.Process.Pid)
 	if _, err := group.Multicast(t.Context(), []byte("hello"), holdfast.Total|holdfast.Uniform); err != nil {
 		t.Fatal(err)
 	}
