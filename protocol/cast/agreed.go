@@ -13,7 +13,7 @@ type agreement struct {
 	upto  []uint64 // by rank
 }
 
-func newAgreement(v *view.View, all bool) agreement {
+func newAgreement(v *view.View, all bool, hold int) agreement {
 	votes := 0
 	for i := range v.Seats {
 		if !v.Seats[i].Witness {
@@ -21,7 +21,7 @@ func newAgreement(v *view.View, all bool) agreement {
 		}
 	}
 	a := agreement{stale: ^mask(0), upto: make([]uint64, len(v.Seats))}
-	if need := v.HoldQuorum(); !all && votes > 0 && need <= votes {
+	if need := max(v.HoldQuorum(), hold); !all && votes > 0 && need <= votes {
 		a.need = max(need, 1)
 	}
 	if canary == HastyAgreement {
@@ -31,8 +31,8 @@ func newAgreement(v *view.View, all bool) agreement {
 }
 
 // Agreed is the last packet up to which holders with [view.View.HoldQuorum] votes have
-// everything of a stream: whatever quorum a view change finds has one of them in it. With
-// [Config.All], and where the holders' votes cannot suffice, all must have it.
+// everything of a stream: whatever quorum a view change finds has one of them in it. They
+// have [Config.Hold] at least. With [Config.All], and where the holders' votes cannot suffice, all must have it.
 func (m *Machine) Agreed(rank int) uint64 {
 	if m.rank < 0 || uint(rank) >= uint(len(m.streams)) || m.seats[rank].Witness {
 		return 0

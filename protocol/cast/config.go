@@ -23,6 +23,11 @@ type Config struct {
 	// waits for: partition "all", in which any component may go on alone.
 	All bool
 
+	// Hold is how many votes the holders that [Machine.Agreed] waits for must have, if that
+	// is more than [view.View.HoldQuorum]; 0 for no more. All must hold what is beyond the
+	// votes of the view. It is for members that may go on without a quorum of the view.
+	Hold int
+
 	Recorder trace.Recorder // nil: nobody listens
 }
 

@@ -114,7 +114,7 @@ func (m *Machine) Install(now time.Time, v *view.View) {
 	m.due = newDue(carriers)
 	m.fetch = fetch{retryAt: never}
 	m.slow = slow{rank: -1}
-	m.agreed = newAgreement(v, m.cfg.All)
+	m.agreed = newAgreement(v, m.cfg.All, m.cfg.Hold)
 	m.early, m.earlyMost = 0, max(1, view.RangesMax/len(v.Seats))
 	m.repeat = m.repeat[:0]
 	if m.rank >= 0 {

@@ -97,7 +97,8 @@ func (g *Group) build() error {
 		return err
 	}
 	g.streams, err = cast.New(cast.Config{
-		Self: n.cfg.Self, Group: g.key, Fingerprint: n.cfg.Fingerprint, Window: g.cfg.Window, All: g.cfg.All, Recorder: n.cfg.Recorder,
+		Self: n.cfg.Self, Group: g.key, Fingerprint: n.cfg.Fingerprint, Window: g.cfg.Window, All: g.cfg.All,
+		Hold: n.hold(), Recorder: n.cfg.Recorder,
 	}, n.random())
 	if err != nil {
 		return err
@@ -108,6 +109,17 @@ func (g *Group) build() error {
 	}
 	g.state, err = transfer.New(transfer.Config{Self: n.cfg.Self, Group: g.key, Fingerprint: n.cfg.Fingerprint, Recorder: n.cfg.Recorder}, n.random())
 	return err
+}
+
+// hold is the fewest votes that cannot all lose their memory as long as less than half of
+// what is configured does. In a view of few members a quorum of the view is not enough:
+// those who are left may go on without one, once all who are missing are known to be over.
+func (n *Node) hold() int {
+	votes := 0
+	for _, s := range n.seats {
+		votes += int(s.Votes)
+	}
+	return (votes + 1) / 2
 }
 
 // terms is what the members of a group must agree on, in the words of the configuration.
