@@ -17,6 +17,8 @@ func TestTheSurvivorsOfKillsGoOn(t *testing.T) {
 			w.killAndReturn(w.seniors()[0])
 			w.killAndReturn(w.seniors()[1:3]...)
 			w.killAndReturn(w.seniors()[:2]...)
+			w.cascade(w.seniors()[0], w.seniors()[1])
+			w.cascade(w.seniors()[4], w.seniors()[0])
 			w.killAndReturnAtOnce(w.seniors()[2])
 			w.calm()
 		})

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 2, "how many rounds of drawn faults to run")
+	rounds = flag.Int("rounds", 3, "how many rounds of drawn faults to run")
 	from   = flag.Uint64("from", 1, "the seed of the first round")
 )
 
@@ -122,7 +122,8 @@ func (c *chaos) comeOrGo(name string) string {
 		c.tell("join", name)
 		return "join " + name
 	}
-	if !c.mayFall(name) {
+	// Of a member that leaves while its queue is full, events are discarded.
+	if !c.mayFall(name) || c.queue > 0 {
 		return ""
 	}
 	c.out[name] = true

@@ -27,6 +27,18 @@ func (w *world) killAndReturn(names ...string) {
 	w.awaitTogether(w.names...)
 }
 
+// cascade kills a second member about when the view without the first is being agreed on.
+func (w *world) cascade(first, second string) {
+	w.Helper()
+	w.run(while)
+	w.current[first].process.Kill()
+	// What is to be hit takes about a millisecond.
+	w.run(w.suspect - 3*time.Millisecond + time.Duration(w.chance.IntN(6))*time.Millisecond)
+	w.kill(first, second)
+	w.start(first, second)
+	w.awaitTogether(w.names...)
+}
+
 // killAndReturnAtOnce starts a member again before anybody has missed it.
 func (w *world) killAndReturnAtOnce(name string) {
 	w.Helper()

@@ -1,6 +1,7 @@
 package cohort_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,7 @@ func (w *world) strange() {
 		}
 		return done
 	})
+	w.shown(began)
 	for i, l := range lives {
 		l.process.Kill()
 		w.Logf("a process with %s: %s", all[i].what, told(i))
@@ -88,6 +90,28 @@ func (w *world) strange() {
 	for _, name := range w.names {
 		if views := w.current[name].since(began, cohort.Viewed); len(views) > 0 {
 			w.Errorf("%s was told another view because of strangers, or late heartbeats: %v", name, views[0].Members)
+		}
+	}
+}
+
+// shown checks that the status of members shows what they refuse.
+func (w *world) shown(began time.Duration) {
+	w.Helper()
+	w.tell("status", w.names...)
+	w.await("recorded the status", func() bool {
+		return !slices.ContainsFunc(w.names, func(n string) bool { return len(w.current[n].since(began, cohort.Status)) == 0 })
+	})
+	var all strings.Builder
+	for _, name := range w.names {
+		all.WriteString(w.current[name].since(began, cohort.Status)[0].Text)
+	}
+	refused := "forged seal"
+	if w.transport == "tcp" {
+		refused = "foreign cluster" // the guest is called, and finds the wrong seal itself
+	}
+	for _, words := range []string{refused, "a second process under the name of a member that lives"} {
+		if !strings.Contains(all.String(), words) {
+			w.Errorf("no member's status says %q", words)
 		}
 	}
 }
