@@ -64,11 +64,15 @@ func TestJudge(t *testing.T) {
 		{"refused member", func(s *Status, _ *Group) { s.Members[0].Refused = "it is of cluster \"mall\"" }, Degraded, 1, "b is refused: it is of cluster \"mall\"", "make the configurations equal: holdfast check FILE FILE"},
 		{"another key", func(s *Status, _ *Group) {
 			s.Members[0].State, s.Refusals = Suspected, []Refusal{{Reason: "forged seal", Count: 3, Link: 1, Source: "192.0.2.2:7946"}}
-		}, Degraded, 0, "3 frames refused: forged seal, from 192.0.2.2:7946", "copy one key file to all members"},
+		}, Degraded, 0, "b: 3 frames refused: forged seal, from 192.0.2.2:7946", "copy one key file to all members"},
 		{"another key, long ago", func(s *Status, _ *Group) { s.Refusals = []Refusal{{Reason: "forged seal", Count: 3}} }, Whole, 1, "", ""},
 		{"another version", func(s *Status, _ *Group) {
-			s.Members[0].State, s.Refusals = NeverHeard, []Refusal{{Reason: "wrong version", Count: 1}}
-		}, Degraded, 0, "1 frame refused: wrong version", "run the same version at all members"},
+			s.Members[0].State, s.Refusals = NeverHeard, []Refusal{{Reason: "wrong version", Count: 1, Source: "192.0.2.2:7946"}}
+		}, Degraded, 0, "b: 1 frame refused: wrong version, from 192.0.2.2:7946", "run the same version at all members"},
+		{"a stranger", func(s *Status, g *Group) {
+			s.Members[0].State, s.Members[0].SilentMS = Suspected, 800
+			s.Refusals = []Refusal{{Reason: "forged seal", Count: 1, Source: "203.0.113.9:7946"}}
+		}, Degraded, 0, "b is silent for 800 ms", "ping -c 3 192.0.2.2"},
 		{"a twin", func(s *Status, _ *Group) {
 			s.Refusals = []Refusal{{Reason: "a second process under the name of a member that lives", Member: "b"}}
 		}, Degraded, 1, "a second process under the name of a member that lives, of b", "stop one of the two, or give it a name of its own"},

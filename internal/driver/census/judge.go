@@ -30,14 +30,15 @@ const (
 	changeUsual = 100 // milliseconds of a view change that nobody need be told of
 )
 
-// The weights of causes: what stops the group, what brings it nearer to that, what slows it
-// down, and what only narrows the margin.
+// The weights of causes: refusals, which explain why somebody is missing and do not pass by
+// themselves; what stops the group, what brings it nearer to that, what slows it down, and
+// what only narrows the margin.
 const (
 	weightMargin = iota
 	weightSlow
 	weightMissing
-	weightRefused
 	weightStop
+	weightRefused
 )
 
 type cause struct {
@@ -291,10 +292,32 @@ func (j *judge) judgeRefusals() {
 		missing = missing || m.State != Trusted
 	}
 	for i := range j.Refusals {
-		if r := &j.Refusals[i]; missing || r.Count == 0 {
+		r := &j.Refusals[i]
+		switch m := j.whose(r); {
+		case r.Count == 0:
 			j.add(weightRefused, seeRefused, remedy(r), "%s", r.Words())
+		case m != nil && m.State != Trusted:
+			j.add(weightRefused, seeRefused, remedy(r), "%s: %s", m.Name, r.Words())
+		case m == nil && missing: // perhaps a stranger's
+			j.add(weightMargin, seeRefused, remedy(r), "%s", r.Words())
 		}
 	}
+}
+
+// whose finds the member whose address something was refused from.
+func (j *judge) whose(r *Refusal) *Member {
+	source, err := netip.ParseAddrPort(r.Source)
+	if err != nil {
+		return nil
+	}
+	for i := range j.Members {
+		for _, l := range j.Members[i].Links {
+			if at, err := netip.ParseAddrPort(l.Address); err == nil && at.Addr() == source.Addr() {
+				return &j.Members[i]
+			}
+		}
+	}
+	return nil
 }
 
 // remedy says what usually helps against a refusal of the transport.
