@@ -70,12 +70,18 @@ func (s *stream) hold(e *envelope, early bool) {
 	}
 }
 
-// insert puts an early message in its place among the early ones.
+// insert puts an early message in its place among the early ones. One that begins earlier
+// comes before one that ends in the same packet: Released looks at the first only.
 func (s *stream) insert(e *envelope) {
 	s.ahead = append(s.ahead, *e)
-	for i := len(s.ahead) - 1; i > 0 && s.ahead[i-1].last > e.last; i-- {
+	for i := len(s.ahead) - 1; i > 0 && s.ahead[i-1].after(e); i-- {
 		s.ahead[i-1], s.ahead[i] = s.ahead[i], s.ahead[i-1]
 	}
+}
+
+// after says whether a message lies behind another in their stream.
+func (e *envelope) after(o *envelope) bool {
+	return e.first > o.first || e.first == o.first && e.last > o.last
 }
 
 func (s *stream) mark(last uint64) {
