@@ -73,7 +73,7 @@ type Event struct {
 	Kind    Kind
 	Order   Order
 	From    string // name of a member
-	Number  uint64 // of the sender's messages in this life of it, from 1
+	Number  uint64 // of the sender's messages since it joined, from 1
 	Last    uint64
 	Payload []byte // valid until the next event is asked for
 	View    *View

@@ -15,7 +15,7 @@ type Event struct {
 	Kind    cohort.Kind
 	Order   order.Order // Message
 	From    view.Member // Message
-	Number  uint64      // Message: of the sender's messages in this life, from 1
+	Number  uint64      // Message: of the sender's messages since it joined, from 1
 	Payload []byte      // Message: valid until the next event is asked for
 
 	Notice *cohort.Delivery // what is not a message; its Payload is not there

@@ -33,7 +33,7 @@ type envelope struct {
 // Encode appends the record of a message of this member to dst. Its payload is the end of it, and may as
 // well be left out here and be put behind it later. The record must be submitted to
 // the own stream before anything else is done with the machine: it tells what was delivered
-// and what time it is. number is the message's among all of this life of the member, from 1. It
+// and what time it is. number is the message's among all since the member joined, from 1. It
 // panics for an order that is not Valid and between views.
 func (m *Machine) Encode(dst []byte, o Order, number uint64, payload []byte) []byte {
 	if !o.Valid() {

@@ -107,7 +107,7 @@ type Delivery struct {
 	Missing []view.Member
 	From    view.Member
 	Peer    view.ID
-	Number  uint64 // of the sender's messages in this life, from 1
+	Number  uint64 // of the sender's messages since it joined the group, from 1
 	Last    uint64
 	Order   order.Order
 	Payload []byte

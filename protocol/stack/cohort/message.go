@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
-// Multicast sends a message to the group, itself included. Its number is that of this
-// life's messages in the group, from 1. It reports false, and nothing is sent, if the
+// Multicast sends a message to the group, itself included. Messages are numbered from 1,
+// anew each time the group is joined. It reports false, and nothing is sent, if the
 // queue is full, the message too long, the order not valid, or the group was left.
 //
 // A message belongs to the view in which it leaves the queue; during a view change it
