@@ -36,7 +36,7 @@ func forgeries() []forged {
 			for i := range len(r) - 1 {
 				if total(r[i]) && total(r[i+1]) && r[i].From != r[i+1].From {
 					r[i], r[i+1] = r[i+1], r[i]
-					r[i].At = r[i+1].At // neither may come before it was sent
+					r[i+1].At = r[i].At // neither may come before it was sent
 					return true
 				}
 			}

@@ -294,7 +294,7 @@ func (w *world) together(names ...string) bool {
 	first := w.current[names[0]].view
 	for _, name := range names {
 		l := w.current[name]
-		if l.view == nil || l.blocked || l.view.View != first.View || len(l.view.Members) != len(names) {
+		if !l.willing || l.view == nil || l.blocked || l.view.View != first.View || len(l.view.Members) != len(names) {
 			return false
 		}
 		at := slices.Index(l.view.Members, name)
