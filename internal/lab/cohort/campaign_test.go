@@ -1,6 +1,7 @@
 package cohort_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -146,8 +147,13 @@ func TestASlowConsumerIsNamedByAll(t *testing.T) {
 }
 
 func TestAWitnessKeepsAPairGoing(t *testing.T) {
-	w := newWorld(t, shape{members: 3, transport: "udp", witness: true, stateless: true}, 9)
-	w.found()
-	w.killAndReturn("b")
-	w.calm()
+	for _, stateless := range []bool{false, true} {
+		t.Run(fmt.Sprintf("stateless %v", stateless), func(t *testing.T) {
+			w := newWorld(t, shape{members: 3, transport: "udp", witness: true, stateless: stateless}, 9)
+			w.found()
+			w.killAndReturn("b")
+			w.killAndReturn("c")
+			w.calm()
+		})
+	}
 }

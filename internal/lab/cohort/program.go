@@ -246,7 +246,11 @@ func (p *program) config() holdfast.GroupConfig {
 	c := holdfast.GroupConfig{
 		Name: p.set.Group, Partition: p.set.Partition, Engine: p.set.Engine, MessageMax: p.set.MessageMax, QueueMax: p.set.QueueMax,
 	}
-	if !p.witness() && !p.set.Stateless {
+	switch {
+	case p.set.Stateless:
+	case p.witness():
+		c.Stateful = true
+	default:
 		c.Snapshot, c.Restore = p.snapshot, p.restore
 	}
 	return c
