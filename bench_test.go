@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast-ha/holdfast"
 )
 
-// BenchmarkMulticast is a stream of totally ordered messages of one sender in a group of
-// three, all in this process, over loopback. An operation is one message delivered to
+// BenchmarkMulticast is a stream of totally ordered messages of one sender, or of all, in a
+// group of three, all in this process, over loopback. An operation is one message delivered to
 // all three.
 func BenchmarkMulticast(b *testing.B) {
 	for _, size := range []int{64, 1024, 8192, 65536} {
@@ -20,12 +20,13 @@ func BenchmarkMulticast(b *testing.B) {
 			name  string
 			order holdfast.Order
 		}{{"total", holdfast.Total | holdfast.FIFO}, {"uniform", holdfast.Total | holdfast.FIFO | holdfast.Uniform}} {
-			b.Run(fmt.Sprintf("%s/%dB", o.name, size), func(b *testing.B) { stream(b, o.order, size) })
+			b.Run(fmt.Sprintf("%s/%dB", o.name, size), func(b *testing.B) { stream(b, o.order, size, 1) })
+			b.Run(fmt.Sprintf("%s/%dB/all", o.name, size), func(b *testing.B) { stream(b, o.order, size, 3) })
 		}
 	}
 }
 
-func stream(b *testing.B, o holdfast.Order, size int) {
+func stream(b *testing.B, o holdfast.Order, size, senders int) {
 	c := cluster("a", "b", "c")
 	groups := join(b, holdfast.GroupConfig{Name: "bench"}, open(b, c, "a"), open(b, c, "b"), open(b, c, "c"))
 	for _, g := range groups {
@@ -36,13 +37,16 @@ func stream(b *testing.B, o holdfast.Order, size int) {
 	b.ReportAllocs()
 	used := processorTime(b)
 	b.ResetTimer()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	var all sync.WaitGroup
 	for _, g := range groups {
 		all.Go(func() {
 			for n := 0; n < b.N; {
-				e, err := g.Next(context.Background())
-				if err != nil {
-					b.Error(err)
+				e, err := g.Next(ctx)
+				if err != nil || e.Kind == holdfast.Expelled {
+					b.Errorf("after %d messages: %v, error %v", n, e.Kind, err)
+					cancel() // the others would wait
 					return
 				}
 				if e.Kind == holdfast.Message {
@@ -51,10 +55,15 @@ func stream(b *testing.B, o holdfast.Order, size int) {
 			}
 		})
 	}
-	for range b.N {
-		if _, err := groups[0].Multicast(context.Background(), payload, o); err != nil {
-			b.Fatal(err)
-		}
+	for i, g := range groups[:senders] {
+		all.Go(func() {
+			for n := i; n < b.N; n += senders {
+				if _, err := g.Multicast(ctx, payload, o); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
 	}
 	all.Wait()
 	b.ReportMetric(float64(processorTime(b)-used)/float64(b.N), "cpu-ns/op")

@@ -140,7 +140,11 @@ func (g *Group) flush(now time.Time, out *Output) {
 	g.node.route(g.streamed.Send)
 	out.Send = append(out.Send, g.streamed.Send...)
 	out.Send = append(out.Send, g.moved.Send...)
-	out.Deliver = append(out.Deliver, g.ready...)
+	if len(out.Deliver) == 0 { // as a rule: tens of thousands may have waited for one word
+		out.Deliver, g.ready = g.ready, out.Deliver
+	} else {
+		out.Deliver = append(out.Deliver, g.ready...)
+	}
 }
 
 // noteSlow tells when somebody begins or ceases to hold this member's messages up: a window

@@ -54,9 +54,10 @@ func (q *queue) pop() {
 // window says which of this member's messages are under way: multicast, and not delivered
 // to itself yet.
 type window struct {
-	last uint64 // the number given out last
-	low  uint64 // all up to this one are delivered
-	done []bool // of low+1 and on
+	last  uint64 // the number given out last
+	low   uint64 // all up to this one are delivered
+	done  []bool // from first on: of low+1 and on
+	first int
 }
 
 func (w *window) next() uint64 {
@@ -70,19 +71,19 @@ func (w *window) deliver(number uint64) {
 	if number <= w.low || number > w.last {
 		return
 	}
-	w.done[number-w.low-1] = true
-	n := 0
-	for n < len(w.done) && w.done[n] {
-		n++
+	w.done[w.first+int(number-w.low)-1] = true
+	for w.first < len(w.done) && w.done[w.first] {
+		w.first++
+		w.low++
 	}
-	if n > 0 {
-		w.done = w.done[:copy(w.done, w.done[n:])]
-		w.low += uint64(n)
+	if w.first > len(w.done)/2 { // not each time: thousands may be under way
+		w.done, w.first = w.done[:copy(w.done, w.done[w.first:])], 0
 	}
 }
 
 // lose gives the ranges of messages that did not come back, and forgets them.
 func (w *window) lose(fn func(first, last uint64)) {
+	w.done, w.first = w.done[w.first:], 0
 	for i := 0; i < len(w.done); i++ {
 		if w.done[i] {
 			continue
