@@ -52,7 +52,7 @@ const (
 
 	// sentMax is how many messages the owners multicast in a run, times the number of nodes
 	// that they go to: what a seed costs, and how large a state becomes.
-	sentMax = 3000
+	sentMax = 2500
 
 	// largest is the longest message.
 	largest = 12_000
@@ -62,7 +62,7 @@ const (
 func draw(r *rand.Rand) options {
 	o := options{
 		nodes: pick(r, 3, 3, 3, 3, 4, 4, 5, 5, 6, 7, 9), links: pick(r, 1, 1, 1, 2),
-		phase: time.Duration(1500+r.IntN(2500)) * time.Millisecond,
+		phase: time.Duration(1200+r.IntN(2000)) * time.Millisecond,
 		drift: r.IntN(2) == 0, sealed: r.IntN(4) != 0, overheard: r.IntN(4) == 0, perfect: r.IntN(8) == 0,
 		suspectAfter: pick(r, 100*time.Millisecond, 100*time.Millisecond, 200*time.Millisecond),
 		network:      simnet.Draw(r),
