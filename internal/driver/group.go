@@ -48,6 +48,7 @@ type Group struct {
 	throttled bool
 	leaving   bool
 	left      bool // the node was told
+	cutOff    bool // events end here, but for the last one
 	shots     []shot
 	history   history
 
@@ -222,6 +223,10 @@ func (g *Group) deliver(d *cohort.Delivery) {
 	case cohort.Unwanted:
 		g.unwanted(d.View.Name)
 		return
+	case cohort.Viewed, cohort.Blocked, cohort.Unblocked, cohort.Slow:
+		if g.cutOff {
+			return
+		}
 	case cohort.Lost:
 		g.submits.seen.Add(d.Last - d.Number + 1)
 		g.submits.delivered(d.Number, d.Last, ErrLost)
@@ -239,8 +244,12 @@ func (g *Group) deliver(d *cohort.Delivery) {
 }
 
 // room says whether there is room for a message. While the group is left nobody may
-// read any more; then the queue is full some time.
-func (g *Group) room() bool { return !g.leaving || !g.events.isFull() }
+// read any more; then the queue is full some time, and what comes after the first message
+// that is left out is left out too: events have no gaps.
+func (g *Group) room() bool {
+	g.cutOff = g.cutOff || g.leaving && g.events.isFull()
+	return !g.cutOff
+}
 
 // note remembers what errors and status tell.
 func (g *Group) note(d *cohort.Delivery) {
