@@ -205,8 +205,9 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 			m.install(now, o, out)
 		}
 	case m.current == nil:
-		// It was founded without this process, which goes on asking.
-		m.reset(nil)
+		// It was founded without this process, which goes on asking. It keeps its word, and
+		// does not try to found it again at once.
+		m.change.active, m.frozen, m.asked = false, false, now
 	case o.Close:
 		m.lastWay = o // others may have to hear it from here
 		m.dismiss(now, GaveWay, o.Cut, true, out)

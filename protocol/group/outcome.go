@@ -41,9 +41,9 @@ func (m *Machine) outcome(now time.Time) *Outcome {
 	} else {
 		m.demote(o)
 	}
-	if m.current == nil || votes < base.Quorum() {
-		// Nothing is known of views that others may have had: the lives, which count
-		// nanoseconds, are later than all of those.
+	if m.current == nil || m.cfg.All || votes < base.Quorum() {
+		// Nothing is known of views that others may have had, or this member in a former life:
+		// the lives, which count nanoseconds, are later than all of those.
 		o.Next.Name.Epoch = max(o.Next.Name.Epoch, floor+1, view.Epoch(newest))
 		if canary == NoEpoch {
 			o.Next.Name.Epoch = base.Name.Epoch + 1
