@@ -205,9 +205,12 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 			m.install(now, o, out)
 		}
 	case m.current == nil:
-		// It was founded without this process, which goes on asking. It keeps its word, and
-		// does not try to found it again at once.
-		m.change.active, m.frozen, m.asked = false, false, now
+		// It was founded without this process, which goes on asking. Who tells it again must
+		// not make it try to found the group again at once.
+		if o.Next.Name != m.learned || m.accepted.outcome != nil && m.accepted.outcome.Next.Name == m.learned {
+			m.learned, m.asked = o.Next.Name, now
+			m.reset(nil)
+		}
 	case o.Close:
 		m.lastWay = o // others may have to hear it from here
 		m.dismiss(now, GaveWay, o.Cut, true, out)

@@ -105,7 +105,8 @@ type Machine struct {
 	floor    view.Name  // the latest view that this member was in or knows to be without it
 	ended    view.Epoch // the group is known to have ended with a view of this epoch
 	asked    time.Time
-	lastWay  *Outcome // how the view before the present one ended: for those who missed it
+	learned  view.Name // the founding without this process that was heard of last
+	lastWay  *Outcome  // how the view before the present one ended: for those who missed it
 	pulseAt  time.Time
 	hurry    bool // a pulse is due at once
 	serial   uint64
