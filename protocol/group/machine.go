@@ -377,7 +377,12 @@ func (m *Machine) drop(now time.Time, from view.ID, r wire.Reason) {
 // Await says who gives this member the state as of the view's beginning; Nobody: it has it.
 // If the donor does not stay in the next view, this member comes into it anew, to be given
 // a later state by another.
-func (m *Machine) Await(donor view.ID) { m.donor = donor }
+func (m *Machine) Await(donor view.ID) {
+	m.donor = donor
+	if donor != view.Nobody {
+		m.lived = view.Name{} // what it had is void from here on
+	}
+}
 
 // Restart takes this member out of its view and asks to be let in again: it could not get
 // what it needs to be of use there.
