@@ -186,11 +186,6 @@ func (m *Machine) onCommit(now time.Time, from int, o *Outcome, out *Output) {
 		m.apply(now, o, out)
 	case m.current == nil && in && !o.stays(m.cfg.Self):
 		m.install(now, o, out)
-	case in && !m.cfg.All && !o.stays(m.cfg.Self) && m.current.Name.Epoch < o.Next.Name.Epoch:
-		// They went on without this member, and have let it in anew, before it heard of either.
-		if m.dismiss(now, WasExpelled, nil, false, out); m.state == Asking {
-			m.install(now, o, out)
-		}
 	case in:
 		m.end(from, appendName(appendName(m.begin(verbApart, out), o.Next.Name), m.Past().Floor), out)
 	}

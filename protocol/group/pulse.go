@@ -125,8 +125,6 @@ func (m *Machine) answer(now time.Time, from int, p *pulse, out *Output) {
 	case p.state != In && p.state != Leaving || p.name == m.current.Name:
 	case m.lastWay != nil && p.name == m.lastWay.Of:
 		m.sendCommit(from, out)
-	case inside && !m.cfg.All && p.name.Less(m.current.Name):
-		m.sendCommit(from, out) // it is in anew, and has not heard that it was out
 	case inside && m.current.Name.Less(p.name):
 		q.apart = true // it has gone on, with or without us; its commit or its Gone will come
 	case !inside && p.name.Less(m.current.Name) && !m.cfg.All:
