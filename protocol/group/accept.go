@@ -27,18 +27,29 @@ func (m *Machine) founds(now time.Time, p *pulse) bool {
 
 func (m *Machine) allOutside(now time.Time) bool {
 	for i := range m.peers {
-		if i != m.self && (!m.recent(now, i) || m.peers[i].pulse.state != Asking) {
+		if i == m.self {
+			continue
+		}
+		if _, out := m.outsider(now, i); !out {
 			return false
 		}
 	}
 	return m.state == Asking && m.current == nil
 }
 
+// outsider says whether a candidate has said lately that it is in no view, and of what view
+// it knew then.
+func (m *Machine) outsider(now time.Time, i int) (view.Name, bool) {
+	p := &m.peers[i]
+	if m.recent(now, i) && p.pulse.state == Asking {
+		return p.pulse.name, true
+	}
+	return p.outside, p.trusted && now.Sub(p.outsideAt) < forgetPulses*m.cfg.Pulse
+}
+
 func (m *Machine) onPrepare(now time.Time, from int, of view.Name, b Ballot, out *Output) {
 	if !m.takesPart(now, of) {
-		if m.lastWay != nil && m.lastWay.Of == of {
-			m.sendCommit(from, out)
-		}
+		m.enlighten(from, of, out)
 		return
 	}
 	if b.Less(m.promised) && canary != Deaf {
@@ -73,6 +84,9 @@ func (m *Machine) promise(now time.Time, b Ballot, out *Output) {
 func (m *Machine) Frozen(now time.Time, holding view.Cut, out *Output) {
 	if !m.frozen {
 		return
+	}
+	if m.current == nil {
+		holding = nil // what is left of a view that this member has gone out of; nothing was sent in the void one
 	}
 	own := report{have: true, holding: holding, accepted: m.accepted, floor: m.floor.Epoch, donor: m.donor, lived: m.lived}
 	if m.promised.By == m.cfg.Self.ID {
@@ -141,9 +155,7 @@ func (m *Machine) Filled(now time.Time, out *Output) {
 
 func (m *Machine) onPropose(now time.Time, from int, b Ballot, o *Outcome, out *Output) {
 	if !m.takesPart(now, o.Of) {
-		if m.lastWay != nil && m.lastWay.Of == o.Of {
-			m.sendCommit(from, out)
-		}
+		m.enlighten(from, o.Of, out)
 		return
 	}
 	if m.current == nil && o.Next.Name.Epoch <= m.floor.Epoch {
@@ -176,18 +188,67 @@ func (m *Machine) onReject(now time.Time, of view.Name, promised Ballot) {
 
 func (m *Machine) onCommit(now time.Time, from int, o *Outcome, out *Output) {
 	in := o.Next.Has(m.cfg.Self)
+	late := o.Next.Name.Epoch <= m.floor.Epoch && canary != ForgetsFloor
 	switch {
-	case m.current != nil && o.Next.Name == m.current.Name:
-	case m.current == nil && o.Next.Name.Epoch <= m.floor.Epoch && canary != ForgetsFloor:
-		if in && m.floor != o.Next.Name {
-			m.end(from, appendName(appendName(m.begin(verbApart, out), o.Next.Name), m.Past().Floor), out)
-		}
-	case m.takesPart(now, o.Of) && !(m.cfg.All && m.accepted.outcome != nil && m.accepted.outcome.Next.Name != o.Next.Name):
+	case o.Next.Name == m.floor:
+	case m.current == nil && late:
+		m.sendApart(in, from, o.Next.Name, out)
+	case m.binds(now, o):
 		m.apply(now, o, out)
-	case m.current == nil && in && !o.stays(m.cfg.Self):
+	case !late && (!m.cfg.All || m.current == nil && in && !o.stays(m.cfg.Self)):
+		m.catchUp(now, o, out)
+	default:
+		m.sendApart(in, from, o.Next.Name, out)
+	}
+}
+
+// binds says whether an outcome is that of the instance in which this member has a say. One
+// of a founding by lives that have known no view is not, once it has known one; and with
+// partition = all, nothing else is after it has accepted something.
+func (m *Machine) binds(now time.Time, o *Outcome) bool {
+	switch {
+	case !m.takesPart(now, o.Of):
+		return false
+	case m.current == nil && o.stays(m.cfg.Self) && m.floor.Epoch > 0:
+		return false
+	}
+	return !m.cfg.All || m.accepted.outcome == nil || m.accepted.outcome.Next.Name == o.Next.Name
+}
+
+// sendApart says to one who counts on this member that it will not come into a view.
+func (m *Machine) sendApart(counts bool, to int, of view.Name, out *Output) {
+	if counts {
+		m.end(to, appendApart(m.begin(verbApart, out), of, m.floor, m.current != nil), out)
+	}
+}
+
+// catchUp is told of a view that this member has no say in and that is later than all it
+// knows: its own, if it is in one, is over without it. If the later view has it, it was let
+// in anew, maybe before it knew that it was out. Who is seated as one that stays did stay
+// in a view that it has left since; so it is out, too.
+func (m *Machine) catchUp(now time.Time, o *Outcome, out *Output) {
+	if m.current != nil {
+		m.know(o)
+		m.dismiss(now, WasExpelled, nil, false, out)
+	}
+	if o.Next.Has(m.cfg.Self) && !o.stays(m.cfg.Self) && m.state == Asking {
 		m.install(now, o, out)
-	case in:
-		m.end(from, appendName(appendName(m.begin(verbApart, out), o.Next.Name), m.Past().Floor), out)
+		return
+	}
+	m.know(o)
+}
+
+// know notes the latest outcome that is known; it is told to those who show that they do not.
+func (m *Machine) know(o *Outcome) {
+	m.lastWay = o
+	if o.Close {
+		return
+	}
+	if m.floor.Less(o.Next.Name) {
+		m.floor = o.Next.Name
+	}
+	if len(o.Next.Seats) == 0 {
+		m.ended = max(m.ended, o.Next.Name.Epoch)
 	}
 }
 
@@ -205,21 +266,14 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 			m.install(now, o, out)
 		}
 	case m.current == nil:
-		// It was founded without this process, which goes on asking. Who tells it again must
-		// not make it try to found the group again at once.
-		if o.Next.Name != m.learned || m.accepted.outcome != nil && m.accepted.outcome.Next.Name == m.learned {
-			m.learned, m.asked = o.Next.Name, now
-			m.reset(nil)
-		}
+		m.know(o) // It was founded without this process, which goes on asking.
+		m.asked = now
+		m.reset(nil)
 	case o.Close:
-		m.lastWay = o // others may have to hear it from here
+		m.know(o)
 		m.dismiss(now, GaveWay, o.Cut, true, out)
 	case m.state == Leaving:
-		if len(o.Next.Seats) == 0 {
-			m.ended = max(m.ended, o.Next.Name.Epoch)
-		}
-		m.raiseFloor(o.Next.Name)
-		m.lastWay = o
+		m.know(o)
 		m.dismiss(now, HasLeft, o.Cut, true, out)
 	case m.cfg.All:
 		// Those in it have gone; who is left goes on from the old view, without them.
@@ -233,8 +287,7 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 			m.accepted, m.change.active = proposal{}, false
 		}
 	default:
-		m.lastWay = o
-		m.raiseFloor(o.Next.Name)
+		m.know(o)
 		m.dismiss(now, WasExpelled, nil, false, out)
 	}
 }
@@ -242,7 +295,7 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 // install begins the view that an outcome names.
 func (m *Machine) install(now time.Time, o *Outcome, out *Output) {
 	next := o.Next
-	c := Command{Verb: Install, View: &next, Cut: o.Cut, Founded: o.Of.Epoch == 0}
+	c := Command{Verb: Install, View: &next, Cut: o.Cut}
 	if o.stays(m.cfg.Self) {
 		for rank, s := range next.Seats {
 			if o.Stay&(1<<rank) != 0 {
@@ -261,8 +314,7 @@ func (m *Machine) install(now time.Time, o *Outcome, out *Output) {
 			m.meet(i, s.Member) // nothing may have been heard of that life yet
 		}
 	}
-	m.lastWay = o
-	m.raiseFloor(next.Name)
+	m.know(o)
 	if m.state == Asking {
 		m.state = In
 	}

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -43,7 +44,8 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"a Prepare is taken part in", func() []byte { return ballot(verbPrepare, now, 7, 2) }, verbReport, false},
 		{"a Prepare for the view before is answered with how that ended", func() []byte { return ballot(verbPrepare, old, 7, 2) }, verbCommit, false},
-		{"a Prepare for a view that is not known is not", func() []byte { return ballot(verbPrepare, view.Name{Epoch: 9, Round: 9, By: 9}, 7, 2) }, 0, false},
+		{"so is one for a view long before", func() []byte { return ballot(verbPrepare, view.Name{Epoch: 9, Round: 9, By: 9}, 7, 2) }, verbCommit, false},
+		{"a Prepare for a later view that is not known is not", func() []byte { return ballot(verbPrepare, view.Name{Epoch: 1 << 62}, 7, 2) }, 0, false},
 		{"a Prepare in the name of another is malformed", func() []byte { return ballot(verbPrepare, now, 7, 3) }, 0, true},
 		{"a Prepare with something behind it is malformed", func() []byte { return append(ballot(verbPrepare, now, 7, 2), 0) }, 0, true},
 		{"a Report that nobody asked for is ignored", func() []byte { return append(ballot(verbReport, now, 7, 1), 0, 0, 0, 0, 0, 0, 0) }, 0, false},
@@ -61,9 +63,8 @@ func TestAnswers(t *testing.T) {
 			o := &Outcome{Of: now, Next: view.View{Seats: []view.Seat{{Member: view.Member{ID: 77, Incarnation: 1}}}}}
 			return appendOutcome(appendBallot([]byte{byte(verbPropose)}, Ballot{9, 2}), o)
 		}, 0, true},
-		{"a commit of a later view without a word of this one takes nobody in", func() []byte {
-			o := &Outcome{Of: view.Name{Epoch: 1 << 40}, Next: view.View{Name: view.Name{Epoch: 1<<40 + 1}}}
-			return appendOutcome([]byte{byte(verbCommit)}, o)
+		{"a commit of an earlier view takes nobody out", func() []byte {
+			return appendOutcome([]byte{byte(verbCommit)}, &Outcome{Next: view.View{Name: old}})
 		}, 0, false},
 		{"nothing is malformed", func() []byte { return nil }, 0, true},
 		{"an unknown verb is malformed", func() []byte { return []byte{99} }, 0, true},
@@ -126,5 +127,41 @@ func TestPromises(t *testing.T) {
 	}
 	if x.m.accepted.ballot != (Ballot{6, 1}) {
 		t.Errorf("it has accepted %v", x.m.accepted.ballot)
+	}
+}
+
+// A later view is followed, wherever it comes from: whom it lets in anew comes in; for whom it
+// seats as one who stays, or not at all, it is over.
+func TestLaterViews(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		seats bool
+		stay  uint32
+		verbs []Verb
+	}{
+		{"without it", false, 0, []Verb{Dismiss}},
+		{"anew", true, 0, []Verb{Dismiss, Install}},
+		{"as one who stays", true, 1, []Verb{Dismiss}},
+	} {
+		n := newNet(t, 1, 3, false)
+		for i := range 3 {
+			n.boot(i)
+		}
+		n.run(time.Second)
+		x := n.nodes[0]
+		e := x.view.Name.Epoch
+		o := &Outcome{Of: view.Name{Epoch: e + 8}, Stay: c.stay, Next: view.View{Name: view.Name{Epoch: e + 9, Round: 1, By: 2}}}
+		if c.seats {
+			o.Next.Seats = []view.Seat{{Member: x.life, Votes: 1}}
+		}
+		var out Output
+		x.m.Receive(n.now, n.nodes[1].life, appendOutcome([]byte{byte(verbCommit)}, o), &out)
+		var verbs []Verb
+		for _, d := range out.Do {
+			verbs = append(verbs, d.Verb)
+		}
+		if !slices.Equal(verbs, c.verbs) || x.m.Past().Floor != o.Next.Name {
+			t.Errorf("%s: it does %v, not %v, and knows of %v", c.name, verbs, c.verbs, x.m.Past().Floor)
+		}
 	}
 }

@@ -33,6 +33,12 @@ func (o *Outcome) stays(m view.Member) bool {
 	return o.Next.Has(m) && o.Stay&(1<<o.Next.Rank(m.ID)) != 0
 }
 
+// ends says whether a view is over by this outcome: it is the one that ends, or earlier. With
+// all, views of other components that were earlier may well go on.
+func (o *Outcome) ends(of view.Name, all bool) bool {
+	return of == o.Of || !all && of.Less(o.Next.Name)
+}
+
 // proposal is an outcome that was accepted in a ballot.
 type proposal struct {
 	ballot  Ballot

@@ -31,6 +31,8 @@ type Past struct {
 	Floor  view.Name  // the latest view that it was in, or knows to be without it
 	Ended  view.Epoch // the group is known to have ended with this epoch; 0: it is not
 	Serial uint64     // of the last pulse
+	Last   *Outcome   // the latest outcome that is known; nil: none
+	All    bool       // the group goes on in every component
 }
 
 // New makes a member that is in no view. It does nothing before [Machine.Join].
@@ -38,7 +40,7 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("group: %w", err)
 	}
-	m := &Machine{cfg: cfg, rng: rng, self: -1, floor: cfg.Past.Floor, ended: cfg.Past.Ended, serial: cfg.Past.Serial}
+	m := &Machine{cfg: cfg, rng: rng, self: -1, floor: cfg.Past.Floor, ended: cfg.Past.Ended, serial: cfg.Past.Serial, lastWay: cfg.Past.Last}
 	m.void.Seats = cfg.Candidates
 	for i, seat := range cfg.Candidates {
 		m.peers = append(m.peers, peer{seat: seat})

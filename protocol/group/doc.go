@@ -28,6 +28,14 @@
 // who do not report are outside and know of no later view, then the reporters go on without
 // a quorum: the lives that are missing are over, and no other component can exist.
 //
+// With partition = primary there is one latest view, and its epoch is greater than all
+// before. So whoever shows that it takes an earlier one for the present is told how the
+// latest came about, by anybody who knows, and is out of its own: members of the latest view,
+// those that ask, and those that have left.
+//
+// Founders that have known no view in their lives begin together, with nothing. Otherwise
+// everybody comes into a founded view anew, and the first gives its state to the others.
+//
 // With partition = all there is no quorum: the present members of a view that hear one
 // another go on. Components that meet merge: the members of the one whose view has the lower
 // name end their view with a cut, and ask to be let into the other.

@@ -9,12 +9,7 @@ import (
 // decideCut adopts what may have been chosen already, or else finds the cut.
 func (m *Machine) decideCut(now time.Time, out *Output) {
 	c := &m.change
-	var best proposal
-	for i := range c.reports {
-		if a := c.reports[i].accepted; a.outcome != nil && (best.outcome == nil || best.ballot.Less(a.ballot)) {
-			best = a
-		}
-	}
+	best := m.bestAccepted()
 	if best.outcome != nil && canary != NoAdoption {
 		m.propose(now, best.outcome, out)
 		return
@@ -30,6 +25,26 @@ func (m *Machine) decideCut(now time.Time, out *Output) {
 	}
 	c.stage, m.staged = Filling, now
 	m.fill(out)
+}
+
+// bestAccepted is the proposal of the highest ballot that a reporter accepted. One of a
+// founding that a reporter has seen the end of is over with that.
+func (m *Machine) bestAccepted() proposal {
+	c := &m.change
+	floor := view.Epoch(0)
+	for i := range c.reports {
+		if m.current == nil && c.reports[i].have {
+			floor = max(floor, c.reports[i].floor)
+		}
+	}
+	var best proposal
+	for i := range c.reports {
+		a := c.reports[i].accepted
+		if a.outcome != nil && a.outcome.Next.Name.Epoch > floor && (best.outcome == nil || best.ballot.Less(a.ballot)) {
+			best = a
+		}
+	}
+	return best
 }
 
 // shorten is the planted bug ShortCut.

@@ -59,7 +59,6 @@ type Command struct {
 	View    *view.View
 	Cut     view.Cut
 	Whole   bool
-	Founded bool          // Install: there was nothing before, so there is no state to get
 	Former  []view.Member // Install: who comes from the same view as this member, itself included; empty if it comes from none
 	Reason  Reason
 	Missing []view.Member
@@ -105,8 +104,7 @@ type Machine struct {
 	floor    view.Name  // the latest view that this member was in or knows to be without it
 	ended    view.Epoch // the group is known to have ended with a view of this epoch
 	asked    time.Time
-	learned  view.Name // the founding without this process that was heard of last
-	lastWay  *Outcome  // how the view before the present one ended: for those who missed it
+	lastWay  *Outcome // the latest that is known: for those who missed it
 	pulseAt  time.Time
 	hurry    bool // a pulse is due at once
 	serial   uint64
@@ -263,8 +261,6 @@ func (m *Machine) dispatch(now time.Time, from int, r *wire.Reader, out *Output)
 			return false
 		}
 		m.onReject(now, of, b)
-	case verbGone:
-		return m.readGone(now, r, out)
 	case verbApart:
 		return m.readApart(now, from, r)
 	case verbRefuse:
@@ -333,31 +329,36 @@ func begin(group, fingerprint uint32, v verb, out *wire.Outbox) []byte {
 }
 
 // Decline answers, for a process that is in no view of a group, one that may count on it: who
-// asked and then left may be let in by what was under way; and a view change that wants for
-// votes has to know who is certainly out. past is what it knows if it was in the group in
-// this life, or asked to be.
+// asked and then left may be let in by what was under way; a view change or a founding that
+// wants for votes has to know who is certainly out; and who goes on in a view that this
+// process has seen end is told. past is what it knows if it was in the group in this life,
+// or asked to be.
 func Decline(self view.Member, to view.ID, group, fingerprint uint32, past Past, payload []byte, out *wire.Outbox) {
 	r := wire.NewReader(payload)
 	var name view.Name
+	counts := false
 	switch verb(r.U8()) {
 	case verbCommit:
-		if o := readOutcome(&r); o != nil && r.Done() && o.Next.Has(self) {
+		o := readOutcome(&r)
+		if counts = o != nil && o.Next.Has(self) && r.Done(); counts {
 			name = o.Next.Name
 		}
 	case verbPrepare:
-		if of := readName(&r); !r.Failed() {
-			name = of
-		}
+		name = readName(&r)
+		counts = !r.Failed()
 	case verbPulse:
 		r.Uvarint()
-		state, frozen, its := State(r.U8()), r.U8(), readName(&r)
-		if !r.Failed() && (state == In || state == Leaving) && (frozen == 1 || past.Serial > 0) {
-			name = its
-		}
+		state, frozen := State(r.U8()), r.U8()
+		name = readName(&r)
+		counts = !r.Failed() && state != Idle && (state == Asking || frozen == 1 || past.Serial > 0)
 	}
-	if name.Epoch != 0 {
-		out.End(to, wire.AllLinks, appendName(appendName(begin(group, fingerprint, verbApart, out), name), past.Floor))
+	if !counts {
+		return
 	}
+	if past.Last != nil && past.Last.ends(name, past.All) {
+		out.End(to, wire.AllLinks, appendOutcome(begin(group, fingerprint, verbCommit, out), past.Last))
+	}
+	out.End(to, wire.AllLinks, appendApart(begin(group, fingerprint, verbApart, out), name, past.Floor, false))
 }
 
 func (m *Machine) end(to int, b []byte, out *Output) {

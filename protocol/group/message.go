@@ -20,7 +20,6 @@ const (
 	verbAccepted
 	verbCommit
 	verbReject
-	verbGone
 	verbApart
 	verbRefuse
 )
@@ -52,6 +51,12 @@ func readID(r *wire.Reader) view.ID {
 		r.Fail()
 	}
 	return view.ID(v)
+}
+
+// appendApart writes that the sender is not in the view of, what the latest is that it knows,
+// and whether it is in that.
+func appendApart(b []byte, of, floor view.Name, in bool) []byte {
+	return append(appendName(appendName(b, of), floor), byte(bit(in)))
 }
 
 func appendBallot(b []byte, x Ballot) []byte {

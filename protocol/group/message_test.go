@@ -143,8 +143,7 @@ func FuzzReceive(f *testing.F) {
 		appendBallot(appendName([]byte{byte(verbAccepted)}, of), b),
 		appendOutcome([]byte{byte(verbCommit)}, small),
 		appendBallot(appendName([]byte{byte(verbReject)}, of), b),
-		appendName([]byte{byte(verbGone)}, view.Name{Epoch: 9}),
-		appendName([]byte{byte(verbApart)}, of),
+		appendApart([]byte{byte(verbApart)}, of, view.Name{Epoch: 9}, false),
 		{byte(verbRefuse), 2, 'n', 'o'},
 	}
 	for i, v := range verbs {

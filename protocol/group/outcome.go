@@ -71,21 +71,26 @@ func (m *Machine) demote(o *Outcome) {
 	o.Stay = 1<<len(stay) - 1
 }
 
-// promote orders the founders: if some have a state from before, the one whose view was the
-// latest comes first, and the others are given its state.
+// promote orders the founders. If none of them has known a view in its life, they begin
+// together, with nothing. Otherwise all come in anew, after the one with the latest state if
+// there is one, and are given what the first has: nothing tells how long ago a founder has
+// reported, and it may have been in another view since.
 func (m *Machine) promote(o *Outcome) {
-	best := -1
+	best, begin := -1, true
 	for rank, s := range o.Next.Seats {
-		if n := m.change.reports[m.index(s.ID)].lived; n.Epoch > 0 && !s.Witness &&
-			(best < 0 || m.change.reports[m.index(o.Next.Seats[best].ID)].lived.Less(n)) {
+		r := &m.change.reports[m.index(s.ID)]
+		begin = begin && r.floor == 0
+		if r.lived.Epoch > 0 && !s.Witness &&
+			(best < 0 || m.change.reports[m.index(o.Next.Seats[best].ID)].lived.Less(r.lived)) {
 			best = rank
 		}
 	}
-	o.Stay = 1<<len(o.Next.Seats) - 1
+	if begin {
+		o.Stay = 1<<len(o.Next.Seats) - 1
+	}
 	if best >= 0 {
 		first := o.Next.Seats[best]
 		o.Next.Seats = slices.Insert(slices.Delete(o.Next.Seats, best, best+1), 0, first)
-		o.Stay = 1
 	}
 }
 

@@ -77,9 +77,8 @@ func (m *Machine) alone(now time.Time, some func(candidate int) bool) bool {
 		if i == m.self || some(i) {
 			continue
 		}
-		asks := m.recent(now, i) && p.pulse.state == Asking && !m.current.Name.Less(p.pulse.name)
-		out := p.trusted && now.Sub(p.outsideAt) < forgetPulses*m.cfg.Pulse && !m.current.Name.Less(p.outside)
-		if !asks && !out || m.current.Has(p.life) && !p.apart {
+		knows, out := m.outsider(now, i)
+		if !out || m.current.Name.Less(knows) || m.current.Has(p.life) && !p.apart {
 			return false
 		}
 	}

@@ -105,14 +105,8 @@ func (m *Machine) onRefuse(now time.Time, from int, terms []byte, out *Output) {
 
 // answer tells a candidate what it seems to have missed.
 func (m *Machine) answer(now time.Time, from int, p *pulse, out *Output) {
-	if m.current == nil {
-		if m.lastWay != nil && p.state != Asking && p.name == m.lastWay.Of {
-			m.sendCommit(from, out) // it may be the only one left who can go on, and not know
-		}
-		return
-	}
 	q := &m.peers[from]
-	inside := m.current.Has(q.life)
+	inside := m.current != nil && m.current.Has(q.life)
 	switch {
 	case p.state == Asking && inside:
 		if p.name.Epoch < m.current.Name.Epoch {
@@ -122,61 +116,45 @@ func (m *Machine) answer(now time.Time, from int, p *pulse, out *Output) {
 		}
 	case p.state == Idle && inside:
 		q.apart = true // it left, and the commit that let it go is lost on us
-	case p.state != In && p.state != Leaving || p.name == m.current.Name:
-	case m.lastWay != nil && p.name == m.lastWay.Of:
-		m.sendCommit(from, out)
+	case p.state != In && p.state != Leaving:
 	case inside && m.current.Name.Less(p.name):
-		q.apart = true // it has gone on, with or without us; its commit or its Gone will come
-	case !inside && p.name.Less(m.current.Name) && !m.cfg.All:
-		b := appendName(m.begin(verbGone, out), m.current.Name)
-		m.end(from, binary.BigEndian.AppendUint64(b, uint64(q.life.Incarnation)), out)
+		q.apart = true // it has gone on, with or without us; its commit will come
+	default:
+		m.enlighten(from, p.name, out) // it may be the only one left who can go on, and not know
+	}
+}
+
+// enlighten tells one that takes a view for the present one how the latest came about that
+// is known here, if its own is over by that.
+func (m *Machine) enlighten(to int, of view.Name, out *Output) {
+	if m.lastWay != nil && m.lastWay.ends(of, m.cfg.All) {
+		m.sendCommit(to, out)
 	}
 }
 
 func (m *Machine) sendCommit(to int, out *Output) {
-	if m.lastWay != nil {
-		m.end(to, appendOutcome(m.begin(verbCommit, out), m.lastWay), out)
-	}
-}
-
-// readGone reads that the sender is in a later view without us; which of our lives it means
-// is said, for it may have heard late from a former one.
-func (m *Machine) readGone(now time.Time, r *wire.Reader, out *Output) bool {
-	name, life := readName(r), view.Incarnation(r.U64())
-	if !r.Done() {
-		return false
-	}
-	if m.current != nil && life == m.cfg.Self.Incarnation && m.current.Name.Epoch < name.Epoch && !m.cfg.All {
-		m.raiseFloor(name)
-		m.dismiss(now, WasExpelled, nil, false, out)
-	}
-	return true
+	m.end(to, appendOutcome(m.begin(verbCommit, out), m.lastWay), out)
 }
 
 // readApart reads that the sender will not come into our view.
 func (m *Machine) readApart(now time.Time, from int, r *wire.Reader) bool {
-	name, floor := readName(r), readName(r)
-	if !r.Done() {
+	name, floor, in := readName(r), readName(r), r.U8()
+	if !r.Done() || in > 1 {
 		return false
 	}
-	m.peers[from].outside, m.peers[from].outsideAt = floor, now
+	if in == 0 {
+		m.peers[from].outside, m.peers[from].outsideAt = floor, now
+	}
 	if m.current != nil && m.current.Name == name {
 		m.peers[from].apart = true
 	}
 	return true
 }
 
-func (m *Machine) raiseFloor(n view.Name) {
-	if m.floor.Less(n) {
-		m.floor = n
-	}
-}
-
 // dismiss takes this member out of its view, if it is in one.
 func (m *Machine) dismiss(now time.Time, why Reason, cut view.Cut, whole bool, out *Output) {
 	left := m.state == Leaving || why == HasLeft
 	if m.current != nil {
-		m.raiseFloor(m.current.Name)
 		if m.donor == view.Nobody {
 			m.lived = m.current.Name
 		}

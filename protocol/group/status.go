@@ -42,11 +42,7 @@ func (m *Machine) Status(now time.Time) Status {
 
 // Past is what a later membership in this group, in the same life, must know of this one.
 func (m *Machine) Past() Past {
-	p := Past{m.floor, m.ended, m.serial}
-	if m.current != nil && p.Floor.Less(m.current.Name) {
-		p.Floor = m.current.Name
-	}
-	return p
+	return Past{Floor: m.floor, Ended: m.ended, Serial: m.serial, Last: m.lastWay, All: m.cfg.All}
 }
 
 // View is the present view, or nil.

@@ -144,9 +144,6 @@ func drawGroup(r *rand.Rand, number int) cohort.GroupConfig {
 		Window:   pick(r, 0, 256, 256, 512),
 		QueueMax: pick(r, 1<<16, 1<<20), Stateful: r.IntN(4) != 0,
 	}
-	// Known and open: with partition = all, components that are founded anew by several who
-	// have a state may disagree on it (seed 278381616047504 with this line taken out).
-	g.Stateful = g.Stateful && !g.All
 	return g
 }
 
