@@ -10,7 +10,7 @@ GO       ?= go
 # Inputs and not a time: at the end of a time go test sometimes takes its own deadline for
 # a failure.
 FUZZTIME ?= 20000x
-SEEDS    ?= 25
+SEEDS    ?= 500
 
 # One goroutine owns a machine and internal/tidy refuses a second one in the pure
 # packages, so the race detector has work in these only.
@@ -59,7 +59,7 @@ lint: ## gofmt, vet, staticcheck, module sums, known vulnerabilities
 	$(GO) mod verify
 	@scripts/vulnerabilities
 
-sim: build ## the simulator: SEEDS=25 seeds of this commit, and the planted bugs that it must find
+sim: build ## the simulator: SEEDS=500 seeds of this commit (10,000 for groups), and the planted bugs that it must find
 	$(call say,simulation; make soak goes on until stopped)
 	HOLDFAST_SIM_SEED=$$(git rev-parse HEAD 2>/dev/null || true) \
 	$(GO) test -json -count=1 ./internal/sim -args -seeds=$(SEEDS) | $(VERDICT)
