@@ -15,7 +15,8 @@ import (
 // dropped for its form changes nothing that is held.
 func FuzzReceive(f *testing.F) {
 	net := busy()
-	for _, e := range net.fly {
+	for net.fly.Len() > 0 {
+		_, e := net.fly.Pop()
 		f.Add(uint8(e.from), false, e.data)
 	}
 	own := net.nodes[0].m.stamp

@@ -1,13 +1,13 @@
 package cast
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -20,8 +20,7 @@ type network struct {
 	start time.Time
 	now   time.Time
 	nodes []*member
-	fly   flight
-	seq   int
+	fly   simnet.Heap[arrival]
 	view  *view.View
 	err   error
 
@@ -61,27 +60,10 @@ type member struct {
 	handed    []Record       // everything, without its data
 }
 
-type event struct {
-	at   time.Time
-	seq  int
-	from int
-	to   int
-	data []byte
-}
-
-type flight []event
-
-func (f flight) Len() int { return len(f) }
-func (f flight) Less(i, k int) bool {
-	return f[i].at.Before(f[k].at) || f[i].at.Equal(f[k].at) && f[i].seq < f[k].seq
-}
-func (f flight) Swap(i, k int) { f[i], f[k] = f[k], f[i] }
-func (f *flight) Push(x any)   { *f = append(*f, x.(event)) }
-func (f *flight) Pop() any {
-	old := *f
-	e := old[len(old)-1]
-	*f = old[:len(old)-1]
-	return e
+// arrival is a frame on its way, its payload.
+type arrival struct {
+	from, to int
+	data     []byte
 }
 
 // newNetwork makes n members with a vote each, in their first view.
@@ -300,8 +282,7 @@ func (net *network) transmit(from, to int, frame []byte) {
 		if net.late > 0 && net.rng.Float64() < net.late {
 			at = at.Add(20 * time.Millisecond)
 		}
-		net.seq++
-		heap.Push(&net.fly, event{at: at, seq: net.seq, from: from, to: to, data: append([]byte(nil), payload...)})
+		net.fly.Push(at.Sub(net.start), arrival{from, to, append([]byte(nil), payload...)})
 	}
 }
 
@@ -313,8 +294,8 @@ func (net *network) run(d time.Duration) bool {
 	}
 	for steps := 0; net.err == nil; steps++ {
 		at, who := time.Time{}, -1
-		if len(net.fly) > 0 {
-			at = net.fly[0].at
+		if due, ok := net.fly.Next(); ok {
+			at = net.start.Add(due)
 		}
 		for i, p := range net.nodes {
 			if d := p.m.Deadline(); p.up && !d.IsZero() && (at.IsZero() || d.Before(at)) {
@@ -342,7 +323,7 @@ func (net *network) run(d time.Duration) bool {
 			}
 			continue
 		}
-		e := heap.Pop(&net.fly).(event)
+		_, e := net.fly.Pop()
 		if p := net.nodes[e.to]; p.up {
 			p.step(func() { p.m.Receive(net.now, net.view.Seats[e.from].Member, e.data, &p.out) })
 		}

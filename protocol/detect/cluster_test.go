@@ -1,13 +1,11 @@
 package detect
 
 import (
-	"container/heap"
-	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -28,8 +26,7 @@ type cluster struct {
 	loss  float64
 	cut   map[[3]int]bool // from, to, link; link 0: all
 
-	due    dues
-	serial int
+	due simnet.Heap[func()]
 
 	record func(trace.Event)
 	change func(n *node, c Change)
@@ -52,26 +49,6 @@ type packet struct {
 	from view.Member
 	link uint8
 	data []byte
-}
-
-type due struct {
-	at     time.Time
-	serial int
-	do     func()
-}
-
-type dues []due
-
-func (d dues) Len() int { return len(d) }
-func (d dues) Less(i, j int) bool {
-	return d[i].at.Before(d[j].at) || d[i].at.Equal(d[j].at) && d[i].serial < d[j].serial
-}
-func (d dues) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
-func (d *dues) Push(x any)   { *d = append(*d, x.(due)) }
-func (d *dues) Pop() any {
-	last := (*d)[len(*d)-1]
-	*d = (*d)[:len(*d)-1]
-	return last
 }
 
 func newCluster(t testing.TB, members, links int) *cluster {
@@ -114,8 +91,7 @@ func (c *cluster) start(n *node) {
 }
 
 func (c *cluster) after(d time.Duration, do func()) {
-	c.serial++
-	heap.Push(&c.due, due{c.now.Add(d), c.serial, do})
+	c.due.Push(c.now.Add(d).Sub(c.begin), do)
 }
 
 // step makes one call to a machine, with the time as its node has it, and carries out
@@ -198,7 +174,8 @@ func (c *cluster) run(d time.Duration) {
 		}
 		c.now = at
 		if n == nil {
-			heap.Pop(&c.due).(due).do()
+			_, do := c.due.Pop()
+			do()
 			continue
 		}
 		c.step(n, func(now time.Time, out *Output) { n.m.Tick(now, out) })
@@ -208,8 +185,8 @@ func (c *cluster) run(d time.Duration) {
 // next is the next thing to happen: a node's deadline, or else what is due.
 func (c *cluster) next() (time.Time, *node) {
 	at, who := c.now.Add(time.Hour), (*node)(nil)
-	if len(c.due) > 0 {
-		at = c.due[0].at
+	if due, ok := c.due.Next(); ok {
+		at = c.begin.Add(due)
 	}
 	for _, n := range c.nodes {
 		if !n.up || c.now.Before(n.paused) {
@@ -222,24 +199,4 @@ func (c *cluster) next() (time.Time, *node) {
 		}
 	}
 	return at, who
-}
-
-// sentence tells a trace event in words.
-func sentence(e trace.Event) string {
-	var b strings.Builder
-	fmt.Fprint(&b, e.Kind)
-	if e.Peer != view.Nobody {
-		fmt.Fprintf(&b, " %v", e.Peer)
-	}
-	for i, name := range e.Kind.Fields() {
-		v := [...]uint64{e.A, e.B, e.C}[i]
-		switch {
-		case name == "" || name == "channel":
-		case name == "reason":
-			fmt.Fprintf(&b, " (%v)", wire.Reason(v))
-		default:
-			fmt.Fprintf(&b, " %s=%d", name, v)
-		}
-	}
-	return b.String()
 }

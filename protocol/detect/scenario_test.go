@@ -2,12 +2,10 @@ package detect
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/datadriven"
+	"github.com/holdfast-ha/holdfast/internal/lab/scenario"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -16,84 +14,50 @@ import (
 // the expectation is the transcript (milliseconds, who, what). -rewrite writes it anew.
 // The heartbeat is 100 ms, SuspectAfter 500 ms.
 func TestScenarios(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		if strings.Contains(path, "fuzz") {
-			return
-		}
-		s := &scenario{t: t}
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			s.lines.Reset()
-			for _, line := range strings.Split(d.Input, "\n") {
-				if line = strings.TrimSpace(line); line != "" {
-					s.do(line)
-				}
-			}
-			return s.lines.String()
-		})
+	scenario.Play(t, func(t *testing.T, lines *scenario.Transcript) func(string) {
+		return (&play{t: t, lines: lines}).do
 	})
 }
 
-type scenario struct {
+// play is one file being played.
+type play struct {
 	t     *testing.T
 	c     *cluster
-	lines strings.Builder
+	lines *scenario.Transcript
 }
 
-func (s *scenario) say(who, what string) {
-	fmt.Fprintf(&s.lines, "%9.1f %-2s %s\n", float64(s.c.now.Sub(s.c.begin).Microseconds())/1000, who, what)
-}
-
-func (s *scenario) duration(text string) time.Duration {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		s.t.Fatalf("%q is not a duration", text)
-	}
-	return d
-}
+func (s *play) say(who, what string) { s.lines.Say(s.c.now.Sub(s.c.begin), who, what) }
 
 // create makes the cluster that the options describe.
-func (s *scenario) create(options map[string]string) {
-	members, links := 2, 1
-	if text := options["members"]; text != "" {
-		members, _ = strconv.Atoi(text)
-	}
-	if text := options["links"]; text != "" {
-		links, _ = strconv.Atoi(text)
-	}
-	s.c = newCluster(s.t, members, links)
-	_, s.c.perfect = options["perfect"]
-	s.c.record = func(e trace.Event) { s.say(e.Node.String(), sentence(e)) }
+func (s *play) create(in *scenario.Instruction) {
+	s.c = newCluster(s.t, in.Number(s.t, "members", 2), in.Number(s.t, "links", 1))
+	s.c.perfect = in.Has("perfect")
+	s.c.record = func(e trace.Event) { s.say(e.Node.String(), scenario.Sentence(e, nil)) }
 	s.c.change = func(n *node, c Change) {
 		s.say(n.id.String(), fmt.Sprintf("-> %v is %s", c.Peer, map[bool]string{true: "suspected", false: "trusted"}[c.Suspected]))
 	}
 }
 
-func (s *scenario) do(line string) {
-	var who []*node
-	options := map[string]string{}
-	words := strings.Fields(line)
-	for _, w := range words[1:] {
-		name, value, _ := strings.Cut(w, "=")
-		if id, err := strconv.Atoi(strings.TrimPrefix(w, "m")); s.c != nil && w[0] == 'm' && err == nil {
-			who = append(who, s.c.nodes[id-1])
-		} else {
-			options[name] = value
-		}
-	}
-	if words[0] == "cluster" {
-		s.create(options)
+func (s *play) do(line string) {
+	in := scenario.Parse(line)
+	if in.Verb == "cluster" {
+		s.create(&in)
 		return
 	}
+	var who []*node
+	for _, id := range in.Members {
+		who = append(who, s.c.nodes[id-1])
+	}
 	s.say(">", line)
-	s.act(words[0], who, options)
+	s.act(&in, who)
 }
 
-func (s *scenario) act(verb string, who []*node, options map[string]string) {
+func (s *play) act(in *scenario.Instruction, who []*node) {
 	c := s.c
-	switch verb {
+	switch in.Verb {
 	case "run":
-		for d := range options {
-			c.run(s.duration(d))
+		for d := range in.Options {
+			c.run(scenario.Duration(s.t, d))
 		}
 	case "start":
 		for _, n := range who {
@@ -105,33 +69,31 @@ func (s *scenario) act(verb string, who []*node, options map[string]string) {
 		}
 	case "pause":
 		for _, n := range who {
-			c.pause(n, s.duration(options["for"]))
+			c.pause(n, scenario.Duration(s.t, in.Options["for"]))
 		}
 	case "jump":
-		who[0].skew += s.duration(options["by"])
+		who[0].skew += scenario.Duration(s.t, in.Options["by"])
 	case "jitter":
-		who[0].jitter = s.duration(options["of"])
+		who[0].jitter = scenario.Duration(s.t, in.Options["of"])
 	case "cut", "mend":
-		link, _ := strconv.Atoi(options["link"])
-		c.cut[[3]int{int(who[0].id), int(who[1].id), link}] = verb == "cut"
-		if _, one := options["oneway"]; !one {
-			c.cut[[3]int{int(who[1].id), int(who[0].id), link}] = verb == "cut"
+		link := in.Number(s.t, "link", 0)
+		c.cut[[3]int{int(who[0].id), int(who[1].id), link}] = in.Verb == "cut"
+		if !in.Has("oneway") {
+			c.cut[[3]int{int(who[1].id), int(who[0].id), link}] = in.Verb == "cut"
 		}
 	case "verdict":
-		_, suspected := options["suspected"]
-		c.step(who[0], func(now time.Time, out *Output) { who[0].m.Suspect(now, who[1].id, suspected, out) })
+		c.step(who[0], func(now time.Time, out *Output) { who[0].m.Suspect(now, who[1].id, in.Has("suspected"), out) })
 	case "frame":
-		life, _ := strconv.ParseUint(options["life"], 10, 64)
-		from := view.Member{ID: who[1].id, Incarnation: view.Incarnation(life)}
+		from := view.Member{ID: who[1].id, Incarnation: view.Incarnation(in.Number(s.t, "life", 0))}
 		c.step(who[0], func(now time.Time, out *Output) { who[0].m.Heard(now, from, 1, out) })
 	case "status":
 		s.status()
 	default:
-		s.t.Fatalf("unknown instruction %q", verb)
+		s.t.Fatalf("unknown instruction %q", in.Verb)
 	}
 }
 
-func (s *scenario) status() {
+func (s *play) status() {
 	for _, n := range s.c.nodes {
 		if !n.up {
 			s.say(n.id.String(), "= dead")

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cockroachdb/datadriven"
+	"github.com/holdfast-ha/holdfast/internal/lab/scenario"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
@@ -22,29 +22,22 @@ import (
 //	agree m1 m2 3                    m1 learns that enough members hold m2's stream up to packet 3
 //	held m1, released m1, close m1, stall m1, stall m1 off, throttle m1, throttle m1 off
 func TestScenarios(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		s := &scenario{t: t}
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			s.lines.Reset()
-			for _, line := range strings.Split(d.Input, "\n") {
-				if line = strings.TrimSpace(line); line != "" {
-					s.do(strings.Fields(line))
-				}
-			}
-			return s.lines.String()
-		})
+	scenario.Play(t, func(t *testing.T, lines *scenario.Transcript) func(string) {
+		p := &play{t: t, lines: lines}
+		return func(line string) { p.do(strings.Fields(line)) }
 	})
 }
 
-type scenario struct {
+// play is one file being played.
+type play struct {
 	t     *testing.T
 	c     *mesh
-	lines strings.Builder
+	lines *scenario.Transcript
 }
 
-func (s *scenario) say(format string, args ...any) { fmt.Fprintf(&s.lines, format+"\n", args...) }
+func (s *play) say(format string, args ...any) { fmt.Fprintf(s.lines, format+"\n", args...) }
 
-func (s *scenario) group(options []string) {
+func (s *play) group(options []string) {
 	value := map[string]string{}
 	for _, o := range options {
 		name, v, _ := strings.Cut(o, "=")
@@ -68,7 +61,7 @@ func (s *scenario) group(options []string) {
 	}
 }
 
-func (s *scenario) do(words []string) {
+func (s *play) do(words []string) {
 	if words[0] == "group" {
 		s.group(words[1:])
 		return
@@ -123,7 +116,7 @@ func (s *scenario) do(words []string) {
 	}
 }
 
-func (s *scenario) send(n *node, rest []string) {
+func (s *play) send(n *node, rest []string) {
 	o, times := Order(0), 1
 	for _, w := range rest {
 		switch {
@@ -141,14 +134,14 @@ func (s *scenario) send(n *node, rest []string) {
 	s.step(n)
 }
 
-func (s *scenario) submit(n *node, data []byte) {
+func (s *play) submit(n *node, data []byte) {
 	at := uint64(len(n.sent) + 1)
 	n.sent = append(n.sent, record{first: at, last: at, data: append([]byte(nil), data...)})
 	s.hand(n, n, len(n.sent)-1, false)
 	s.say("m%d: packet %d is %s", n.rank+1, at, s.describe(n.sent[at-1].data))
 }
 
-func (s *scenario) hand(n, from *node, at int, early bool) {
+func (s *play) hand(n, from *node, at int, early bool) {
 	if !early {
 		n.have[from.rank]++
 	}
@@ -159,7 +152,7 @@ func (s *scenario) hand(n, from *node, at int, early bool) {
 	}
 }
 
-func (s *scenario) step(n *node) {
+func (s *play) step(n *node) {
 	for {
 		n.m.Step(s.c.now, &n.out)
 		records := make([][]byte, len(n.out.Submit))
@@ -176,14 +169,14 @@ func (s *scenario) step(n *node) {
 	}
 }
 
-func (s *scenario) tell(n *node) {
+func (s *play) tell(n *node) {
 	for _, d := range n.out.Deliver {
 		s.say("m%d delivers m%d/%d (%v)", n.rank+1, d.Rank+1, d.Number, d.Order)
 	}
 	n.out.Reset()
 }
 
-func (s *scenario) calm(who []*node) {
+func (s *play) calm(who []*node) {
 	for busy := true; busy; {
 		busy = false
 		for _, n := range who {
@@ -197,7 +190,7 @@ func (s *scenario) calm(who []*node) {
 	}
 }
 
-func (s *scenario) held(n *node) {
+func (s *play) held(n *node) {
 	count := 0
 	n.m.Held(func(h Held) bool {
 		count++
@@ -214,7 +207,7 @@ func (s *scenario) held(n *node) {
 }
 
 // describe gives a record in words.
-func (s *scenario) describe(data []byte) string {
+func (s *play) describe(data []byte) string {
 	r := wire.NewReader(data)
 	head := r.U8()
 	text := ""

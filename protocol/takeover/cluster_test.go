@@ -1,13 +1,12 @@
 package takeover
 
 import (
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -31,8 +30,7 @@ type cluster struct {
 	loss   float64
 	cut    map[[3]int]bool // from, to, link; link 0: all
 
-	due    dues
-	serial int
+	due simnet.Heap[func()]
 
 	record func(trace.Event)
 	tell   func(n *node, what string)
@@ -72,26 +70,6 @@ type packet struct {
 	data []byte
 }
 
-type due struct {
-	at     time.Time
-	serial int
-	do     func()
-}
-
-type dues []due
-
-func (d dues) Len() int { return len(d) }
-func (d dues) Less(i, j int) bool {
-	return d[i].at.Before(d[j].at) || d[i].at.Equal(d[j].at) && d[i].serial < d[j].serial
-}
-func (d dues) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
-func (d *dues) Push(x any)   { *d = append(*d, x.(due)) }
-func (d *dues) Pop() any {
-	last := (*d)[len(*d)-1]
-	*d = (*d)[:len(*d)-1]
-	return last
-}
-
 func newCluster(t testing.TB, priorities ...uint8) *cluster {
 	c := &cluster{
 		t: t, begin: time.Unix(1000000000, 0).UTC(), links: 1,
@@ -109,8 +87,7 @@ func newCluster(t testing.TB, priorities ...uint8) *cluster {
 }
 
 func (c *cluster) after(d time.Duration, do func()) {
-	c.serial++
-	heap.Push(&c.due, due{c.now.Add(d), c.serial, do})
+	c.due.Push(c.now.Add(d).Sub(c.begin), do)
 }
 
 // start begins a new life of a node.
@@ -310,7 +287,8 @@ func (c *cluster) run(d time.Duration) {
 		}
 		c.now = at
 		if n == nil {
-			heap.Pop(&c.due).(due).do()
+			_, do := c.due.Pop()
+			do()
 			continue
 		}
 		c.step(n, func(out *Output) { n.m.Tick(c.now, out) })
@@ -323,8 +301,8 @@ func (c *cluster) run(d time.Duration) {
 // next is the next thing to happen: a node's deadline, or else what is due.
 func (c *cluster) next() (time.Time, *node) {
 	at, who := c.now.Add(time.Hour), (*node)(nil)
-	if len(c.due) > 0 {
-		at = c.due[0].at
+	if due, ok := c.due.Next(); ok {
+		at = c.begin.Add(due)
 	}
 	for _, n := range c.nodes {
 		if !n.up || c.now.Before(n.paused) {
@@ -335,31 +313,4 @@ func (c *cluster) next() (time.Time, *node) {
 		}
 	}
 	return at, who
-}
-
-func (c *cluster) stamp() string {
-	return fmt.Sprintf("%9.1f", float64(c.now.Sub(c.begin).Microseconds())/1000)
-}
-
-// sentence tells a trace event with reasons in words.
-func sentence(e trace.Event) string {
-	var b strings.Builder
-	fmt.Fprint(&b, e.Kind)
-	if e.Peer != view.Nobody {
-		fmt.Fprintf(&b, " %v", e.Peer)
-	}
-	for i, name := range e.Kind.Fields() {
-		v := [...]uint64{e.A, e.B, e.C}[i]
-		switch {
-		case name == "":
-		case name == "channel":
-		case name == "reason" && e.Kind == trace.Dropped:
-			fmt.Fprintf(&b, " (%v)", wire.Reason(v))
-		case name == "reason":
-			fmt.Fprintf(&b, " (%v)", Reason(v))
-		default:
-			fmt.Fprintf(&b, " %s=%d", name, v)
-		}
-	}
-	return b.String()
 }

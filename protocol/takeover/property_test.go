@@ -31,7 +31,7 @@ type judge struct {
 func newJudge(t *testing.T, c *cluster, seed uint64) *judge {
 	j := &judge{c: c, seed: seed, holders: map[view.Epoch]view.Member{}, last: map[view.Member]view.Epoch{}}
 	note := func(who, what string) {
-		if j.lines = append(j.lines, fmt.Sprintf("%s %s %s", c.stamp(), who, what)); len(j.lines) > 300 {
+		if j.lines = append(j.lines, fmt.Sprintf("%9.1f %s %s", float64(c.now.Sub(c.begin).Microseconds())/1000, who, what)); len(j.lines) > 300 {
 			j.lines = j.lines[150:]
 		}
 	}

@@ -2,12 +2,9 @@ package takeover
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"testing"
-	"time"
 
-	"github.com/cockroachdb/datadriven"
+	"github.com/holdfast-ha/holdfast/internal/lab/scenario"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -15,103 +12,70 @@ import (
 // TestScenarios runs the text files: each line of a scenario is an instruction, and
 // the expectation is the transcript (milliseconds, who, what). -rewrite writes it anew.
 func TestScenarios(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		s := &scenario{t: t}
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			s.lines.Reset()
-			for _, line := range strings.Split(d.Input, "\n") {
-				if line = strings.TrimSpace(line); line != "" {
-					s.do(line)
-				}
-			}
-			return s.lines.String()
-		})
+	scenario.Play(t, func(t *testing.T, lines *scenario.Transcript) func(string) {
+		return (&play{t: t, lines: lines}).do
 	})
 }
 
-type scenario struct {
+// play is one file being played.
+type play struct {
 	t     *testing.T
 	c     *cluster
-	lines strings.Builder
+	lines *scenario.Transcript
 }
 
-func (s *scenario) say(who, what string) {
-	fmt.Fprintf(&s.lines, "%s %-2s %s\n", s.c.stamp(), who, what)
+func (s *play) say(who, what string) { s.lines.Say(s.c.now.Sub(s.c.begin), who, what) }
+
+// sentence tells a trace event in words.
+func sentence(e trace.Event) string {
+	return scenario.Sentence(e, func(v uint64) fmt.Stringer { return Reason(v) })
 }
 
-// words splits an instruction into members, and what is written name=value or bare.
-func (s *scenario) words(line string) (verb string, who []*node, options map[string]string) {
-	options = map[string]string{}
-	for i, w := range strings.Fields(line) {
-		name, value, _ := strings.Cut(w, "=")
-		id, err := strconv.Atoi(strings.TrimPrefix(w, "m"))
-		switch {
-		case i == 0:
-			verb = w
-		case s.c != nil && w[0] == 'm' && err == nil:
-			who = append(who, s.c.nodes[id-1])
-		default:
-			options[name] = value
-		}
-	}
-	return verb, who, options
-}
-
-func (s *scenario) duration(text string) time.Duration {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		s.t.Fatalf("%q is not a duration", text)
-	}
-	return d
-}
-
-func (s *scenario) create(options map[string]string) {
-	priorities := []uint8{150, 100, 50}
-	if text := options["members"]; text != "" {
-		n, _ := strconv.Atoi(text)
-		priorities = priorities[:n]
-	} else {
-		priorities = priorities[:2]
-	}
-	s.c = newCluster(s.t, priorities...)
-	if text := options["links"]; text != "" {
-		s.c.links, _ = strconv.Atoi(text)
-	}
-	_, s.c.preempt = options["preempt"]
-	_, s.c.remember = options["remember"]
+func (s *play) create(in *scenario.Instruction) {
+	s.c = newCluster(s.t, []uint8{150, 100, 50}[:in.Number(s.t, "members", 2)]...)
+	s.c.links = in.Number(s.t, "links", 1)
+	s.c.preempt, s.c.remember = in.Has("preempt"), in.Has("remember")
 	s.c.record = func(e trace.Event) { s.say(e.Node.String(), sentence(e)) }
 	s.c.tell = func(n *node, what string) { s.say(n.id.String(), what) }
 }
 
-func (s *scenario) do(line string) {
-	verb, who, options := s.words(line)
-	if verb == "cluster" {
-		s.create(options)
+func (s *play) do(line string) {
+	in := scenario.Parse(line)
+	if in.Verb == "cluster" {
+		s.create(&in)
 		return
 	}
-	c := s.c
+	var who []*node
+	for _, id := range in.Members {
+		who = append(who, s.c.nodes[id-1])
+	}
 	s.say(">", line)
-	switch verb {
+	s.act(&in, who)
+}
+
+func (s *play) act(in *scenario.Instruction, who []*node) {
+	c := s.c
+	switch in.Verb {
 	case "run":
-		for d := range options {
-			c.run(s.duration(d))
+		for d := range in.Options {
+			c.run(scenario.Duration(s.t, d))
 		}
 	case "start", "crash", "stop", "down", "up", "synced", "unsynced", "proven", "unproven":
 		for _, n := range who {
-			s.each(verb, n)
+			s.each(in.Verb, n)
 		}
 	case "pause":
-		c.pause(who[0], s.duration(options["for"]))
+		c.pause(who[0], scenario.Duration(s.t, in.Options["for"]))
 	case "switch":
 		s.handOver(who)
 	case "cut", "mend":
-		s.wire(verb == "cut", who, options)
+		s.wire(in, who)
 	case "service":
 		for v, name := range verbNames {
-			if text, there := options[name]; there && text == "never" {
+			if text, there := in.Options[name]; there && text == "never" {
 				who[0].service[Verb(v)] = -1
 			} else if there {
-				who[0].service[Verb(v)] = s.duration(text)
+				who[0].service[Verb(v)] = scenario.Duration(s.t, text)
 			}
 		}
 	case "record":
@@ -124,11 +88,11 @@ func (s *scenario) do(line string) {
 	case "status":
 		s.status()
 	default:
-		s.t.Fatalf("unknown instruction %q", line)
+		s.t.Fatalf("unknown instruction %q", in.Verb)
 	}
 }
 
-func (s *scenario) each(verb string, n *node) {
+func (s *play) each(verb string, n *node) {
 	c := s.c
 	step := func(call func(*Output)) {
 		if n.up {
@@ -157,7 +121,7 @@ func (s *scenario) each(verb string, n *node) {
 }
 
 // handOver asks the first member to hand over to the second, or to the best.
-func (s *scenario) handOver(who []*node) {
+func (s *play) handOver(who []*node) {
 	to := view.Nobody
 	if len(who) > 1 {
 		to = who[1].id
@@ -171,15 +135,15 @@ func (s *scenario) handOver(who []*node) {
 
 // wire cuts or mends the way from the first member to the second; both ways unless
 // oneway, on all links unless link= is given.
-func (s *scenario) wire(cut bool, who []*node, options map[string]string) {
-	link, _ := strconv.Atoi(options["link"])
+func (s *play) wire(in *scenario.Instruction, who []*node) {
+	cut, link := in.Verb == "cut", in.Number(s.t, "link", 0)
 	s.c.cut[[3]int{int(who[0].id), int(who[1].id), link}] = cut
-	if _, one := options["oneway"]; !one {
+	if !in.Has("oneway") {
 		s.c.cut[[3]int{int(who[1].id), int(who[0].id), link}] = cut
 	}
 }
 
-func (s *scenario) status() {
+func (s *play) status() {
 	for _, n := range s.c.nodes {
 		if !n.up {
 			s.say(n.id.String(), "= dead")

@@ -2,12 +2,12 @@ package transfer
 
 import (
 	"bytes"
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
@@ -27,8 +27,7 @@ type world struct {
 	rate, queue float64      // of the narrowest link: bytes a second (0: any), and bytes that wait there
 	busy        [4]time.Time // until when it is, by receiver
 
-	due      dues
-	serial   int
+	due      simnet.Heap[func()]
 	frames   int
 	complain func(what string)
 
@@ -55,26 +54,6 @@ type packet struct {
 	data []byte
 }
 
-type due struct {
-	at     time.Time
-	serial int
-	do     func()
-}
-
-type dues []due
-
-func (d dues) Len() int { return len(d) }
-func (d dues) Less(i, j int) bool {
-	return d[i].at.Before(d[j].at) || d[i].at.Equal(d[j].at) && d[i].serial < d[j].serial
-}
-func (d dues) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
-func (d *dues) Push(x any)   { *d = append(*d, x.(due)) }
-func (d *dues) Pop() any {
-	last := (*d)[len(*d)-1]
-	*d = (*d)[:len(*d)-1]
-	return last
-}
-
 func member(id int) view.Member {
 	return view.Member{ID: view.ID(id), Incarnation: view.Incarnation(10 + id)}
 }
@@ -98,8 +77,7 @@ func newWorld(t testing.TB, members int, seed uint64, complain func(string)) *wo
 func (w *world) joiner() *node { return w.nodes[0] }
 
 func (w *world) after(d time.Duration, do func()) {
-	w.serial++
-	heap.Push(&w.due, due{w.now.Add(d), w.serial, do})
+	w.due.Push(w.now.Add(d).Sub(w.begin), do)
 }
 
 // step makes one call to a machine and carries out what it puts out.
@@ -231,8 +209,8 @@ func (w *world) run(d time.Duration, stop func() bool) bool {
 	end := w.now.Add(d)
 	for !stop() {
 		at, who := end.Add(1), (*node)(nil)
-		if len(w.due) > 0 {
-			at = w.due[0].at
+		if due, ok := w.due.Next(); ok {
+			at = w.begin.Add(due)
 		}
 		for _, n := range w.nodes {
 			if n.up && !w.now.Before(n.paused) {
@@ -249,7 +227,8 @@ func (w *world) run(d time.Duration, stop func() bool) bool {
 			w.now = at
 		}
 		if who == nil {
-			heap.Pop(&w.due).(due).do()
+			_, do := w.due.Pop()
+			do()
 			continue
 		}
 		w.step(who, func(out *Output) { who.m.Tick(w.now, out) })
