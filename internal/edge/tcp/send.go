@@ -1,8 +1,6 @@
 package tcp
 
 import (
-	"fmt"
-
 	"github.com/holdfast-ha/holdfast/internal/edge/seal"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -16,7 +14,10 @@ import (
 // that nothing was queued: a member is not configured, or none is on the link, the frame
 // is longer than [wire.FrameMax], or [seal.ErrExhausted].
 func (t *Transport) Send(e wire.Envelope) error {
-	if err := t.checkSend(&e); err != nil {
+	if err := t.seal.Check(e.Frame); err != nil {
+		return &OpError{Op: "send", Err: err}
+	}
+	if err := t.reach.Check(&e); err != nil {
 		return &OpError{Op: "send", Err: err}
 	}
 	if e.To != view.Everyone {
@@ -45,51 +46,6 @@ func (t *Transport) push(m *peer, number uint8, unit []byte) {
 		}
 		w.out.Add(1, len(unit))
 	}
-}
-
-// checkSend finds why an envelope cannot be sent.
-func (t *Transport) checkSend(e *wire.Envelope) error {
-	if err := t.seal.Check(e.Frame); err != nil {
-		return err
-	}
-	if int(e.Link) > len(t.ports) {
-		return fmt.Errorf("there is no link %d; there are %d", e.Link, len(t.ports))
-	}
-	if e.To != view.Everyone {
-		return t.checkReceiver(e.To, e.Link)
-	}
-	var last error
-	reached := false
-	for _, id := range e.Members {
-		if id == t.Self().ID {
-			continue
-		}
-		err := t.checkReceiver(id, e.Link)
-		if t.peers[id] == nil {
-			return err
-		}
-		reached = reached || err == nil
-		last = err
-	}
-	if !reached && last == nil {
-		return fmt.Errorf("a frame for everyone names nobody but %v itself", t.Self().ID)
-	}
-	if !reached {
-		return last
-	}
-	return nil
-}
-
-// checkReceiver finds why a member cannot be sent to over a link.
-func (t *Transport) checkReceiver(id view.ID, number uint8) error {
-	m := t.peers[id]
-	switch {
-	case m == nil:
-		return fmt.Errorf("%v is not another configured member", id)
-	case number != wire.AllLinks && m.ways[number-1].Size == 0:
-		return fmt.Errorf("%v is not on %s", id, t.ports[number-1].name)
-	}
-	return nil
 }
 
 // Flush sends what is queued, as far as the kernel has room; what it has none for leaves

@@ -57,6 +57,7 @@ type Config struct {
 // Transport is the set of links of one member. See the package for its rules.
 type Transport struct {
 	seal    *seal.Sealer
+	reach   *link.Reach
 	cluster string
 	ports   []*port
 	peers   map[view.ID]*peer
@@ -96,7 +97,7 @@ func open(c Config) (*Transport, error) {
 		return nil, err
 	}
 	t := &Transport{
-		seal: sealer, cluster: c.Cluster, peers: map[view.ID]*peer{}, clock: time.Now,
+		seal: sealer, reach: link.NewReach(c.Self.ID, c.Links), cluster: c.Cluster, peers: map[view.ID]*peer{}, clock: time.Now,
 		unit: make([]byte, 0, unitMax), inbox: make([]byte, unitMax+readMax),
 	}
 	for i := range c.Links {

@@ -1,8 +1,6 @@
 package udp
 
 import (
-	"fmt"
-
 	"github.com/holdfast-ha/holdfast/internal/edge/seal"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -19,7 +17,10 @@ import (
 // An error means that nothing was queued: a member is not configured, or none is on the
 // link, the frame is longer than [wire.FrameMax], or [ErrExhausted].
 func (t *Transport) Send(e wire.Envelope) error {
-	if err := t.checkSend(&e); err != nil {
+	if err := t.seal.Check(e.Frame); err != nil {
+		return &OpError{Op: "send", Err: err}
+	}
+	if err := t.reach.Check(&e); err != nil {
 		return &OpError{Op: "send", Err: err}
 	}
 	scope := seal.Member
@@ -36,51 +37,6 @@ func (t *Transport) Send(e wire.Envelope) error {
 		if p.paths[i].Size != 0 && (e.Link == wire.AllLinks || int(e.Link) == i+1) {
 			l.push(b, at, &p.paths[i])
 		}
-	}
-	return nil
-}
-
-// checkSend finds why an envelope cannot be sent.
-func (t *Transport) checkSend(e *wire.Envelope) error {
-	if err := t.seal.Check(e.Frame); err != nil {
-		return err
-	}
-	if int(e.Link) > len(t.links) {
-		return fmt.Errorf("there is no link %d; there are %d", e.Link, len(t.links))
-	}
-	if e.To != view.Everyone {
-		return t.checkReceiver(e.To, e.Link)
-	}
-	var last error
-	reached := false
-	for _, id := range e.Members {
-		if id == t.Self().ID {
-			continue
-		}
-		if t.peer(id) == nil {
-			return t.checkReceiver(id, e.Link)
-		}
-		err := t.checkReceiver(id, e.Link)
-		reached = reached || err == nil
-		last = err
-	}
-	if !reached && last == nil {
-		return fmt.Errorf("a frame for everyone names nobody but %v itself", t.Self().ID)
-	}
-	if !reached {
-		return last
-	}
-	return nil
-}
-
-// checkReceiver finds why a member cannot be sent to over a link.
-func (t *Transport) checkReceiver(id view.ID, number uint8) error {
-	p := t.peer(id)
-	switch {
-	case p == nil:
-		return fmt.Errorf("%v is not another configured member", id)
-	case number != wire.AllLinks && p.paths[number-1].Size == 0:
-		return fmt.Errorf("%v is not on %s", id, t.links[number-1].name)
 	}
 	return nil
 }

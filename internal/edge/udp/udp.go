@@ -67,7 +67,8 @@ type Config struct {
 
 // Transport is the set of links of one member. See the package for its rules.
 type Transport struct {
-	seal *seal.Sealer
+	seal  *seal.Sealer
+	reach *link.Reach
 
 	links []*port
 	peers []*peer // by ID; a map would be asked several times for each datagram
@@ -98,7 +99,7 @@ func open(c Config) (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Transport{seal: sealer, arena: make([]byte, arenaSize), clock: time.Now}
+	t := &Transport{seal: sealer, reach: link.NewReach(c.Self.ID, c.Links), arena: make([]byte, arenaSize), clock: time.Now}
 	t.inbox.init()
 	for i := range c.Links {
 		l, err := openPort(&c.Links[i], i, c.ReceiveBuffer, c.SendBuffer)
