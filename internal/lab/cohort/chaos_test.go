@@ -122,8 +122,7 @@ func (c *chaos) comeOrGo(name string) string {
 		c.tell("join", name)
 		return "join " + name
 	}
-	// Of a member that leaves while its queue is full, events are discarded.
-	if !c.mayFall(name) || c.queue > 0 {
+	if !c.mayFall(name) {
 		return ""
 	}
 	c.out[name] = true
