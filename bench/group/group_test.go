@@ -1,67 +1,10 @@
 package group
 
 import (
-	"net"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("needs root, and CI must skip nothing")
-	}
-	t.Skip("needs root: run sudo -E go test ./bench/group")
-}
-
-// Every machine reaches every other, and a multicast group reaches the others.
-func TestBedCarries(t *testing.T) {
-	needRoot(t)
-	bed, err := OpenBed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer bed.Close()
-	everyone := &net.UDPAddr{IP: net.IPv4(233, 252, 0, 1), Port: 7000} // documentation's group, RFC 6676
-	open := func(n *Node) (own, group *net.UDPConn) {
-		err := n.space.Do(func() (err error) {
-			if own, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(n.Address), Port: 7001}); err != nil {
-				return err
-			}
-			inside, err := net.InterfaceByName(device)
-			if err != nil {
-				return err
-			}
-			group, err = net.ListenMulticastUDP("udp4", inside, everyone)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { own.Close(); group.Close() })
-		return own, group
-	}
-	first, _ := open(bed.Nodes[0])
-	for _, n := range bed.Nodes[1:] {
-		own, group := open(n)
-		for to, conn := range map[*net.UDPAddr]*net.UDPConn{{IP: net.ParseIP(n.Address), Port: 7001}: own, everyone: group} {
-			if _, err := first.WriteToUDP([]byte("hello"), to); err != nil {
-				t.Fatal(err)
-			}
-			conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-			got := make([]byte, 100)
-			if size, _, err := conn.ReadFromUDP(got); err != nil || string(got[:size]) != "hello" {
-				t.Errorf("%s at %v: %q, %v", n.Name, to, got[:size], err)
-			}
-		}
-	}
-}
 
 func TestViewLines(t *testing.T) {
 	for _, c := range []struct {

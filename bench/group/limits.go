@@ -6,10 +6,6 @@ const (
 	// Members of every group.
 	Members = 3
 
-	// carrierMost is how long the kernel may take to find out that the cables are in.
-	carrierMost  = 10 * time.Second
-	carrierEvery = time.Millisecond
-
 	// buildMost bounds a compiler: NATS takes half a minute on two cores the first time.
 	buildMost = 5 * time.Minute
 

@@ -39,7 +39,7 @@ func launch(n *Node, folder string, in io.Reader, out io.Writer, name string, ar
 	if out != nil {
 		p.command.Stdout = out
 	}
-	if err := n.space.Start(p.command); err != nil {
+	if err := n.machine.Start(p.command); err != nil {
 		return nil, &OpError{fmt.Sprintf("start %s on %s", name, n.Name), err}
 	}
 	go func() {

@@ -123,6 +123,37 @@ func TestFaultsAreWhatTheySayAndMendEndsThem(t *testing.T) {
 	}
 }
 
+func TestAMulticastGroupReachesTheOthers(t *testing.T) {
+	s := open(t, "a", "b", "c")
+	everyone := &net.UDPAddr{IP: net.IPv4(233, 252, 0, 1), Port: 7000} // documentation's group, RFC 6676
+	var heard []*net.UDPConn
+	for _, name := range []string{"b", "c"} {
+		err := s.Machine(name).Do(func() error {
+			inside, err := net.InterfaceByName("net0")
+			if err != nil {
+				return err
+			}
+			c, err := net.ListenMulticastUDP("udp4", inside, everyone)
+			heard = append(heard, c)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func() { heard[0].Close(); heard[1].Close() }()
+	if _, err := listen(t, s.Machine("a")).WriteTo([]byte("hello"), everyone); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range heard {
+		c.SetReadDeadline(time.Now().Add(patience))
+		got := make([]byte, 16)
+		if size, _, err := c.ReadFromUDP(got); err != nil || string(got[:size]) != "hello" {
+			t.Errorf("%q, %v", got[:size], err)
+		}
+	}
+}
+
 func TestAMachineThatIsNotThereIsAMistake(t *testing.T) {
 	s := open(t, "a")
 	defer func() {
