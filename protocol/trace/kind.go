@@ -23,7 +23,7 @@ const (
 	Proven       // the peer holds all that was sent. A: up to. B: objects
 	Behind       // the peer does not, any more. A: objects unconfirmed
 	Diverged     // the peer's digest differs. A: up to. B: ours. C: theirs
-	Overflow     // a bound was reached. A: the bound, see stateproxy's limits.go. B: its value
+	Overflow     // a bound was reached. A: the bound, a Bound of the machine that tells, see its limits.go. B: its value
 	Refused      // an object was not taken. A: key bytes. B: state bytes
 	PeerAway     // the peer stopped confirming; nothing is queued for it
 
