@@ -53,10 +53,12 @@ lint: ## gofmt, vet, staticcheck, module sums, known vulnerabilities
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	$(call say,go vet)
 	$(GO) vet ./...
+	cd bench/peers && $(GO) vet ./...
 	$(call say,staticcheck)
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
 	$(call say,module sums and vulnerabilities)
 	$(GO) mod verify
+	cd bench/peers && $(GO) mod verify
 	@scripts/vulnerabilities
 
 sim: build ## the simulator: SEEDS=500 seeds of this commit (10,000 for groups), and the planted bugs that it must find
