@@ -1,13 +1,11 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-ha/holdfast/internal/config"
@@ -67,18 +65,11 @@ func (p *Program) writeGroup(a *groupAnswers) error {
 		files.Members = append(files.Members, m)
 	}
 	written, err := files.Write(a.folder)
-	var diags hcl.Diagnostics
-	if errors.As(err, &diags) {
-		_ = config.Print(p.Errors, diags)
-		return wrongUse("nothing was written: the answers do not make a working group")
-	}
 	if err != nil {
-		return fmt.Errorf("nothing was written: %w", err)
+		return p.nothingWritten(err, "group")
 	}
 	if a.asJSON {
-		return p.writeJSON(struct {
-			Written []string `json:"written"`
-		}{written})
+		return p.printWritten(written)
 	}
 	file := filepath.Join(installed, a.cluster+".hcl")
 	fmt.Fprintf(p.Output, "wrote %s\n\nOn each machine, with its own file:\n\n", strings.Join(written, ", "))

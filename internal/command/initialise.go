@@ -66,18 +66,11 @@ func (p *Program) writePair(a *answers) error {
 		return err
 	}
 	written, err := pair.Write(a.folder)
-	var diags hcl.Diagnostics
-	if errors.As(err, &diags) {
-		_ = config.Print(p.Errors, diags)
-		return wrongUse("nothing was written: the answers do not make a working pair")
-	}
 	if err != nil {
-		return fmt.Errorf("nothing was written: %w", err)
+		return p.nothingWritten(err, "pair")
 	}
 	if a.asJSON {
-		return p.writeJSON(struct {
-			Written []string `json:"written"`
-		}{written})
+		return p.printWritten(written)
 	}
 	fmt.Fprintf(p.Output, "wrote %s\n\nOn each node, with its own file:\n\n", strings.Join(written, ", "))
 	file := filepath.Join(installed, pair.Cluster+".hcl")
@@ -87,6 +80,23 @@ func (p *Program) writePair(a *answers) error {
 	fmt.Fprintf(p.Output, "\nand there, as root:\n\n  holdfast check %s\n  holdfast run -c %s\n\n", file, file)
 	_, err = fmt.Fprintf(p.Output, "Then ask either node: holdfast status\n")
 	return err
+}
+
+// nothingWritten tells why files could not be written, mistakes in the answers one by one.
+func (p *Program) nothingWritten(err error, what string) error {
+	var diags hcl.Diagnostics
+	if errors.As(err, &diags) {
+		_ = config.Print(p.Errors, diags)
+		return wrongUse("nothing was written: the answers do not make a working %s", what)
+	}
+	return fmt.Errorf("nothing was written: %w", err)
+}
+
+// printWritten tells the paths as JSON.
+func (p *Program) printWritten(paths []string) error {
+	return p.writeJSON(struct {
+		Written []string `json:"written"`
+	}{paths})
 }
 
 // pair makes the pair of what was said; what is missing is told at once.
