@@ -6,53 +6,52 @@ import (
 	"time"
 )
 
+// campaign founds a group of each shape, lets something happen to it, and hears the judges
+// when it is calm again.
+func campaign(t *testing.T, seed uint64, shapes []shape, faults func(w *world)) {
+	t.Helper()
+	for _, s := range shapes {
+		t.Run(s.String(), func(t *testing.T) {
+			w := newWorld(t, s, seed)
+			w.found()
+			faults(w)
+			w.calm()
+		})
+	}
+}
+
 func TestTheSurvivorsOfKillsGoOn(t *testing.T) {
-	for _, s := range []shape{
+	campaign(t, 1, []shape{
 		{members: 5, transport: "udp", engine: "sequencer", suspect: 100 * time.Millisecond},
 		{members: 5, transport: "multicast", engine: "lamport", suspect: 100 * time.Millisecond},
 		{members: 5, transport: "tcp", engine: "isis", suspect: 100 * time.Millisecond},
-	} {
-		t.Run(s.String(), func(t *testing.T) {
-			w := newWorld(t, s, 1)
-			w.found()
-			w.killAndReturn(w.seniors()[0])
-			w.killAndReturn(w.seniors()[1:3]...)
-			w.killAndReturn(w.seniors()[:2]...)
-			w.cascade(w.seniors()[0], w.seniors()[1])
-			w.cascade(w.seniors()[4], w.seniors()[0])
-			w.killAndReturnAtOnce(w.seniors()[2])
-			w.calm()
-		})
-	}
+	}, func(w *world) {
+		w.killAndReturn(w.seniors()[0])
+		w.killAndReturn(w.seniors()[1:3]...)
+		w.killAndReturn(w.seniors()[:2]...)
+		w.cascade(w.seniors()[0], w.seniors()[1])
+		w.cascade(w.seniors()[4], w.seniors()[0])
+		w.killAndReturnAtOnce(w.seniors()[2])
+	})
 }
 
 func TestTheStateIsGivenThoughItsDonorIsKilled(t *testing.T) {
-	for _, s := range []shape{
+	campaign(t, 2, []shape{
 		{members: 5, transport: "udp", ballast: 8 << 20},
 		{members: 5, transport: "tcp", ballast: 8 << 20},
-	} {
-		t.Run(s.String(), func(t *testing.T) {
-			w := newWorld(t, s, 2)
-			w.found()
-			w.killDonor(w.seniors()[4])
-			w.calm()
-		})
-	}
+	}, func(w *world) {
+		w.killDonor(w.seniors()[4])
+	})
 }
 
 func TestWhoStandsStillIsExpelledAndComesBack(t *testing.T) {
-	for _, s := range []shape{
+	campaign(t, 3, []shape{
 		{members: 3, transport: "multicast", engine: "sequencer"},
 		{members: 5, transport: "tcp", engine: "lamport"},
-	} {
-		t.Run(s.String(), func(t *testing.T) {
-			w := newWorld(t, s, 3)
-			w.found()
-			w.freeze(w.seniors()[0])
-			w.blink()
-			w.calm()
-		})
-	}
+	}, func(w *world) {
+		w.freeze(w.seniors()[0])
+		w.blink()
+	})
 }
 
 func TestAPartitionLeavesOneGroupAndAllMeetAgain(t *testing.T) {
@@ -76,74 +75,49 @@ func TestAPartitionLeavesOneGroupAndAllMeetAgain(t *testing.T) {
 			w.estrange(w.seniors()[2], w.seniors()[3], false)
 		}},
 	} {
-		t.Run(c.shape.String(), func(t *testing.T) {
-			w := newWorld(t, c.shape, 4)
-			w.found()
-			c.faults(w)
-			w.calm()
-		})
+		campaign(t, 4, []shape{c.shape}, c.faults)
 	}
 }
 
 func TestPartsThatGoOnApartMerge(t *testing.T) {
-	for _, s := range []shape{
+	campaign(t, 5, []shape{
 		{members: 5, transport: "udp", engine: "lamport", partition: "all"},
 		{members: 4, transport: "tcp", engine: "isis", partition: "all"},
-	} {
-		t.Run(s.String(), func(t *testing.T) {
-			w := newWorld(t, s, 5)
-			w.found()
-			w.split(w.names[:2]...)
-			w.split(w.names[3:]...)
-			w.killAndReturn(w.seniors()[0])
-			w.calm()
-		})
-	}
+	}, func(w *world) {
+		w.split(w.names[:2]...)
+		w.split(w.names[3:]...)
+		w.killAndReturn(w.seniors()[0])
+	})
 }
 
 func TestLossDelaysAndLosesNothing(t *testing.T) {
-	for _, s := range []shape{
+	campaign(t, 6, []shape{
 		{members: 3, transport: "udp", engine: "sequencer"},
 		{members: 3, transport: "multicast", engine: "isis"},
 		{members: 3, transport: "tcp", engine: "lamport", suspect: 500 * time.Millisecond},
-	} {
-		t.Run(s.String(), func(t *testing.T) {
-			w := newWorld(t, s, 6)
-			w.found()
-			w.lose(5, 2*time.Second)
-			w.lose(20, 2*time.Second)
-			w.must(w.net.Mend())
-			w.calm()
-		})
-	}
+	}, func(w *world) {
+		w.lose(5, 2*time.Second)
+		w.lose(20, 2*time.Second)
+		w.must(w.net.Mend())
+	})
 }
 
 func TestAStormOfJoinsAndLeaves(t *testing.T) {
-	for _, s := range []shape{
+	campaign(t, 7, []shape{
 		{members: 5, transport: "udp", engine: "sequencer"},
 		{members: 5, transport: "tcp", engine: "isis"},
-	} {
-		t.Run(s.String(), func(t *testing.T) {
-			w := newWorld(t, s, 7)
-			w.found()
-			w.storm(25)
-			w.calm()
-		})
-	}
+	}, func(w *world) {
+		w.storm(25)
+	})
 }
 
 func TestASlowConsumerIsNamedByAll(t *testing.T) {
-	for _, s := range []shape{
+	campaign(t, 8, []shape{
 		{members: 3, transport: "udp", queue: 100 << 10},
 		{members: 3, transport: "tcp", queue: 100 << 10},
-	} {
-		t.Run(s.String(), func(t *testing.T) {
-			w := newWorld(t, s, 8)
-			w.found()
-			w.slow(w.seniors()[1])
-			w.calm()
-		})
-	}
+	}, func(w *world) {
+		w.slow(w.seniors()[1])
+	})
 }
 
 func TestAWitnessKeepsAPairGoing(t *testing.T) {
