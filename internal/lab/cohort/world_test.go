@@ -346,13 +346,20 @@ func (w *world) kill(names ...string) {
 		at = w.current[name].process.Kill()
 	}
 	survivors := slices.DeleteFunc(w.others(names...), func(n string) bool { return w.current[n].view == nil })
+	without := func(v *cohort.Record) bool {
+		return !slices.ContainsFunc(names, func(n string) bool { return slices.Contains(v.Members, n) })
+	}
 	w.await("in a view without "+strings.Join(names, " "), func() bool {
 		for _, name := range survivors {
-			for _, v := range w.current[name].since(at, cohort.Viewed) {
-				without := !slices.ContainsFunc(names, func(n string) bool { return slices.Contains(v.Members, n) })
-				if _, known := from[name]; without && !known {
+			l := w.current[name]
+			for _, v := range l.since(at, cohort.Viewed) {
+				if _, known := from[name]; !known && without(&v) {
 					from[name] = v.At - at
 				}
+			}
+			// Who got no processor for so long was missed before it was killed.
+			if v := l.view; v != nil && v.At < at && without(v) {
+				from[name] = 0
 			}
 		}
 		return len(from) == len(survivors)
