@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -64,6 +65,13 @@ func (p *Program) writeGroup(a *groupAnswers) error {
 		}
 		files.Members = append(files.Members, m)
 	}
+	if files.Local() { // to try it out: then nothing needs to be copied, nor rights
+		folder, err := filepath.Abs(a.folder)
+		if err != nil {
+			return err
+		}
+		files.KeyFile, files.Sockets = filepath.Join(folder, a.cluster+".key"), folder
+	}
 	written, err := files.Write(a.folder)
 	if err != nil {
 		return p.nothingWritten(err, "group")
@@ -71,16 +79,33 @@ func (p *Program) writeGroup(a *groupAnswers) error {
 	if a.asJSON {
 		return p.printWritten(written)
 	}
-	file := filepath.Join(installed, a.cluster+".hcl")
-	fmt.Fprintf(p.Output, "wrote %s\n\nOn each machine, with its own file:\n\n", strings.Join(written, ", "))
-	key := written[len(written)-1]
-	for i, node := range files.Nodes() {
-		fmt.Fprintf(p.Output, "  scp %s %s:%s && scp -p %s %s:%s\n", written[i], node, file, key, node, files.KeyFile)
-	}
-	fmt.Fprintf(p.Output, "\nand there:\n\n  holdfast check %s\n  holdfast run -c %s\n\n", file, file)
-	if a.stateful {
-		fmt.Fprintf(p.Output, "The other members are your programs: docs/guides/groups.md, with the same names, addresses,\nvotes and key. ")
-	}
-	_, err = fmt.Fprintf(p.Output, "Then ask any: holdfast group members\n")
+	_, err = io.WriteString(p.Output, a.next(files, written))
 	return err
+}
+
+// next says what was written, and what to do with it.
+func (a *groupAnswers) next(files *config.GroupFiles, written []string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "wrote %s\n\n", strings.Join(written, ", "))
+	ask := "holdfast group members"
+	if files.Local() {
+		b.WriteString("All are on this machine. In a terminal for each:\n\n")
+		for i := range files.Nodes() {
+			fmt.Fprintf(&b, "  holdfast run -c %s\n", written[i])
+		}
+		ask += " -c " + written[0]
+	} else {
+		file, key := filepath.Join(installed, a.cluster+".hcl"), written[len(written)-1]
+		b.WriteString("On each machine, with its own file:\n\n")
+		for i, node := range files.Nodes() {
+			fmt.Fprintf(&b, "  scp %s %s:%s && scp -p %s %s:%s\n", written[i], node, file, key, node, files.KeyFile)
+		}
+		fmt.Fprintf(&b, "\nand there:\n\n  holdfast check %s\n  holdfast run -c %s\n", file, file)
+	}
+	b.WriteString("\n")
+	if a.stateful {
+		b.WriteString("The other members are your programs: docs/guides/groups.md, with the same names, addresses,\nvotes and key. ")
+	}
+	fmt.Fprintf(&b, "Then ask any: %s\n", ask)
+	return b.String()
 }

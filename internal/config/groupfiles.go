@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 type GroupFiles struct {
 	Cluster, Group string
 	KeyFile        string // where the key will be on all machines
+	Sockets        string // the folder of the sockets of members that are [GroupFiles.Local]; empty: [SocketFolder]
 	Stateful       bool   // the members have a state: then only witnesses have a file
 	Members        []GroupFilesMember
 }
@@ -57,14 +59,14 @@ func (g *GroupFiles) Text(node string) string {
 		stateful = "stateful = true"
 	}
 	fmt.Fprintf(&b, groupTail, g.Group, stateful)
-	if g.local() {
-		fmt.Fprintf(&b, groupLocal, filepath.Join(SocketFolder, g.Cluster+"-"+node+".sock"))
+	if g.Local() {
+		fmt.Fprintf(&b, groupLocal, filepath.Join(cmp.Or(g.Sockets, SocketFolder), g.Cluster+"-"+node+".sock"))
 	}
 	return b.String()
 }
 
-// local says whether the members share a machine.
-func (g *GroupFiles) local() bool {
+// Local says whether the members share a machine: one has a loopback address.
+func (g *GroupFiles) Local() bool {
 	for _, m := range g.Members {
 		for _, text := range m.Addresses {
 			if a, err := netip.ParseAddr(text); err == nil && a.IsLoopback() {
