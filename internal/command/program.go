@@ -93,6 +93,7 @@ func (p *Program) complain(err error) {
 		err = refusal // who was asked does not matter: it answered
 	}
 	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	text = strings.TrimPrefix(text, "holdfast: ") // errors of the package at the root have it too
 	fmt.Fprintf(p.Errors, "holdfast: %s\n", text)
 	if refusal != nil && refusal.Action != "" {
 		fmt.Fprintf(p.Errors, "  try: %s\n", refusal.Action)
@@ -120,7 +121,7 @@ func (p *Program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "holdfast",
 		Short:         "Two Linux firewalls, one state",
-		Long:          "Holdfast keeps a pair of stateful Linux firewalls alive: flows are replicated, failures\ndetected, and addresses handed over after the state, not before.",
+		Long:          "Holdfast keeps a pair of stateful Linux firewalls alive: flows are replicated, failures\ndetected, and addresses handed over after the state, not before. For programs that work as a group it is the\nmember that only votes, and it tells who is in a group and what waits for whom.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          p.knownVerb,

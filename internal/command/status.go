@@ -64,6 +64,14 @@ func unanswered(err error) error {
 	return &exitError{codeWrong, err}
 }
 
+// otherProcess says what to ask a process that protects no addresses.
+func otherProcess(err error) error {
+	if errors.Is(err, control.ErrOther) {
+		return fmt.Errorf("%w: it may be in groups; ask: holdfast group members", err)
+	}
+	return err
+}
+
 func (p *Program) showStatus(ctx context.Context, where target, asJSON bool) error {
 	client, err := p.dial(where)
 	if err != nil {
@@ -71,11 +79,8 @@ func (p *Program) showStatus(ctx context.Context, where target, asJSON bool) err
 	}
 	defer client.Close()
 	st, err := client.Status(ctx)
-	if errors.Is(err, control.ErrOther) {
-		err = fmt.Errorf("%w: it may be in groups; ask: holdfast group members", err)
-	}
 	if err != nil {
-		return unanswered(err)
+		return unanswered(otherProcess(err))
 	}
 	if asJSON {
 		err = p.writeJSON(st)

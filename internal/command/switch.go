@@ -30,7 +30,7 @@ Changes: the other node becomes active. Ask as root, or as the node's user or gr
 			defer client.Close()
 			r, err := client.Switch(c.Context(), to)
 			if err != nil {
-				return err
+				return otherProcess(err)
 			}
 			if asJSON {
 				return p.writeJSON(r)
@@ -68,7 +68,7 @@ Connections are not touched. Ask as root, or as the node's user or group.`,
 			}
 			defer client.Close()
 			if err := client.Resync(c.Context(), peer); err != nil {
-				return err
+				return otherProcess(err)
 			}
 			if asJSON {
 				return p.writeJSON(struct {
