@@ -131,7 +131,7 @@ func (s *session) parse(args []string) (verb string, asJSON bool, err error) {
 		verb = args[at]
 		args = slices.Delete(slices.Clone(args), at, at+1)
 	}
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	flags.Usage = func() {
 		fmt.Fprintf(flags.Output(), "usage: go run ./bench [%s] [flags]\n", strings.Join(verbs, "|"))
 		flags.PrintDefaults()
@@ -142,9 +142,7 @@ func (s *session) parse(args []string) (verb string, asJSON bool, err error) {
 	flags.StringVar(&s.binary, "holdfast", "", "a `program` to measure instead of the one that this source tree makes")
 	chosen := flags.String("peers", strings.Join(group.Names(), ","), "programs that group measures")
 	flags.StringVar(&s.plots, "plots", "bench/plots", "folder for plots; not written with --quick")
-	if err := flags.Parse(args); err != nil {
-		return "", false, err
-	}
+	_ = flags.Parse(args) // says what is wrong, and exits
 	s.peers, s.roundsGiven = strings.Split(*chosen, ","), s.rounds > 0
 	for _, name := range s.peers {
 		if !slices.Contains(group.Names(), name) {

@@ -37,12 +37,10 @@ func main() {
 
 // run is the program: it talks until the input ends.
 func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
-	flags := flag.NewFlagSet("chat", flag.ContinueOnError)
+	flags := flag.NewFlagSet("chat", flag.ExitOnError)
 	name := flags.String("name", "ann", "who you are")
 	members := flags.String("members", "ann=127.0.0.1:7411,bob=127.0.0.1:7412,eve=127.0.0.1:7413", "who may take part, and where")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
+	_ = flags.Parse(args) // says what is wrong, and exits
 	config := holdfast.Config{Cluster: "chat", Name: *name, Members: map[string][]string{}, Insecure: true}
 	for _, member := range strings.Split(*members, ",") {
 		who, where, _ := strings.Cut(member, "=")

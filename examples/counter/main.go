@@ -82,12 +82,10 @@ func (c *counter) String() string {
 
 // run is the program: it counts until the input ends.
 func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
-	flags := flag.NewFlagSet("counter", flag.ContinueOnError)
+	flags := flag.NewFlagSet("counter", flag.ExitOnError)
 	name := flags.String("name", "a", "which member this is")
 	members := flags.String("members", "a=127.0.0.1:7421,b=127.0.0.1:7422,c=127.0.0.1:7423", "the members, and where they are")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
+	_ = flags.Parse(args) // says what is wrong, and exits
 	config := holdfast.Config{Cluster: "counter", Name: *name, Members: map[string][]string{}, Insecure: true}
 	for _, member := range strings.Split(*members, ",") {
 		who, where, _ := strings.Cut(member, "=")
