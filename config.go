@@ -213,6 +213,9 @@ func (k *checked) checkAddresses() error {
 			return fmt.Errorf("the member %q has a name of %d bytes; give it 1 to %d", name, len(name), nameMax)
 		}
 		for _, text := range k.Members[name] {
+			if text == "" && name == k.Name {
+				return fmt.Errorf("the address of member %q, which is this process, is empty; write one like 192.0.2.1:7400 for each link", name)
+			}
 			var at netip.AddrPort
 			if text != "" {
 				var err error
