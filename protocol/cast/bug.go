@@ -10,7 +10,7 @@ const (
 	LostTail             // nobody is asked whether the last packets came
 	BoastfulAck          // the last packet is acknowledged, whatever is missing before it
 	HastyAgreement       // one vote fewer than a quorum of holders is enough
-	DeafToFreeze         // packets are taken after Freeze
+	DeafToFreeze         // packets are taken, and handed over, after Freeze
 	EarlyTwice           // an early record is handed over again when its turn comes
 	HastyRelease         // what the owner has released is not kept until all have it
 	ForgetfulHolding     // what is here beyond a gap is not reported

@@ -122,13 +122,13 @@ func (m *Machine) take(s *stream, number uint64, sl *slot, out *Output) {
 	s.told = max(s.told, number)
 	m.agreed.stale |= bit(s.rank)
 	if number != s.next {
-		if !m.frozen {
+		if !m.frozen || canary == DeafToFreeze {
 			m.handEarly(s, number, sl, out)
 		}
 		return
 	}
 	for ; sl != nil; sl = s.at(s.next) {
-		if !m.frozen {
+		if !m.frozen || canary == DeafToFreeze {
 			m.hand(s, s.next, sl, out)
 		}
 		s.next++

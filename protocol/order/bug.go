@@ -17,4 +17,6 @@ const (
 	FirstProposal     // ISIS: the first proposals are taken for the greatest
 	Deaf              // Lamport: the member of the last rank is not waited for
 	Careless          // packets are given back while their messages are held
+	Unchained         // a total message does not wait for what its sender multicast before
+	ForgetsCauses     // what a message adds to its dependencies is taken for all of them
 )

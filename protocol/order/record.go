@@ -145,6 +145,9 @@ func (s *stream) open(e *envelope) {
 		if r.Failed() || k >= len(s.need) { // the record was whole when it came: see bug Careless
 			return
 		}
+		if canary == ForgetsCauses {
+			s.need[k] = 0
+		}
 		s.need[k] += more
 		s.unmet |= 1 << k
 	}

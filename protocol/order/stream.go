@@ -59,7 +59,7 @@ func (s *stream) hold(e *envelope, early bool) {
 		s.mark(e.last)
 	}
 	switch {
-	case e.order&FIFO != 0:
+	case e.order&FIFO != 0 && (canary != Unchained || e.order&(Total|causal) != Total):
 		*s.chain.push() = *e
 	case e.order&Total != 0:
 		*s.free.push() = *e
