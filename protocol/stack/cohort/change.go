@@ -33,7 +33,20 @@ func (g *Group) install(now time.Time, c group.Command) {
 
 // viewed delivers a view.
 func (g *Group) viewed(c group.Command) {
-	g.emit(Delivery{Kind: Viewed, View: c.View, Former: c.Former})
+	d := Delivery{Kind: Viewed, View: c.View, Former: c.Former}
+	if canary == WrongFormer {
+		d.Former = nil
+		for _, s := range c.View.Seats {
+			d.Former = append(d.Former, s.Member)
+		}
+	}
+	switch {
+	case canary == EarlyView:
+		g.put(d)
+	case canary == SameSize && g.follows(c, len(c.View.Seats)), canary == QuietJoin && g.follows(c, len(c.Former)):
+	default:
+		g.emit(d)
+	}
 }
 
 // donorOf is who gives the state of a view: the most senior member that has one.
@@ -57,7 +70,9 @@ func (g *Group) finish(now time.Time, cut view.Cut) {
 			g.orders.Receive(now, r.Rank, r.First, r.Last, r.Early, r.Data, r.More, &g.ordered)
 		}
 		g.streamed.Records = g.streamed.Records[:0]
-		g.orders.Close(now, &g.ordered)
+		if canary != NoClose {
+			g.orders.Close(now, &g.ordered)
+		}
 		g.deliver(true)
 	}
 	g.streamed.Records = g.streamed.Records[:0]
@@ -80,6 +95,9 @@ func (g *Group) begin(now time.Time, v *view.View) {
 	}
 	g.streams.Install(now, v)
 	g.orders.Install(now, v)
+	if canary == LateView {
+		g.settle(now)
+	}
 }
 
 // dismiss ends the old view; there is none after it.
@@ -101,7 +119,7 @@ func (g *Group) dismiss(now time.Time, c group.Command) {
 		kind = Merging
 	}
 	if c.Reason != group.GaveWay {
-		for !g.queue.empty() {
+		for !g.queue.empty() && canary != KeepsQueue {
 			g.queue.pop()
 		}
 		g.own.lose(func(first, last uint64) { g.emit(Delivery{Kind: Lost, Number: first, Last: last}) })

@@ -44,6 +44,10 @@ func (g *Group) ask(d Delivery) {
 // in the senders' windows.
 func (g *Group) emitMessage(d Delivery, copied bool) {
 	h := &g.hold
+	if canary == FastPath && !g.fetching.Known() {
+		g.ask(d)
+		return
+	}
 	switch {
 	case copied:
 	case g.fetching.Known() && h.spooled+d.Size() <= spoolMax:
@@ -51,6 +55,10 @@ func (g *Group) emitMessage(d Delivery, copied bool) {
 		h.spooled += len(d.Payload)
 	case g.fetching.Known() || g.throttled || len(h.slow) > 0:
 		h.pinned = true
+	}
+	if canary == EarlyMessage {
+		g.put(d)
+		return
 	}
 	g.emit(d)
 }

@@ -16,11 +16,11 @@ import (
 // waits for the next one.
 func (g *Group) Multicast(now time.Time, o order.Order, payload []byte, out *Output) (number uint64, ok bool) {
 	now = g.node.begin(now)
-	if g.over || g.leaving || g.witness || !o.Valid() || len(payload) > min(g.cfg.MessageMax, g.queue.room()) {
+	if g.over || g.leaving || g.witness || !o.Valid() || len(payload) > g.Room() {
 		return 0, false
 	}
 	number = g.own.next()
-	if g.queue.empty() && g.fits(len(payload)) {
+	if (g.queue.empty() || canary == QueueJumps) && g.fits(len(payload)) {
 		g.send(now, number, o, payload)
 	} else {
 		g.queue.push(number, o, payload)
@@ -37,7 +37,12 @@ func (g *Group) Fits(size int) bool {
 }
 
 // Room is how many bytes a message may have that Multicast takes now.
-func (g *Group) Room() int { return min(g.cfg.MessageMax, g.queue.room()) }
+func (g *Group) Room() int {
+	if canary == Greedy {
+		return g.cfg.MessageMax
+	}
+	return min(g.cfg.MessageMax, g.queue.room())
+}
 
 // fits says whether a message of this size goes into the window.
 func (g *Group) fits(size int) bool {
@@ -151,7 +156,7 @@ func (g *Group) flush(now time.Time, out *Output) {
 // that is full for a moment is nobody's fault.
 func (g *Group) noteSlow(now time.Time) {
 	id := view.Nobody
-	if g.carries() && (g.wanting || !g.queue.empty()) {
+	if g.carries() && (g.wanting || !g.queue.empty() && canary != Mute) {
 		if who, lasts := g.streams.Slowest(); who == g.slow || lasts >= slowAfter {
 			id = who
 		}

@@ -116,7 +116,12 @@ func (g *Group) offer(now time.Time, c group.Command, donor view.Member) {
 		return
 	}
 	g.servings = append(g.servings, serving{cut: c.View.Name, to: joiners, asked: now})
-	g.emit(Delivery{Kind: Wanted, View: c.View, Missing: joiners})
+	d := Delivery{Kind: Wanted, View: c.View, Missing: joiners}
+	if canary == HastyCut {
+		g.ask(d)
+		return
+	}
+	g.emit(d)
 }
 
 func has(list []view.Member, m view.Member) bool {
