@@ -165,3 +165,24 @@ func TestLaterViews(t *testing.T) {
 		}
 	}
 }
+
+// One that is in no group and asks for none says nothing, whomever it hears: its pulse would be
+// a goodbye, which comes late to who has let it in meanwhile and then does not count on it.
+func TestWhoWantsNothingSaysNothing(t *testing.T) {
+	n := newNet(t, 1, 3, false)
+	n.boot(1)
+	self := view.Member{ID: 1, Incarnation: 7}
+	m, err := New(Config{Self: self, Candidates: n.seats, Terms: "t", Pulse: 40 * time.Millisecond, Patience: 100 * time.Millisecond}, n.rng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out Output
+	m.Suspect(n.now, n.nodes[1].life, false, &out)
+	m.Suspect(n.now, n.nodes[1].life, true, &out)
+	if len(out.Send) > 0 {
+		t.Errorf("before it asks it sends %d frames", len(out.Send))
+	}
+	if m.Join(n.now, &out); len(out.Send) != 1 || m.serial != 1 {
+		t.Errorf("when it asks it sends %d frames, and its pulse is number %d", len(out.Send), m.serial)
+	}
+}

@@ -163,6 +163,9 @@ func (m *Machine) Suspect(now time.Time, life view.Member, suspected bool, out *
 		return
 	}
 	m.peers[i].trusted = !suspected
+	if m.state == Idle {
+		return // a pulse would be taken for a goodbye, even by a view that has let this life in meanwhile
+	}
 	m.hurry = true
 	if m.change.active && m.change.stage == Collecting && !suspected {
 		m.retryAt = now
