@@ -34,8 +34,7 @@ type submits struct {
 	next    uint64 // number of the next message
 	waiters []waiter
 	ended   error
-	room    chan struct{} // a token when there is room again
-	wanting int           // goroutines that wait for it
+	room    chan struct{} // closed when there is room again; nil if nobody waits for it
 
 	queued      atomic.Int64  // bytes, of both loads
 	outstanding atomic.Int64  // messages not delivered to this member yet
@@ -69,24 +68,23 @@ type waiter struct {
 }
 
 func newSubmits() *submits {
-	return &submits{
-		filling: &load{}, draining: &load{}, next: 1,
-		room: make(chan struct{}, 1),
-	}
+	return &submits{filling: &load{}, draining: &load{}, next: 1}
 }
 
-// put queues a message if there is room, and says its number. done is told when it is
-// delivered, unless it is nil.
-func (s *submits) put(o order.Order, payload []byte, done chan error) (number uint64, ok bool, err error) {
+// put queues a message if there is room, and says its number. If there is none, room is
+// closed when it is worth trying again. done is told when it is delivered, unless it is nil.
+func (s *submits) put(o order.Order, payload []byte, done chan error) (number uint64, room <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != nil {
-		return 0, false, s.ended
+		return 0, nil, s.ended
 	}
 	cost := int64(len(payload) + messageCost)
 	if queued := s.queued.Load(); queued > 0 && queued+cost > submitMax {
-		s.wanting++
-		return 0, false, nil
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		return 0, s.room, nil
 	}
 	l := s.filling
 	from := len(l.bytes)
@@ -100,7 +98,7 @@ func (s *submits) put(o order.Order, payload []byte, done chan error) (number ui
 	}
 	s.queued.Add(cost)
 	s.outstanding.Add(1)
-	return number, true, nil
+	return number, nil, nil
 }
 
 // drain hands queued messages to the node, as many as fit the window: the node would copy
@@ -162,14 +160,11 @@ func (s *submits) swap() bool {
 	return true
 }
 
-// admit lets one of those that wait for room try again; it lets in the next.
+// admit lets those that wait for room try again. Who finds none waits for the next time.
 func (s *submits) admit() {
-	if s.wanting > 0 {
-		s.wanting--
-		select {
-		case s.room <- struct{}{}:
-		default:
-		}
+	if s.room != nil {
+		close(s.room)
+		s.room = nil
 	}
 }
 
@@ -241,22 +236,17 @@ func (g *Group) multicast(ctx context.Context, o order.Order, payload []byte, do
 	}
 	s := g.submits
 	for {
-		number, ok, err := s.put(o, payload, done)
+		number, room, err := s.put(o, payload, done)
 		if err != nil {
 			return 0, err
 		}
-		if ok {
+		if room == nil {
 			g.push(s, number, done != nil)
 			return number, nil
 		}
 		g.c.nudge(dueWork)
 		select {
-		case <-s.room:
-			// The others that wait find out whether there is still room by the token that
-			// each passes on.
-			s.mu.Lock()
-			s.admit()
-			s.mu.Unlock()
+		case <-room:
 		case <-ctx.Done():
 			return 0, fmt.Errorf("%w while the queue is full (%d bytes)%s", ctx.Err(), s.queued.Load(), g.why())
 		case <-g.gone:
