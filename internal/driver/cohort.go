@@ -300,7 +300,7 @@ func (c *Cohort) command() {
 }
 
 // Do runs fn as the owner of the turn, so that it may call the transport, and waits for
-// it; false if the cohort is closed, and fn may not run then.
+// it; false if the cohort is closed and fn has not run and will not.
 func (c *Cohort) Do(fn func()) bool {
 	done := make(chan struct{})
 	c.mu.Lock()
@@ -311,6 +311,14 @@ func (c *Cohort) Do(fn func()) bool {
 	case <-done:
 		return true
 	case <-c.closed:
+	}
+	// A step that had begun may be at it; no other will.
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	select {
+	case <-done:
+		return true
+	default:
 		return false
 	}
 }
