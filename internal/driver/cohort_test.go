@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"io"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -58,5 +59,31 @@ func TestDoHasEndedWhenItReturns(t *testing.T) {
 	c.Close()
 	if early || !<-returned {
 		t.Error("Do returned, and what it had to run was running")
+	}
+}
+
+// A snapshot that is written when the group has ended meanwhile is for nobody.
+func TestASnapshotOfAGroupThatHasEndedIsNotKept(t *testing.T) {
+	c := newCohort(t)
+	var g *Group
+	var kept *spool
+	g, err := c.Join(GroupConfig{
+		Group: cohort.GroupConfig{Name: "g"},
+		Snapshot: func(w io.Writer) error {
+			kept = w.(*spool)
+			_, err := w.Write(make([]byte, spoolMemory+1))
+			c.Do(func() { g.end(ErrDeparted) })
+			return err
+		},
+		Restore: func(io.Reader) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.snapshot(&cohort.Delivery{View: &view.View{}}); err != nil {
+		t.Fatal(err)
+	}
+	if kept.file != nil || len(g.shots) > 0 {
+		t.Errorf("%d snapshots are kept, the file of this one is open: %v", len(g.shots), kept.file != nil)
 	}
 }

@@ -59,10 +59,14 @@ func (g *Group) snapshot(wanted *cohort.Delivery) error {
 		s.close()
 		return fmt.Errorf("snapshot: %w; joiners wait for another member's", err)
 	}
-	if !g.c.Do(func() {
-		g.shots = append(g.shots, shot{wanted.View.Name, wanted.Missing, s})
-		g.place.Serve(g.c.time, wanted.View.Name, s.size, true)
-	}) {
+	served := false
+	g.c.Do(func() {
+		if served = g.Err() == nil; served {
+			g.shots = append(g.shots, shot{wanted.View.Name, wanted.Missing, s})
+			g.place.Serve(g.c.time, wanted.View.Name, s.size, true)
+		}
+	})
+	if !served {
 		s.close()
 	}
 	return nil
