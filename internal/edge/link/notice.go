@@ -9,6 +9,11 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
+// RefusalMax is for how long a transport tells of a refusal, or of a second process under a
+// member's name, after it has heard of it last. While they last both are heard of every
+// second or two.
+const RefusalMax = 5 * time.Second
+
 // Refusal is what another member told this one: why it does not listen to it.
 type Refusal struct {
 	Reason wire.Reason // wire.Twin or wire.ForeignCluster

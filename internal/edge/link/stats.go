@@ -47,7 +47,7 @@ type Stats struct {
 
 	LastReason   wire.Reason    // why the last one was dropped, duplicates aside; OK if none was
 	LastSource   netip.AddrPort // where that one said it came from
-	Twin         view.Member    // the last second process that was found under a member's name
+	Twin         view.Member    // the second process that was found under a member's name within RefusalMax
 	TwinSource   netip.AddrPort // where it is; not valid if there was none
 	SendError    error          // what the kernel said when it last refused a datagram, or nil
 	ReceiveError error          // the last fault of the network that the kernel reported, or nil

@@ -98,7 +98,7 @@ func (t *Transport) hello(s *stream, h *seal.Header, b []byte, now time.Time) wi
 	w := &m.ways[p.at]
 	if m.Later(h) {
 		if other, twin := t.twin(m, w, s.source, now); twin {
-			p.twin, p.twinFrom = h.From, s.source
+			p.twin, p.twinFrom, p.twinAt = h.From, s.source, now
 			return t.refuse(s, h.From, wire.Twin, other)
 		}
 	}

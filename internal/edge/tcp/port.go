@@ -38,6 +38,7 @@ type port struct {
 	lastFrom  netip.AddrPort
 	twin      view.Member // the last second process under a member's name, and where it is
 	twinFrom  netip.AddrPort
+	twinAt    time.Time
 	sendError unix.Errno
 	readError unix.Errno
 }

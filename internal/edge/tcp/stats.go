@@ -24,7 +24,9 @@ func (t *Transport) Stats() []link.Stats {
 		if p.lastDrop != wire.OK {
 			s.LastSource = p.lastFrom
 		}
-		s.Twin, s.TwinSource = p.twin, p.twinFrom
+		if t.clock().Sub(p.twinAt) < link.RefusalMax {
+			s.Twin, s.TwinSource = p.twin, p.twinFrom
+		}
 		if p.sendError != 0 {
 			s.SendError = p.sendError
 		}

@@ -166,8 +166,10 @@ func (t *Transport) FDs() []int {
 func (t *Transport) Self() view.Member { return t.seal.Self() }
 
 // Refused says what another member last told about why it does not listen to this one;
-// false if none did.
-func (t *Transport) Refused() (link.Refusal, bool) { return t.refusal, t.refusal.From.Known() }
+// false if none did within [link.RefusalMax].
+func (t *Transport) Refused() (link.Refusal, bool) {
+	return t.refusal, t.refusal.From.Known() && t.clock().Sub(t.refusal.At) < link.RefusalMax
+}
 
 // Close closes all streams. What is queued and not taken by the kernel is lost. A second
 // Close does nothing.

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/internal/edge/link"
 	"github.com/holdfast-ha/holdfast/internal/edge/seal"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -36,6 +37,16 @@ func TestTwinIsRefusedAndTold(t *testing.T) {
 	}
 	if _, told := n[0].Refused(); told {
 		t.Error("the first process was told that it is one too many")
+	}
+	// What is over is not told for ever.
+	if refuser.Stats()[0].Twin != second.Self {
+		t.Errorf("stats of who refused: %+v", refuser.Stats()[0])
+	}
+	for _, m := range []*node{refuser, twin} {
+		m.clock = func() time.Time { return time.Now().Add(link.RefusalMax) }
+	}
+	if _, told := twin.Refused(); told || refuser.Stats()[0].Twin.Known() {
+		t.Error("it is told long after")
 	}
 }
 

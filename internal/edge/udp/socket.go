@@ -3,6 +3,7 @@ package udp
 import (
 	"fmt"
 	"net/netip"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,7 @@ type port struct {
 	lastFrom unix.RawSockaddrInet6
 	twin     view.Member // the last second process that was found under a member's name
 	twinTo   path        // where it is
+	twinAt   time.Time   // when it was heard last
 
 	sendError    unix.Errno // of the last datagram that the kernel refused
 	segmentError unix.Errno // not 0: the kernel does not cut messages into datagrams here

@@ -29,7 +29,7 @@ func (t *Transport) Stats() []link.Stats {
 		if l.lastDrop != wire.OK {
 			s.LastSource = link.Address(&l.lastFrom)
 		}
-		if l.twin.Known() {
+		if l.twin.Known() && t.clock().Sub(l.twinAt) < link.RefusalMax {
 			s.Twin, s.TwinSource = l.twin, link.Address(&l.twinTo.Name)
 		}
 		if l.sendError != 0 {

@@ -30,7 +30,7 @@ func (p *peer) place(at int) *link.Route {
 // tell notes the second process and, from time to time, tells it why it is not heard.
 func (t *Transport) tell(p *peer, twin view.Member, at int, source *unix.RawSockaddrInet6) {
 	l := t.links[at]
-	l.twin, l.twinTo.Route = twin, routeOf(source)
+	l.twin, l.twinTo.Route, l.twinAt = twin, routeOf(source), t.now
 	if t.now.Sub(p.told) < noticeMin {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/internal/edge/link"
 	"github.com/holdfast-ha/holdfast/internal/key"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -56,6 +57,13 @@ func TestTwinIsRefusedAndTold(t *testing.T) {
 			}
 			if _, told := n[0].Refused(); told {
 				t.Error("the first process was told that it is one too many")
+			}
+			// What is over is not told for ever.
+			for _, m := range []*node{n[1], twin} {
+				m.clock = func() time.Time { return time.Now().Add(link.RefusalMax) }
+			}
+			if _, told := twin.Refused(); told || n[1].Stats()[0].Twin.Known() {
+				t.Error("it is told long after")
 			}
 		})
 	}

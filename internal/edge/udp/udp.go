@@ -169,8 +169,10 @@ func (t *Transport) FDs() []int {
 }
 
 // Refused says what another member last told about why it does not listen to this one;
-// false if none did.
-func (t *Transport) Refused() (link.Refusal, bool) { return t.refusal, t.refusal.From.Known() }
+// false if none did within [link.RefusalMax].
+func (t *Transport) Refused() (link.Refusal, bool) {
+	return t.refusal, t.refusal.From.Known() && t.clock().Sub(t.refusal.At) < link.RefusalMax
+}
 
 // Close closes the sockets. What is queued and not flushed is lost. A second Close
 // does nothing.
