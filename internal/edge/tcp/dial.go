@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// attend begins the streams that are due, ends those that take too long, and sets the
-// timer for the next time.
+// attend begins the streams that are due, ends those that take too long, accepts again
+// after a pause, and sets the timer for the next time.
 func (t *Transport) attend(p *port, now time.Time) {
 	if p.epoll < 0 {
 		return
@@ -21,6 +21,14 @@ func (t *Transport) attend(p *port, now time.Time) {
 	soon := func(at time.Time) {
 		if due.IsZero() || at.Before(due) {
 			due = at
+		}
+	}
+	if !p.acceptAt.IsZero() {
+		if now.Before(p.acceptAt) {
+			soon(p.acceptAt)
+		} else {
+			p.acceptAt = time.Time{}
+			p.listen(p.listener, unix.EPOLLIN)
 		}
 	}
 	for i := 0; i < len(p.strangers); {
@@ -115,7 +123,7 @@ func (t *Transport) connected(s *stream) {
 		return
 	}
 	s.stage = greeting
-	s.listen(unix.EPOLLIN)
+	s.port.listen(s.fd, unix.EPOLLIN)
 	t.greet(s)
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/holdfast-ha/holdfast/internal/edge/seal"
 	"github.com/holdfast-ha/holdfast/internal/key"
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -185,6 +187,36 @@ func TestStrangersDoNotKeepMembersOut(t *testing.T) {
 	if have := len(n.ports[0].strangers); have != 0 || !n.Stats()[0].Paths[0].Connected {
 		t.Errorf("%d strangers are left; the member: %+v", have, n.Stats()[0].Paths[0])
 	}
+}
+
+// TestNoDescriptorsAreLeft has a stream wait that cannot be accepted: that costs no time, and
+// it is accepted when it can be.
+func TestNoDescriptorsAreLeft(t *testing.T) {
+	n, at, from := target(t, nil)
+	s := speak(t, from, at, first, nil)
+	s.write(append(s.hello(2), s.unit(seal.Member, 2, "f")...))
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	free, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0) // the lowest that is free
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(free)
+	set := func(l unix.Rlimit) {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(unix.Rlimit{Cur: uint64(free), Max: limit.Max})
+	defer set(limit)
+	until(t, "it was seen that there are none", func() bool { return n.Stats()[0].ReceiveError == unix.EMFILE }, n)
+	if did, err := n.Receive(1, nil); did > 1 || err != nil {
+		t.Errorf("%d things are done though nothing can be (%v)", did, err)
+	}
+	set(limit)
+	until(t, "a frame has arrived", func() bool { return len(n.got) == 1 }, n)
 }
 
 func FuzzStream(f *testing.F) {

@@ -24,6 +24,7 @@ type port struct {
 	listener int
 	timer    int
 	alarm    time.Time // for when the timer is set; zero: it is not
+	acceptAt time.Time // when to accept again, after the process was short of descriptors or memory; zero: always
 	zone     uint32
 	local    link.Route
 	members  []*peer // that have an address on this link
@@ -113,6 +114,12 @@ func (p *port) watch(fd int, events uint32) error {
 	return nil
 }
 
+// listen changes what is told of a descriptor.
+func (p *port) listen(fd int, events uint32) {
+	event := unix.EpollEvent{Events: events, Fd: int32(fd)}
+	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_MOD, fd, &event)
+}
+
 // accept takes one waiting stream of somebody; false if there is none.
 func (p *port) accept(now time.Time) bool {
 	var from link.Route
@@ -122,6 +129,11 @@ func (p *port) accept(now time.Time) bool {
 	if errno != 0 {
 		if errno != unix.EAGAIN && errno != unix.EINTR {
 			p.readError = errno
+		}
+		if errno == unix.EMFILE || errno == unix.ENFILE || errno == unix.ENOBUFS || errno == unix.ENOMEM {
+			// The stream goes on waiting, and would be told of without end.
+			p.acceptAt, p.changed = now.Add(retryMax), true
+			p.listen(p.listener, 0)
 		}
 		return false
 	}

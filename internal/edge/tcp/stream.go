@@ -134,12 +134,7 @@ func (s *stream) block(on bool) {
 	if on {
 		events |= unix.EPOLLOUT
 	}
-	s.listen(events)
-}
-
-func (s *stream) listen(events uint32) {
-	event := unix.EpollEvent{Events: events, Fd: int32(s.fd)}
-	_ = unix.EpollCtl(s.port.epoll, unix.EPOLL_CTL_MOD, s.fd, &event)
+	s.port.listen(s.fd, events)
 }
 
 // end closes a stream, because of what the other has sent or because of the network;
