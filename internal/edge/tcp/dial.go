@@ -124,7 +124,7 @@ func (t *Transport) connected(s *stream) {
 	}
 	s.stage = greeting
 	s.port.listen(s.fd, unix.EPOLLIN)
-	t.greet(s)
+	t.greet(s, s.peer.id)
 }
 
 // errnoOf finds the number of an error of the kernel; EIO if there is none.

@@ -46,15 +46,28 @@ func (t *Transport) makeUnit(scope seal.Scope, number uint8, to view.ID, frame [
 }
 
 // greet sends this member's hello over a stream.
-func (t *Transport) greet(s *stream) {
+func (t *Transport) greet(s *stream, to view.ID) {
 	var room [2 + clusterMax]byte
 	hello := appendHello(room[:0], t.cluster)
 	if t.seal.Check(hello) != nil {
 		s.end(wire.OK, 0)
 		return
 	}
-	s.push(t.makeUnit(seal.Hello, uint8(s.port.at+1), s.peer.id, hello))
+	s.push(t.makeUnit(seal.Hello, uint8(s.port.at+1), to, hello))
 	s.flush()
+}
+
+// show sends our hello to a member that has connected and whose own could not be opened: it
+// cannot open ours, and so finds out, too, that the keys differ. Who is not at the address of
+// the member that it names learns nothing.
+func (t *Transport) show(s *stream, h *seal.Header, reason wire.Reason) {
+	if reason != wire.Unsealed && reason != wire.UnknownKey && reason != wire.ForgedSeal || s.peer != nil || h.Scope != seal.Hello {
+		return
+	}
+	m := t.peers[h.From.ID]
+	if m != nil && m.id < t.Self().ID && isOf(m, s.port.at, s.source.Addr()) {
+		t.greet(s, m.id)
+	}
 }
 
 // refuse tells a member why it is not listened to, and ends its stream.
@@ -134,7 +147,7 @@ func (t *Transport) welcome(s *stream, m *peer, life view.Member, now time.Time)
 	p.strangers = slices.DeleteFunc(p.strangers, func(o *stream) bool { return o == s })
 	p.changed = true
 	if accepted {
-		t.greet(s)
+		t.greet(s, m.id)
 	}
 }
 

@@ -219,6 +219,33 @@ func TestNoDescriptorsAreLeft(t *testing.T) {
 	until(t, "a frame has arrived", func() bool { return len(n.got) == 1 }, n)
 }
 
+// TestStrangersAreToldNothing has a hello that nobody can open come from an address of no
+// member, and from that of another one.
+func TestStrangersAreToldNothing(t *testing.T) {
+	all := configs(3, 1, testRing(t))
+	n := start(t, all[2])
+	for _, from := range []netip.Addr{netip.MustParseAddr("127.0.0.1"), all[1].Links[0].Local.Addr()} {
+		s := speak(t, from, all[2].Links[0].Local, first, testRing(t))
+		s.write(s.hello(3))
+		said := make(chan int, 1)
+		go func() {
+			b, _ := io.ReadAll(s.conn)
+			said <- len(b)
+		}()
+		told := -1
+		until(t, "the stream is ended", func() bool {
+			select {
+			case told = <-said:
+			default:
+			}
+			return told >= 0
+		}, n)
+		if told > 0 {
+			t.Errorf("who is at %v was told %d bytes", from, told)
+		}
+	}
+}
+
 func FuzzStream(f *testing.F) {
 	k, err := key.Parse("fuzz", []byte("5 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"))
 	if err != nil {

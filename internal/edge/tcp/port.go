@@ -171,7 +171,12 @@ func (p *port) makeRoom(source netip.AddrPort) bool {
 
 // expects says whether an address is one of a member's.
 func (p *port) expects(a netip.Addr) bool {
-	return slices.ContainsFunc(p.members, func(m *peer) bool { return m.ways[p.at].at.Addr().WithZone("") == a.WithZone("") })
+	return slices.ContainsFunc(p.members, func(m *peer) bool { return isOf(m, p.at, a) })
+}
+
+// isOf says whether an address is that of a member on a link, counted from 0.
+func isOf(m *peer, at int, a netip.Addr) bool {
+	return m.ways[at].at.Addr().WithZone("") == a.WithZone("")
 }
 
 // setAlarm sets the timer; the zero time stops it.

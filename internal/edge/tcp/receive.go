@@ -125,14 +125,18 @@ func (t *Transport) cut(s *stream, b []byte, now time.Time, fn func(view.Member,
 func (t *Transport) take(s *stream, b []byte, now time.Time, fn func(view.Member, uint8, []byte)) {
 	var h seal.Header
 	reason := t.seal.Parse(&h, b)
-	if reason != wire.OK {
-		s.end(reason, 0)
-		return
-	}
 	if s.stage != up {
-		if reason := t.hello(s, &h, b, now); reason != wire.OK {
+		if reason == wire.OK {
+			reason = t.hello(s, &h, b, now)
+		}
+		if reason != wire.OK {
+			t.show(s, &h, reason)
 			s.end(reason, 0)
 		}
+		return
+	}
+	if reason != wire.OK {
+		s.end(reason, 0)
 		return
 	}
 	p := s.port

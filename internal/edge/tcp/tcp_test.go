@@ -129,13 +129,22 @@ func TestForeignClusterIsRefusedByName(t *testing.T) {
 	}
 }
 
+// TestOtherKeyIsNotHeard has both sides find out.
 func TestOtherKeyIsNotHeard(t *testing.T) {
-	all := configs(2, 1, testRing(t))
-	all[0].Keys = testRing(t)
-	n := []*node{start(t, all[0]), start(t, all[1])}
-	until(t, "two tries were made", func() bool { return n[1].dropped(wire.ForgedSeal) == 2 }, n...)
-	if connected(n[0]) || connected(n[1]) {
-		t.Error("a stream is up")
+	for name, c := range map[string]struct {
+		keys   *key.Ring
+		reason wire.Reason
+	}{"another key": {testRing(t), wire.ForgedSeal}, "no key": {nil, wire.Unsealed}} {
+		all := configs(2, 1, testRing(t))
+		all[0].Keys, all[0].Insecure = c.keys, c.keys == nil
+		n := []*node{start(t, all[0]), start(t, all[1])}
+		until(t, "two tries were made", func() bool { return n[0].dropped(c.reason) == 2 && n[1].dropped(c.reason) == 2 }, n...)
+		if connected(n[0]) || connected(n[1]) {
+			t.Errorf("%s: a stream is up", name)
+		}
+		if s := n[0].Stats()[0]; s.LastSource != all[1].Links[0].Local || s.Paths[0].Dropped != 2 {
+			t.Errorf("%s: stats %+v", name, s)
+		}
 	}
 }
 

@@ -105,11 +105,7 @@ func (w *world) shown(began time.Duration) {
 	for _, name := range w.names {
 		all.WriteString(w.current[name].since(began, cohort.Status)[0].Text)
 	}
-	refused := "forged seal"
-	if w.transport == "tcp" {
-		refused = "foreign cluster" // the guest is called, and finds the wrong seal itself
-	}
-	for _, words := range []string{refused, "a second process under the name of a member that lives"} {
+	for _, words := range []string{"forged seal", "a second process under the name of a member that lives"} {
 		if !strings.Contains(all.String(), words) {
 			w.Errorf("no member's status says %q", words)
 		}
