@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/internal/edge/link"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -30,8 +31,9 @@ type Config struct {
 	// Members are all processes that may ever be members, at most 32: for each name, 1 to
 	// 63 bytes, its addresses, "192.0.2.1:7400" or "[2001:db8::1]:7400". The first one is
 	// on the first link, the second on the second, and so on: links are networks that fail
-	// apart from one another, and all are used. "" if a member is not on a link. The names
-	// must be the same at all members.
+	// apart from one another, and all are used. "" if a member is not on a link; this
+	// process's own list must have no such gap, so put links that not all are on last. The
+	// names must be the same at all members.
 	Members map[string][]string
 
 	// Votes of members that have not exactly one: 0 to 255. They decide which part goes on
@@ -67,7 +69,8 @@ type Config struct {
 	// for none. All whom the folder lets in may ask: the socket's mode is 0660.
 	Control string
 
-	// Logger is told what happens to members and views; nil for nothing.
+	// Logger is told what happens to members and views; nil for nothing. Its handler must
+	// neither wait nor call the node: nothing goes on meanwhile.
 	Logger *slog.Logger
 }
 
@@ -174,7 +177,7 @@ func (c Config) check() (*checked, error) {
 		Incarnation: view.Incarnation(time.Now().UnixNano()),
 	}
 	k.node.Fingerprint, k.node.Links = k.fingerprint(), k.links
-	return k, nil
+	return k, link.Check(k.node.Self.ID, k.linkList())
 }
 
 func (k *checked) checkTimes() error {
@@ -206,6 +209,9 @@ func (k *checked) checkAddresses() error {
 	k.links = len(k.Members[k.Name])
 	if k.links == 0 || k.links > linkMax {
 		return fmt.Errorf("%q has %d addresses; give it 1 to %d, one for each link", k.Name, k.links, linkMax)
+	}
+	if i := slices.Index(k.Members[k.Name], ""); i >= 0 {
+		return fmt.Errorf("%q, this process, has no address on link %d; give it one, or make it the last link and end the list before it", k.Name, i+1)
 	}
 	k.addresses = make([][]netip.AddrPort, len(k.names))
 	for id, name := range k.names[1:] {

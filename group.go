@@ -85,8 +85,9 @@ func (g *Group) Confirm(ctx context.Context, payload []byte, o Order) (number ui
 
 // Next waits for the next event and gives it. Its Payload is valid until Next is called
 // again. When there will be no more, the error is an [*Error] of kind [Departed] after
-// Leave, of kind [Closed] after Close. If ctx ends the kind is [Waiting], and nothing is
-// lost: ask again.
+// Leave, of kind [Closed] after Close, and of kind [Failed] if Snapshot or Restore failed. If
+// ctx ends the kind is [Waiting], and nothing is lost: ask again. While a state is given or
+// restored, which happens in here, ctx is not looked at.
 func (g *Group) Next(ctx context.Context) (Event, error) {
 	e, err := g.at.Next(ctx)
 	if err != nil {

@@ -478,12 +478,17 @@ func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 		change func(*holdfast.Config)
 		words  string
 	}{
-		"no name":         {func(c *holdfast.Config) { c.Name = "d" }, `"a", "b", "c"`},
-		"no cluster":      {func(c *holdfast.Config) { c.Cluster = "" }, "cluster"},
-		"no key":          {func(c *holdfast.Config) { c.Insecure = false }, "holdfast key new"},
-		"both":            {func(c *holdfast.Config) { c.KeyFile = "x" }, "remove one of the two"},
-		"address":         {func(c *holdfast.Config) { c.Members = map[string][]string{"a": {"127.0.0.1:1"}, "b": {"there"}} }, `"there"`},
-		"no address":      {func(c *holdfast.Config) { c.Members = map[string][]string{"a": {}, "b": {"127.0.0.1:1"}} }, "0 addresses"},
+		"no name":    {func(c *holdfast.Config) { c.Name = "d" }, `"a", "b", "c"`},
+		"no cluster": {func(c *holdfast.Config) { c.Cluster = "" }, "cluster"},
+		"no key":     {func(c *holdfast.Config) { c.Insecure = false }, "holdfast key new"},
+		"both":       {func(c *holdfast.Config) { c.KeyFile = "x" }, "remove one of the two"},
+		"address":    {func(c *holdfast.Config) { c.Members = map[string][]string{"a": {"127.0.0.1:1"}, "b": {"there"}} }, `"there"`},
+		"no address": {func(c *holdfast.Config) { c.Members = map[string][]string{"a": {}, "b": {"127.0.0.1:1"}} }, "0 addresses"},
+		"a gap": {func(c *holdfast.Config) {
+			c.Members = map[string][]string{"a": {"", "127.0.0.1:1"}, "b": {"127.0.0.1:2", "127.0.0.1:3"}}
+		}, "no address on link 1"},
+		"nobody else":     {func(c *holdfast.Config) { c.Members = map[string][]string{"a": {"127.0.0.1:1"}} }, "no other member has an address"},
+		"families":        {func(c *holdfast.Config) { c.Members = map[string][]string{"a": {"127.0.0.1:1"}, "b": {"[::1]:1"}} }, "both must be IPv4"},
 		"transport":       {func(c *holdfast.Config) { c.Transport = "pigeon" }, `"pigeon"`},
 		"votes":           {func(c *holdfast.Config) { c.Votes = map[string]int{"a": 256} }, "256"},
 		"votes of nobody": {func(c *holdfast.Config) { c.Votes = map[string]int{"x": 1} }, `"x"`},
@@ -539,4 +544,10 @@ func TestStatusIsJSONAndNamesTheMembers(t *testing.T) {
 	if os.Getenv("HOLDFAST_SHOW") != "" {
 		t.Logf("%s", b.Bytes())
 	}
+}
+
+func TestAGroupIsJoinedOnceAtATime(t *testing.T) {
+	_, nodes, _ := three(t, holdfast.GroupConfig{Name: "g"})
+	_, err := nodes[0].Join(within(t), holdfast.GroupConfig{Name: "g"})
+	expect(t, err, holdfast.Failed, `in group "g" already`, "wait until it has left")
 }

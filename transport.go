@@ -78,7 +78,14 @@ func openTransport(k *checked) (transport, error) {
 			return nil, err
 		}
 	}
-	var links []link.Link
+	if k.Transport == transportTCP {
+		return opened(tcp.Open(tcp.Config{Self: k.node.Self, Cluster: k.Cluster, Links: k.linkList(), Keys: ring, Insecure: k.Insecure}))
+	}
+	return opened(udp.Open(udp.Config{Self: k.node.Self, Links: k.linkList(), Keys: ring, Insecure: k.Insecure}))
+}
+
+// linkList gives the links of this member, as the transports want them.
+func (k *checked) linkList() (links []link.Link) {
 	for i := range k.links {
 		l := link.Link{Local: k.addresses[k.node.Self.ID][i], Peers: make(map[view.ID]netip.AddrPort)}
 		if i < len(k.multicast) {
@@ -91,8 +98,5 @@ func openTransport(k *checked) (transport, error) {
 		}
 		links = append(links, l)
 	}
-	if k.Transport == transportTCP {
-		return opened(tcp.Open(tcp.Config{Self: k.node.Self, Cluster: k.Cluster, Links: links, Keys: ring, Insecure: k.Insecure}))
-	}
-	return opened(udp.Open(udp.Config{Self: k.node.Self, Links: links, Keys: ring, Insecure: k.Insecure}))
+	return links
 }

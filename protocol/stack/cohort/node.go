@@ -78,6 +78,9 @@ func (n *Node) Join(now time.Time, cfg GroupConfig, out *Output) (*Group, error)
 		return nil, fmt.Errorf("cohort: this process is in %d groups already, the most there may be", groupsMax)
 	}
 	for _, g := range n.groups {
+		if g.cfg.Name == cfg.Name {
+			return nil, fmt.Errorf("cohort: this process is in group %q already, or on its way into or out of it; wait until it has left", cfg.Name)
+		}
 		if g.key == Key(cfg.Name) {
 			return nil, fmt.Errorf("cohort: group %q: this process is in group %q, whose frames could not be told apart", cfg.Name, g.cfg.Name)
 		}
