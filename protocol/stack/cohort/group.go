@@ -41,7 +41,9 @@ type Group struct {
 	filling   bool
 	over      bool // departed; the node forgets it
 	leaving   bool // wants to, once its joiners have their state
-	wanting   bool // the owner keeps a message that did not fit
+	wanting   bool // the owner keeps a message that did not fit, of wanted bytes
+	wanted    int
+	again     bool // what waits for the window has room now: another step is due
 	queue     queue
 	lead      []byte // of a record: all but the payload
 	own       window
@@ -208,7 +210,7 @@ func (g *Group) deadline() time.Time {
 	if g.carries() {
 		d = sooner(d, g.streams.Deadline())
 	}
-	if !g.throttled && len(g.hold.slow) > 0 {
+	if g.again || !g.throttled && len(g.hold.slow) > 0 {
 		d = g.node.last
 	}
 	d = sooner(d, g.state.Deadline())

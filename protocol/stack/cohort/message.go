@@ -32,7 +32,7 @@ func (g *Group) Multicast(now time.Time, o order.Order, payload []byte, out *Out
 // empty and the window has room. An owner with a queue of its own asks first and keeps the
 // message if it does not fit; whoever holds it up is told as if it were in the queue here.
 func (g *Group) Fits(size int) bool {
-	g.wanting = !g.queue.empty() || !g.fits(size)
+	g.wanting, g.wanted = !g.queue.empty() || !g.fits(size), size
 	return !g.wanting
 }
 
@@ -141,6 +141,7 @@ func (g *Group) flush(now time.Time, out *Output) {
 	if g.carries() {
 		g.streams.Flush(now, &g.streamed)
 	}
+	g.noteRoom()
 	out.Send = append(out.Send, g.told.Send...)
 	g.node.route(g.streamed.Send)
 	out.Send = append(out.Send, g.streamed.Send...)
@@ -150,6 +151,15 @@ func (g *Group) flush(now time.Time, out *Output) {
 	} else {
 		out.Deliver = append(out.Deliver, g.ready...)
 	}
+}
+
+// noteRoom finds out whether what waits for the window has room now. The end of a step may make it, by
+// releasing this member's own packets; if all others have done so before, or there are none,
+// nothing comes that would begin the next step.
+func (g *Group) noteRoom() {
+	kept := g.wanting && g.fits(g.wanted)
+	g.wanting = g.wanting && !kept // told once: the owner asks again, or has lost interest
+	g.again = kept || !g.queue.empty() && g.fits(len(g.queue.head().payload))
 }
 
 // noteSlow tells when somebody begins or ceases to hold this member's messages up: a window
