@@ -66,6 +66,7 @@ type notes struct {
 // ask is a wish for a piece of the state.
 type ask struct {
 	group  *Group
+	cut    view.Name
 	peer   view.ID
 	offset uint64
 	size   int
@@ -215,7 +216,7 @@ func (g *Group) deliver(d *cohort.Delivery) {
 		}
 		return
 	case cohort.ChunkWanted:
-		g.c.asks = append(g.c.asks, ask{g, d.Peer, d.Number, int(min(d.Last, chunkMax))})
+		g.c.asks = append(g.c.asks, ask{g, d.View.Name, d.Peer, d.Number, int(min(d.Last, chunkMax))})
 		return
 	case cohort.StateChunk:
 		g.events.add(Event{Kind: d.Kind}, d)

@@ -15,17 +15,16 @@ import (
 // transfer begins, from the start.
 var ErrState = errors.New("the transfer of the state broke off and begins anew")
 
-// shot is the state at one cut, and for whom it is.
+// shot is the state at one cut.
 type shot struct {
 	cut view.Name
-	to  []view.Member
 	*spool
 }
 
-// shotFor is the latest state for a joiner, or nil.
-func (g *Group) shotFor(to view.ID) *spool {
-	for i := len(g.shots) - 1; i >= 0; i-- {
-		if slices.ContainsFunc(g.shots[i].to, func(m view.Member) bool { return m.ID == to }) {
+// shotAt is the state at a cut, or nil.
+func (g *Group) shotAt(cut view.Name) *spool {
+	for i := range g.shots {
+		if g.shots[i].cut == cut {
 			return g.shots[i].spool
 		}
 	}
@@ -61,9 +60,9 @@ func (g *Group) snapshot(wanted *cohort.Delivery) error {
 	}
 	served := false
 	g.c.Do(func() {
-		if served = g.Err() == nil; served {
-			g.shots = append(g.shots, shot{wanted.View.Name, wanted.Missing, s})
-			g.place.Serve(g.c.time, wanted.View.Name, s.size, true)
+		served = g.Err() == nil && g.place.Serve(g.c.time, wanted.View.Name, s.size, true)
+		if served {
+			g.shots = append(g.shots, shot{wanted.View.Name, s})
 		}
 	})
 	if !served {
@@ -78,7 +77,7 @@ func (c *Cohort) answer() bool {
 		return false
 	}
 	for _, a := range c.asks {
-		s := a.group.shotFor(a.peer)
+		s := a.group.shotAt(a.cut)
 		if s == nil || a.group.place == nil {
 			continue // it is asked for again
 		}
@@ -90,7 +89,7 @@ func (c *Cohort) answer() bool {
 			c.journal.trouble("the snapshot cannot be read back", err)
 			continue
 		}
-		a.group.place.Chunk(c.time, a.peer, a.offset, c.chunk[:n], last, c.out)
+		a.group.place.Chunk(c.time, a.cut, a.peer, a.offset, c.chunk[:n], last, c.out)
 	}
 	c.asks = c.asks[:0]
 	return true

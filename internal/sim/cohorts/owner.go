@@ -24,8 +24,8 @@ type owner struct {
 	blocked bool
 	state   []group.Entry
 
-	owed      []owed             // states that the group asked for
-	snapshots map[view.ID][]byte // what joiners are given
+	owed      []owed               // states that the group asked for
+	snapshots map[view.Name][]byte // what joiners are given
 	incoming  []byte
 	waits     time.Duration // since when no message was taken
 	throttled bool
@@ -178,6 +178,8 @@ func (o *owner) deliver(d *cohort.Delivery) {
 		o.hear(group.Fact{Kind: group.Slowed, Peer: o.n.w.member(d.Peer)})
 	case cohort.Wanted, cohort.ChunkWanted:
 		o.serve(d)
+	case cohort.Unwanted:
+		delete(o.snapshots, d.View.Name)
 	case cohort.StateBegan, cohort.StateFailed:
 		o.incoming, o.state = nil, nil
 		o.hear(group.Fact{Kind: group.Emptied})
@@ -236,17 +238,15 @@ func (o *owner) serve(d *cohort.Delivery) {
 	w, g, life := o.n.w, o.group, o.n.Self
 	still := func() bool { return o.n.Self == life && o.n.Runs() && o.group == g }
 	if d.Kind == cohort.ChunkWanted {
-		to, offset, size := d.Peer, d.Number, int(d.Last)
-		o.n.later = append(o.n.later, func() { o.chunk(to, offset, size) })
+		cut, to, offset, size := d.View.Name, d.Peer, d.Number, int(d.Last)
+		o.n.later = append(o.n.later, func() { o.chunk(cut, to, offset, size) })
 		return
 	}
 	data, cut := encode(o.state), d.View.Name
 	if o.snapshots == nil {
-		o.snapshots = map[view.ID][]byte{}
+		o.snapshots = map[view.Name][]byte{}
 	}
-	for _, m := range d.Missing {
-		o.snapshots[m.ID] = data
-	}
+	o.snapshots[cut] = data
 	known := w.Rng.IntN(2) == 0
 	o.owed = append(o.owed, owed{cut, func() bool {
 		if still() {
@@ -275,16 +275,16 @@ func (o *owner) pay() {
 
 // chunk answers for a piece of the state: not always with all that is wanted, and now and
 // then not at all.
-func (o *owner) chunk(to view.ID, offset uint64, size int) {
+func (o *owner) chunk(cut view.Name, to view.ID, offset uint64, size int) {
 	w := o.n.w
-	data := o.snapshots[to]
+	data := o.snapshots[cut]
 	if o.group == nil || offset > uint64(len(data)) || !w.Calm && w.Rng.IntN(20) == 0 {
 		return
 	}
 	piece := data[offset:]
 	piece = piece[:min(len(piece), size, w.opt.chunkMax)]
 	last := offset+uint64(len(piece)) == uint64(len(data))
-	o.group.Chunk(w.Read(&o.n.Host), to, offset, piece, last, &o.n.out)
+	o.group.Chunk(w.Read(&o.n.Host), cut, to, offset, piece, last, &o.n.out)
 }
 
 // restore takes the state that has come.

@@ -17,7 +17,7 @@ func (a *app) lives() []view.Incarnation { return a.story.past[a.s.id] }
 
 // begin empties the application: a new life.
 func (a *app) begin(life view.Member) {
-	*a = app{story: a.story, s: a.s, shot: map[view.ID][]byte{}, differs: a.differs, ballast: a.ballast}
+	*a = app{story: a.story, s: a.s, shot: map[view.Name][]byte{}, differs: a.differs, ballast: a.ballast}
 	a.story.past[life.ID] = append(a.story.past[life.ID], life.Incarnation)
 }
 
@@ -168,19 +168,17 @@ func (a *app) transfer(d *Delivery) {
 	case Wanted:
 		a.tell("asked for the state by %s", y.list(d.Missing))
 		data := a.encode()
-		for _, m := range d.Missing {
-			a.shot[m.ID] = data
-		}
+		a.shot[d.View.Name] = data
 		a.s.group.Serve(y.mesh.now, d.View.Name, uint64(len(data)), true)
 	case ChunkWanted:
-		data := a.shot[d.Peer]
+		data := a.shot[d.View.Name]
 		from := min(int(d.Number), len(data))
 		to := min(from+int(d.Last), len(data))
-		peer, node := d.Peer, a.s.node
+		cut, peer, node := d.View.Name, d.Peer, a.s.node
 		y.mesh.after(0, func() {
 			if a.s.up && !a.s.asleep && a.s.node == node {
 				a.s.step(func(out *Output) {
-					a.s.group.Chunk(y.mesh.now, peer, uint64(from), data[from:to], to == len(data), out)
+					a.s.group.Chunk(y.mesh.now, cut, peer, uint64(from), data[from:to], to == len(data), out)
 				})
 			}
 		})

@@ -75,11 +75,11 @@ const (
 	// comes right after Viewed. The owner answers with Group.Serve. It may come again before
 	// the former joiners are served: the state of each is that of its own Wanted.
 	Wanted
-	// ChunkWanted: member Peer wants Last bytes of the state from offset Number on. The
-	// owner answers with Group.Chunk.
+	// ChunkWanted: member Peer wants Last bytes, from offset Number on, of the state at the
+	// beginning of View. The owner answers with Group.Chunk.
 	ChunkWanted
 	// Unwanted: nobody needs the state any more that was wanted, for the joiners Missing, at
-	// the beginning of the view that View names.
+	// the beginning of View.
 	Unwanted
 	// StateBegan: the state at the cut comes; what was delivered before is void.
 	StateBegan

@@ -197,9 +197,9 @@ func (s *station) take(d *Delivery) {
 	case ChunkWanted:
 		from := min(int(d.Number), len(s.serves))
 		to := min(from+int(d.Last), len(s.serves))
-		peer, data, last, offset := d.Peer, s.serves[from:to], to == len(s.serves), d.Number
+		cut, peer, data, last, offset := d.View.Name, d.Peer, s.serves[from:to], to == len(s.serves), d.Number
 		m.after(0, func() {
-			s.step(func(out *Output) { s.group.Chunk(m.now, peer, offset, data, last, out) })
+			s.step(func(out *Output) { s.group.Chunk(m.now, cut, peer, offset, data, last, out) })
 		})
 	case StateBegan:
 		s.staged = nil

@@ -21,9 +21,9 @@ const (
 	serveLate = time.Minute
 )
 
-// serving is the state that this member gives to joiners, as of one cut.
+// serving is the state that this member gives to joiners, as it is at the beginning of a view.
 type serving struct {
-	cut   view.Name
+	view  *view.View
 	to    []view.Member
 	given bool      // the owner has it
 	asked time.Time // when it was last asked for, or wanted
@@ -49,13 +49,11 @@ func (g *Group) serves(now time.Time) bool {
 	return false
 }
 
-// served is the serving for a joiner: the latest, since one that joins anew begins anew.
-func (g *Group) served(to view.ID) *serving {
-	for i := len(g.servings) - 1; i >= 0; i-- {
-		for _, m := range g.servings[i].to {
-			if m.ID == to {
-				return &g.servings[i]
-			}
+// served is the serving of a cut, or nil.
+func (g *Group) served(cut view.Name) *serving {
+	for i := range g.servings {
+		if g.servings[i].view.Name == cut {
+			return &g.servings[i]
 		}
 	}
 	return nil
@@ -66,8 +64,8 @@ func (g *Group) endServing(now time.Time) {
 	kept := g.servings[:0]
 	for _, s := range g.servings {
 		if s.over(now) {
-			g.state.Withdraw(s.cut)
-			g.ask(Delivery{Kind: Unwanted, View: &view.View{Name: s.cut}, Missing: s.to})
+			g.state.Withdraw(s.view.Name)
+			g.ask(Delivery{Kind: Unwanted, View: s.view, Missing: s.to})
 			continue
 		}
 		kept = append(kept, s)
@@ -115,7 +113,7 @@ func (g *Group) offer(now time.Time, c group.Command, donor view.Member) {
 	if len(joiners) == 0 {
 		return
 	}
-	g.servings = append(g.servings, serving{cut: c.View.Name, to: joiners, asked: now})
+	g.servings = append(g.servings, serving{view: c.View, to: joiners, asked: now})
 	d := Delivery{Kind: Wanted, View: c.View, Missing: joiners}
 	if canary == HastyCut {
 		g.ask(d)
@@ -134,25 +132,27 @@ func has(list []view.Member, m view.Member) bool {
 }
 
 // Serve says that the owner has the state that was wanted at the beginning of a view, of
-// total bytes if that is known; ChunkWanted then asks for its pieces.
-func (g *Group) Serve(now time.Time, cut view.Name, total uint64, known bool) {
+// total bytes if that is known; ChunkWanted then asks for its pieces. It reports false, and nothing is
+// asked for, if the owner took so long that nobody wants it any more.
+func (g *Group) Serve(now time.Time, cut view.Name, total uint64, known bool) bool {
 	now = g.node.begin(now)
-	for i := range g.servings {
-		if s := &g.servings[i]; s.cut == cut {
-			s.given, s.asked = true, now
-			g.state.Offer(now, s.cut, total, known)
-			return
-		}
+	s := g.served(cut)
+	if s == nil || g.over {
+		return false
 	}
+	s.given, s.asked = true, now
+	g.state.Offer(now, cut, total, known)
+	return true
 }
 
-// Chunk answers ChunkWanted. Fewer bytes than wanted are fine; none means not yet.
-func (g *Group) Chunk(now time.Time, to view.ID, offset uint64, data []byte, last bool, out *Output) {
+// Chunk answers ChunkWanted, at once or later: the bytes are those of the state at the cut that it names.
+// Fewer than wanted are fine; none means not yet.
+func (g *Group) Chunk(now time.Time, cut view.Name, to view.ID, offset uint64, data []byte, last bool, out *Output) {
 	now = g.node.begin(now)
-	if s := g.served(to); s != nil {
+	if s := g.served(cut); s != nil {
 		for _, m := range s.to {
 			if m.ID == to {
-				g.state.Data(now, m, s.cut, offset, data, last, &g.moved)
+				g.state.Data(now, m, cut, offset, data, last, &g.moved)
 			}
 		}
 	}
@@ -163,9 +163,9 @@ func (g *Group) Chunk(now time.Time, to view.ID, offset uint64, data []byte, las
 func (g *Group) move(now time.Time) {
 	for i := 0; i < len(g.moved.Asks); i++ {
 		a := g.moved.Asks[i]
-		if s := g.served(a.To.ID); s != nil && s.cut == a.Cut && has(s.to, a.To) {
+		if s := g.served(a.Cut); s != nil && has(s.to, a.To) {
 			s.asked = now
-			g.ask(Delivery{Kind: ChunkWanted, Peer: a.To.ID, Number: a.Offset, Last: uint64(a.Size)})
+			g.ask(Delivery{Kind: ChunkWanted, View: s.view, Peer: a.To.ID, Number: a.Offset, Last: uint64(a.Size)})
 		}
 	}
 	for _, c := range g.moved.Chunks {

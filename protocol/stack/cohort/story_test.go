@@ -75,7 +75,7 @@ type app struct {
 	s       *station
 	state   []entry
 	staged  []byte
-	shot    map[view.ID][]byte // what joiners are given
+	shot    map[view.Name][]byte // what joiners are given
 	ballast int
 	inbox   []func()
 	differs map[string]string // how it is configured differently
@@ -103,7 +103,7 @@ func newStory(t *testing.T, names []Candidate, cfg GroupConfig) *story {
 	m.life = func() view.Incarnation { y.lives++; return view.Incarnation(1000 * y.lives) }
 	m.delay, m.takes, m.configure = y.delay, y.takes, y.configure
 	for _, s := range m.nodes {
-		a := &app{story: y, s: s, shot: map[view.ID][]byte{}, differs: map[string]string{}}
+		a := &app{story: y, s: s, shot: map[view.Name][]byte{}, differs: map[string]string{}}
 		y.apps = append(y.apps, a)
 		s.deliver = a.deliver
 	}
