@@ -7,6 +7,48 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
+// Whole says whether all that a cut has of the view is here, and nothing was handed over that it has not.
+// Only then Complete gives what it gives to all others that end the view with this cut.
+func (m *Machine) Whole(cut view.Cut) bool {
+	for rank := range m.streams {
+		var ranges []view.Range
+		if rank < len(cut) {
+			ranges = cut[rank]
+		}
+		if !m.seats[rank].Witness && (m.exceeds(&m.streams[rank], ranges, cut.Prefix(rank)) || m.lacks(rank, ranges)) {
+			return false
+		}
+	}
+	return true
+}
+
+// exceeds says whether something was handed over from a packet that is not in these ranges.
+func (m *Machine) exceeds(s *stream, ranges []view.Range, prefix uint64) bool {
+	first := s.next // not handed over, as far as the stream's order goes
+	if m.frozen {
+		first = s.kept
+	}
+	if first > prefix+1 {
+		return true
+	}
+	for n := first; n <= s.high; n++ {
+		if s.gave(n) && !within(ranges, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// lacks says whether a packet of these ranges is not here.
+func (m *Machine) lacks(rank int, ranges []view.Range) bool {
+	for _, r := range ranges {
+		if m.absent(rank, r) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Complete hands over what the cut has of the view and was not handed over yet, all of
 // which must be here. What is here beyond the cut is forgotten. Install follows.
 func (m *Machine) Complete(now time.Time, cut view.Cut, out *Output) {

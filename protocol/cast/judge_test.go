@@ -247,6 +247,9 @@ func judgeChange(seed uint64) error {
 		if n := p.m.Missing(); n > 0 {
 			return fmt.Errorf("member %d still misses %d packets of %v: %v", p.i, n, cut, p.m.Holding())
 		}
+		if err := p.wholeWith(cut); err != nil {
+			return err
+		}
 		p.step(func() { p.m.Complete(net.now, cut, &p.out) })
 		p.handedWithin(cut)
 		for rank := range p.view.Seats {
@@ -262,6 +265,26 @@ func judgeChange(seed uint64) error {
 		return net.err
 	}
 	return net.next(stay)
+}
+
+// wholeWith judges Whole: the cut is here, one with a packet more is not, and one that lacks what was
+// handed over is not what can be completed.
+func (p *member) wholeWith(cut view.Cut) error {
+	more := cut.Union(nil)
+	more[0] = append(more[0], view.Range{From: numberMax, To: numberMax})
+	switch {
+	case !p.m.Whole(cut):
+		return fmt.Errorf("member %d has %v and says that it has not all of %v", p.i, p.m.Holding(), cut)
+	case p.m.Whole(more):
+		return fmt.Errorf("member %d says that it has %v; it holds %v", p.i, more, p.m.Holding())
+	}
+	for rank := range cut {
+		less := cut.Union(nil)
+		if less[rank] = nil; len(p.seen[rank]) > 0 && p.m.Whole(less) {
+			return fmt.Errorf("member %d was handed records of stream %d, and says that %v has them", p.i, rank, less)
+		}
+	}
+	return nil
 }
 
 // next has the survivors go on in the next view, into which they come one after the other.

@@ -100,9 +100,12 @@ func (g *Group) begin(now time.Time, v *view.View) {
 	}
 }
 
-// dismiss ends the old view; there is none after it.
+// dismiss ends the old view; there is none after it. Who had no part in the view change that ended it
+// may lack what the cut has, or have what nobody else has: it delivers no more, for that might be less than
+// the others have, or in another order.
 func (g *Group) dismiss(now time.Time, c group.Command) {
-	if c.Whole {
+	whole := c.Whole && (!g.carries() || g.streams.Whole(c.Cut))
+	if whole {
 		g.finish(now, c.Cut)
 	} else {
 		g.finish(now, nil)
@@ -112,13 +115,13 @@ func (g *Group) dismiss(now time.Time, c group.Command) {
 	unseen := g.fetching.Known() // the owner was never told of the view
 	g.abandon(now)
 	kind := Expelled
-	switch c.Reason {
-	case group.HasLeft:
+	switch {
+	case c.Reason == group.HasLeft:
 		kind, g.over = Departed, true
-	case group.GaveWay:
+	case c.Reason == group.GaveWay && whole:
 		kind = Merging
 	}
-	if c.Reason != group.GaveWay {
+	if kind != Merging {
 		for !g.queue.empty() && canary != KeepsQueue {
 			g.queue.pop()
 		}

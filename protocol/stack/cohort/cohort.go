@@ -67,7 +67,9 @@ const (
 	// Merging: with partition: all, this member's component gives itself up for a greater
 	// one; what the old view had is delivered. The state is replaced at the join.
 	Merging
-	// Departed: this member has left as it wanted. It is the last delivery.
+	// Departed: this member has left as it wanted. It is the last delivery. Unless the others
+	// went on without it before it could leave, it has delivered what they have; else what
+	// it multicast and did not deliver is Lost.
 	Departed
 	// Refused: the others do not let this member in; Refusal says why. It goes on asking.
 	Refused
