@@ -167,7 +167,7 @@ func All(primary, stateful bool, patience Patience) []Judge {
 	l := NewLedger()
 	judges := []Judge{
 		l, Liveness(l), Agreement(l), Inclusion(l), Integrity(l), Synchrony(l), Sending(l), Succession(l), Causality(l),
-		Totality(l), Uniformity(l), Flow(l, patience), Detector(l, patience),
+		Totality(l), Uniformity(l, primary), Flow(l, patience), Detector(l, patience),
 	}
 	if primary {
 		judges = append(judges, Chain(l))

@@ -188,6 +188,8 @@ func TestJudgesOfOrders(t *testing.T) {
 
 		{"uniform, and one does not", all(send(c, 1, Uniform), deliver(c, c, 1, Uniform), crash(c), tell(a, ab2, b), tell(b, ab2, a)), "uniform"},
 		{"uniform, and the dead one is late", all(send(c, 1, Uniform), tell(a, ab2, b), deliver(c, c, 1, Uniform), expel(c)), "uniform"},
+		{"uniform, and one that leaves is alone with it", all(send(c, 1, Uniform), deliver(c, c, 1, Uniform), about(Departed, c), tell(a, ab2, b), tell(b, ab2, a)), "uniform"},
+		{"uniform, and one that leaves is late", all(send(c, 1, Uniform), tell(a, ab2, b), deliver(c, c, 1, Uniform), about(Departed, c)), "uniform"},
 		{"uniform, and all do", all(send(c, 1, Uniform), deliver(c, c, 1, Uniform), deliver(a, c, 1, Uniform), crash(c), tell(a, ab2, b)), ""},
 		{"uniform and total, a beginning", both(ut, ut, deliver(c, a, 1, ut), crash(c), deliver(b, a, 1, ut), deliver(b, b, 1, ut), tell(b, ab2, a)), ""},
 		{"uniform and total, no beginning", both(ut, ut, deliver(c, b, 1, ut), crash(c), deliver(b, a, 1, ut), deliver(b, b, 1, ut), tell(b, ab2, a)), "uniform"},

@@ -75,13 +75,14 @@ func places(l *Ledger, delivered []int32) map[int32]int {
 	return place
 }
 
-// uniformity: what any life delivered uniformly in a view before it crashed or was
-// expelled, everybody has delivered that goes on from it; and uniform total messages are
-// delivered in one sequence, of which those that crash deliver a beginning.
+// uniformity: what any life delivered uniformly in a view before it crashed, was expelled
+// or left, everybody has delivered that goes on from it; and uniform total messages are
+// delivered in one sequence, of which those that do not go on deliver a beginning.
 type uniformity struct {
-	ledger *Ledger
-	ends   map[int][]finish // by view: how its members went on
-	dead   map[int][]finish // by view: those that died in it
+	ledger  *Ledger
+	primary bool
+	ends    map[int][]finish // by view: how its members went on
+	gone    map[int][]finish // by view: those that did not
 }
 
 // finish is what one life had delivered uniformly when it left a view.
@@ -91,16 +92,17 @@ type finish struct {
 	total    []int32 // of these, the total ones
 }
 
-// Uniformity judges what members delivered that then crash, or are expelled.
-func Uniformity(l *Ledger) Judge {
-	return &uniformity{l, map[int][]finish{}, map[int][]finish{}}
+// Uniformity judges what members delivered that then crash, are expelled, or leave. Where more
+// than one component may go on, one that leaves ends its view with one of them, and the others
+// need not have what they have: it is judged with one primary component only.
+func Uniformity(l *Ledger, primary bool) Judge {
+	return &uniformity{l, primary, map[int][]finish{}, map[int][]finish{}}
 }
 
 // Promise names the promise.
 func (j *uniformity) Promise() string { return "uniform" }
 
-// Hear judges a member that goes on or dies. One that departs has gone on: it ends its view
-// with the others, though it is told no view after it.
+// Hear judges a member that goes on or does not.
 func (j *uniformity) Hear(f *Fact) error {
 	l := j.ledger
 	switch f.Kind {
@@ -108,12 +110,12 @@ func (j *uniformity) Hear(f *Fact) error {
 		if l.from != none {
 			return j.goesOn(l.from, j.finish(l.node, l.to, l.done))
 		}
-	case Crashed, Expelled:
-		if l.from == none {
+	case Crashed, Expelled, Departed:
+		if l.from == none || f.Kind == Departed && !j.primary {
 			return nil
 		}
 		d := j.finish(l.node, none, l.done)
-		j.dead[l.from] = append(j.dead[l.from], d)
+		j.gone[l.from] = append(j.gone[l.from], d)
 		for _, g := range j.ends[l.from] {
 			if err := j.compare(l.from, d, g); err != nil {
 				return err
@@ -146,28 +148,27 @@ func (j *uniformity) finish(life, to int, delivered []int32) finish {
 	return g
 }
 
-// goesOn judges a member that goes on against the dead, and against one that went the same
-// way.
+// goesOn judges a member that goes on against those that did not.
 func (j *uniformity) goesOn(in int, g finish) error {
 	l := j.ledger
 	if s := seat(l.views[in].view, l.member(g.life)); s != nil && s.Witness {
 		return nil
 	}
-	for _, d := range j.dead[in] {
+	for _, d := range j.gone[in] {
 		if err := j.compare(in, d, g); err != nil {
 			return err
 		}
 	}
 	for _, other := range j.ends[in] {
 		if other.to == g.to {
-			return nil // one that goes each way is enough for the dead to be compared with
+			return nil // one that goes each way is enough for those to be compared with that come later
 		}
 	}
 	j.ends[in] = append(j.ends[in], g)
 	return nil
 }
 
-// compare judges one that died in a view against one that goes on from it.
+// compare judges one that ended in a view against one that goes on from it.
 func (j *uniformity) compare(in int, d, g finish) error {
 	l := j.ledger
 	if s := seat(l.views[in].view, l.member(d.life)); s == nil {
@@ -176,13 +177,13 @@ func (j *uniformity) compare(in int, d, g finish) error {
 	has := of(g.uniform)
 	for _, m := range d.uniform {
 		if !has.has(int(m)) {
-			return fmt.Errorf("%v delivered %s in %s, and died; %v goes on and did not",
+			return fmt.Errorf("%v delivered %s in %s, and did not go on; %v does and did not",
 				l.member(d.life), l.name(int(m)), l.viewName(in), l.member(g.life))
 		}
 	}
 	for i, m := range d.total {
 		if g.total[i] != m {
-			return fmt.Errorf("%v, which died, delivered %s as uniform total message %d of %s; at %v, which goes on, that is %s",
+			return fmt.Errorf("%v, which did not go on, delivered %s as uniform total message %d of %s; at %v, which goes on, that is %s",
 				l.member(d.life), l.name(int(m)), i+1, l.viewName(in), l.member(g.life), l.name(int(g.total[i])))
 		}
 	}
