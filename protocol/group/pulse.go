@@ -117,6 +117,8 @@ func (m *Machine) answer(now time.Time, from int, p *pulse, out *Output) {
 	case p.state == Idle && inside:
 		q.apart = true // it left, and the commit that let it go is lost on us
 	case p.state != In && p.state != Leaving:
+	case inside && p.name == m.current.Name && !m.cfg.All:
+		q.apart = false // what said so was late: nobody comes into a view a second time
 	case inside && m.current.Name.Less(p.name):
 		q.apart = true // it has gone on, with or without us; its commit will come
 	default:

@@ -150,7 +150,7 @@ func (m *Machine) deliver(rank int, e *envelope, out *Output) {
 // delivered yet. What was total goes on in one order for all of them, which continues what
 // any of them has delivered. What cannot be delivered because something before it was lost
 // with its sender is discarded, by all alike. Payloads are good until the memory of the records is.
-// Throttle and Stall do not matter. Nothing is taken then before Install.
+// Stall does not matter. Nothing is taken then before Install.
 func (m *Machine) Close(now time.Time, out *Output) {
 	m.now = now
 	if m.closed {

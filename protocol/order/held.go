@@ -16,7 +16,7 @@ const (
 	Dependency                  // it depends on a causal message of For
 	Agreement                   // not enough members hold what For has sent
 	Predecessor                 // For, its sender, multicast another before it, which is held
-	Throttled                   // the owner takes nothing at present
+	Throttled                   // the owner, For, takes nothing at present
 )
 
 var waitNames = [...]string{"nothing", "numbering", "turn", "dependency", "agreement", "predecessor", "throttled"}

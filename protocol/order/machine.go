@@ -69,9 +69,8 @@ type Machine struct {
 	caused uint64   // ranks of which causal messages were delivered since Encode told so
 	said   []uint64 // by rank, how many causal messages the last causal Encode told of
 
-	stalled   bool // make no control records
-	throttled bool // deliver nothing
-	closed    bool // the view's messages are all delivered, or being so: agreement is no matter
+	stalled bool // make no control records
+	closed  bool // the view's messages are all delivered, or being so: agreement is no matter
 
 	span    int    // see moveSpan; tests take a shorter one
 	scratch []byte // a control record that came in parts
@@ -142,10 +141,6 @@ func renew(s []uint64, n int) []uint64 {
 // the own stream is frozen, or has no room for ControlMax bytes. What they would say is said later, in fewer.
 func (m *Machine) Stall(on bool) { m.stalled = on }
 
-// Throttle keeps Receive and Step from delivering until it is called with false: for when the owner
-// is slow. Messages are held, so their packets are not released and their senders are slowed.
-func (m *Machine) Throttle(on bool) { m.throttled = on }
-
 // Receive takes a record of a stream of the present view: the own stream's too, as soon as it
 // is submitted. Records of a stream come in its order, but for those marked early: these lie beyond
 // a gap, and come only once. first and last are the packets that the record lies in; it is
@@ -180,10 +175,10 @@ func (m *Machine) Receive(now time.Time, rank int, first, last uint64, early boo
 	}
 	e.more, e.first, e.last = more, first, last
 	switch {
-	case e.order&(FIFO|Total|Uniform) == 0 && !m.throttled:
+	case e.order&(FIFO|Total|Uniform) == 0:
 		m.deliver(rank, &e, out)
 		return
-	case canary == Hasty && e.order&(Total|Uniform|causal) == 0 && !m.throttled:
+	case canary == Hasty && e.order&(Total|Uniform|causal) == 0:
 		m.deliver(rank, &e, out)
 		return
 	}
@@ -217,9 +212,7 @@ func (m *Machine) Step(now time.Time, out *Output) {
 	if m.closed {
 		return
 	}
-	if !m.throttled {
-		m.drain(out)
-	}
+	m.drain(out)
 	if !m.stalled {
 		m.engine.step(out)
 	}

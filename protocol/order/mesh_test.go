@@ -25,19 +25,18 @@ type mesh struct {
 
 // node is a member, its stream, and what it has of the others'.
 type node struct {
-	rank      int
-	witness   bool
-	m         *Machine
-	sent      []record // its stream
-	flushed   uint64   // the last packet that has left
-	early     []map[int]bool
-	have      []int // by rank, how many records of the stream are here in order
-	log       []delivered
-	memory    [][]record // by rank, what is not released
-	casts     []cast
-	dead      bool
-	out       Output
-	throttled bool
+	rank    int
+	witness bool
+	m       *Machine
+	sent    []record // its stream
+	flushed uint64   // the last packet that has left
+	early   []map[int]bool
+	have    []int // by rank, how many records of the stream are here in order
+	log     []delivered
+	memory  [][]record // by rank, what is not released
+	casts   []cast
+	dead    bool
+	out     Output
 }
 
 type record struct {
@@ -326,11 +325,6 @@ func (c *mesh) act(multicasts int, pick []Order) {
 		c.note(n)
 	case 6:
 		c.agree(n, from)
-	case 7:
-		if c.rng.IntN(20) == 0 {
-			n.throttled = !n.throttled
-			n.m.Throttle(n.throttled)
-		}
 	}
 	c.step(n)
 }

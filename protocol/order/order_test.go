@@ -48,9 +48,6 @@ func mixed(t testing.TB, engine Engine, seed uint64) (*mesh, string) {
 	if verdict := c.verdict(false); verdict != "" {
 		return c, verdict
 	}
-	for _, n := range c.members() {
-		n.m.Throttle(false)
-	}
 	c.calm()
 	return c, c.verdict(true)
 }
@@ -146,15 +143,11 @@ func (c *mesh) again(stay []*node) string {
 		next.nodes = append(next.nodes, newNode(n.m, rank, len(stay)))
 	}
 	for _, n := range next.nodes {
-		n.m.Throttle(false)
 		n.m.Stall(false)
 		n.m.Install(next.now, next.view)
 	}
 	for range 200 {
 		next.act(60, orders)
-	}
-	for _, n := range next.nodes {
-		n.m.Throttle(false)
 	}
 	next.calm()
 	return next.verdict(true)

@@ -20,7 +20,7 @@ import (
 //	early m1 m2 3                    the third record of m1's stream reaches m2, beyond a gap
 //	calm m1 m2                       everything among these members reaches them
 //	agree m1 m2 3                    m1 learns that enough members hold m2's stream up to packet 3
-//	held m1, released m1, close m1, stall m1, stall m1 off, throttle m1, throttle m1 off
+//	held m1, released m1, close m1, stall m1, stall m1 off
 func TestScenarios(t *testing.T) {
 	scenario.Play(t, func(t *testing.T, lines *scenario.Transcript) func(string) {
 		p := &play{t: t, lines: lines}
@@ -104,9 +104,6 @@ func (s *play) do(words []string) {
 		}
 	case "stall":
 		n.m.Stall(rest == nil)
-		s.step(n)
-	case "throttle":
-		n.m.Throttle(rest == nil)
 		s.step(n)
 	case "close":
 		n.m.Close(s.c.now, &n.out)

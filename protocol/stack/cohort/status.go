@@ -50,9 +50,16 @@ func (g *Group) Terms() string { return g.cfg.terms() }
 
 // Why tells of each message that is held back, until fn says false.
 func (g *Group) Why(fn func(order.Held) bool) {
-	if g.carries() {
-		g.orders.Held(fn)
+	if !g.carries() {
+		return
 	}
+	for i := range g.hold.slow {
+		d := &g.hold.slow[i]
+		if d.Kind == Message && !fn(order.Held{From: d.From, Number: d.Number, Order: d.Order, Reason: order.Throttled, For: g.node.cfg.Self.ID}) {
+			return
+		}
+	}
+	g.orders.Held(fn)
 }
 
 // Peer is what the failure detector knows of another process.
