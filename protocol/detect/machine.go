@@ -58,8 +58,7 @@ func (m *Machine) Start(now time.Time, out *Output) {
 }
 
 // Heard takes note of a frame of whatever kind, one that the transport vouches for, from
-// a life of a member over a link. It is called for every frame but heartbeats, and costs a few
-// nanoseconds. A link of zero is one that is not known.
+// a life of a member over a link. It is called for every frame, and costs a few nanoseconds. A link of zero is one that is not known.
 func (m *Machine) Heard(now time.Time, from view.Member, linkNumber uint8, out *Output) {
 	if !m.started {
 		return
