@@ -17,8 +17,9 @@ const (
 	alarmMin = 10 * time.Microsecond
 
 	// packBytes is how much is queued before a message is sent while others are on their
-	// way: some twenty full datagrams, for which one system call is worth it.
-	packBytes = 32 << 10
+	// way, though it has not waited for packMax. Every sending wakes all members: at 32 KiB
+	// a stream of messages of 1 or 8 KiB took 15 to 25 % more processor time.
+	packBytes = 192 << 10
 
 	// packMin is how long after a message was sent the next one waits for company if the
 	// application has not seen the former one: it does not wait for it then.
