@@ -100,7 +100,7 @@ func (s *Sealer) Check(frame []byte) error {
 
 // Append appends the envelope of a frame that [Sealer.Check] allows, with the next
 // counter. to is not used with the scope Everyone. With room for Max bytes in dst nothing
-// is allocated.
+// is allocated. The frame must not lie in that room.
 func (s *Sealer) Append(dst []byte, scope Scope, link uint8, to view.ID, frame []byte) []byte {
 	s.counter++
 	h := Header{Link: link, Scope: scope, From: s.self, Counter: s.counter}
@@ -111,13 +111,11 @@ func (s *Sealer) Append(dst []byte, scope Scope, link uint8, to view.ID, frame [
 	var clear [HeaderSize]byte
 	h.Put(clear[:])
 	dst = append(dst, clear[:]...)
-	dst = append(dst, frame...)
 	if s.keys == nil {
-		return dst
+		return append(dst, frame...)
 	}
-	b := dst[at+HeaderSize:]
-	s.set(dst[at:at+HeaderSize], h.Counter, h.receiver(to))
-	return s.present.seals[0].Seal(dst[:at+HeaderSize], s.nonce[:], b, s.aad[:])
+	s.set(dst[at:], h.Counter, h.receiver(to))
+	return s.present.seals[0].Seal(dst, s.nonce[:], frame, s.aad[:])
 }
 
 // set prepares nonce and authenticated data for an envelope with this header.
