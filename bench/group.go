@@ -130,7 +130,7 @@ func (s *session) group(ctx context.Context) (*groupReport, error) {
 		}
 	}
 	s.groupText(report)
-	if s.quick {
+	if !s.draws() {
 		return report, nil
 	}
 	return report, report.plot(s.plots)

@@ -19,4 +19,7 @@ const (
 
 	// idleTime is how long an idle pair is looked at: some hundred heartbeats.
 	idleTime = 4 * time.Second
+
+	// plotsDefault is the folder whose plots the README shows.
+	plotsDefault = "bench/plots"
 )

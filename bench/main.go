@@ -141,7 +141,7 @@ func (s *session) parse(args []string) (verb string, asJSON bool, err error) {
 	flags.IntVar(&s.rounds, "rounds", 0, "rounds of each measurement (default 5, group 3; with --quick 1)")
 	flags.StringVar(&s.binary, "holdfast", "", "a `program` to measure instead of the one that this source tree makes")
 	chosen := flags.String("peers", strings.Join(group.Names(), ","), "programs that group measures")
-	flags.StringVar(&s.plots, "plots", "bench/plots", "folder for plots; not written with --quick")
+	flags.StringVar(&s.plots, "plots", plotsDefault, "folder for plots; with --quick none are written unless it is another one")
 	_ = flags.Parse(args) // says what is wrong, and exits
 	s.peers, s.roundsGiven = strings.Split(*chosen, ","), s.rounds > 0
 	for _, name := range s.peers {
@@ -161,6 +161,9 @@ func (s *session) parse(args []string) (verb string, asJSON bool, err error) {
 	}
 	return verb, asJSON, nil
 }
+
+// draws says whether plots are written: figures of quick rounds must not replace others.
+func (s *session) draws() bool { return !s.quick || s.plots != plotsDefault }
 
 // say tells what is being done, with the time since the start.
 func (s *session) say(format string, args ...any) {
