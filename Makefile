@@ -64,9 +64,9 @@ lint: ## gofmt, vet, staticcheck, module sums, known vulnerabilities
 sim: build ## the simulator: SEEDS=500 seeds of this commit (10,000 for groups), and the planted bugs that it must find
 	$(call say,simulation; make soak goes on until stopped)
 	HOLDFAST_SIM_SEED=$$(git rev-parse HEAD 2>/dev/null || true) \
-	$(GO) test -json -count=1 ./internal/sim -args -seeds=$(SEEDS) | $(VERDICT)
+	$(GO) test -json -count=1 -timeout 60m ./internal/sim -args -seeds=$(SEEDS) | $(VERDICT)
 	$(call say,planted bugs: each must be found)
-	$(GO) test -json -tags canary -run Canary ./internal/sim/... ./protocol/... | $(VERDICT)
+	$(GO) test -json -timeout 60m -tags canary -run Canary ./internal/sim/... ./protocol/... | $(VERDICT)
 
 soak: ## the simulator, on new seeds, until it is stopped or something fails
 	$(GO) build -o bin/simulate ./internal/command/simulate
