@@ -57,7 +57,7 @@ func (m *Machine) leader(now time.Time) view.ID {
 // lead begins a view change if there is a reason and it is this member's turn, and carries
 // on with the one that it leads.
 func (m *Machine) lead(now time.Time, out *Output) {
-	if m.state == Idle {
+	if m.state == Idle || m.rests() {
 		return
 	}
 	if m.change.active && m.current == nil && m.change.stage == Collecting && !m.mayFound(now) {

@@ -107,6 +107,7 @@ type Machine struct {
 	lastWay  *Outcome // the latest that is known: for those who missed it
 	pulseAt  time.Time
 	hurry    bool // a pulse is due at once
+	resting  bool // outside: it does not ask to be let in
 	serial   uint64
 	retryAt  time.Time
 	began    time.Time // of the present view change, if frozen
@@ -143,6 +144,7 @@ func (m *Machine) Join(now time.Time, out *Output) {
 
 // Leave asks to be let out. The answer is Dismiss; a member of no view gets it at once.
 func (m *Machine) Leave(now time.Time, out *Output) {
+	m.resting = false
 	switch m.state {
 	case Asking:
 		m.dismiss(now, HasLeft, nil, false, out)
@@ -202,7 +204,7 @@ func (m *Machine) Receive(now time.Time, from view.Member, payload []byte, out *
 		m.drop(now, from.ID, wire.OldIncarnation)
 		return
 	}
-	if m.state == Idle {
+	if m.state == Idle || m.rests() {
 		Decline(m.cfg.Self, from.ID, m.cfg.Group, m.cfg.Fingerprint, m.Past(), payload, &out.Outbox)
 		return
 	}
@@ -387,6 +389,22 @@ func (m *Machine) Await(donor view.ID) {
 		m.lived = view.Name{} // what it had is void from here on
 	}
 }
+
+// Rest takes this member out of its view, if it is in one, and keeps it outside until Rest is
+// called with false: it cannot take what the view would bring.
+func (m *Machine) Rest(now time.Time, on bool, out *Output) {
+	if m.state == Idle || m.state == Leaving || m.resting == on {
+		return
+	}
+	m.resting = on
+	if on && m.current != nil {
+		m.dismiss(now, WasExpelled, nil, false, out)
+	}
+	m.asked, m.hurry = now, true
+	m.settle(now, out)
+}
+
+func (m *Machine) rests() bool { return m.resting && m.current == nil }
 
 // Restart takes this member out of its view and asks to be let in again: it could not get
 // what it needs to be of use there.

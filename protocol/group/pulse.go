@@ -30,6 +30,9 @@ func (m *Machine) ownPulse() pulse {
 	if m.current != nil {
 		p.name = m.current.Name
 	}
+	if m.rests() {
+		p.state = Idle
+	}
 	for i := range m.peers {
 		if !m.peers[i].trusted {
 			p.accuses |= 1 << i

@@ -142,7 +142,7 @@ func drawGroup(r *rand.Rand, number int) cohort.GroupConfig {
 		Name: fmt.Sprint("group", number+1), All: r.IntN(3) == 0,
 		Engine: pick(r, order.Sequencer, order.Lamport, order.ISIS), MessageMax: largest,
 		Window:   pick(r, 0, 256, 256, 512),
-		QueueMax: pick(r, 1<<16, 1<<20), Stateful: r.IntN(4) != 0,
+		QueueMax: pick(r, 1<<16, 1<<20), HeldMax: pick(r, 0, 0, 10_000), Stateful: r.IntN(4) != 0,
 	}
 	return g
 }
@@ -177,7 +177,7 @@ func (o options) String() string {
 	fmt.Fprintf(&b, "nodes=%d links=%d votes=%v witness=%v phase=%v drift=%v sealed=%v overheard=%v perfect=%v suspect_after=%v\n",
 		o.nodes, o.links, o.votes, o.witness, o.phase, o.drift, o.sealed, o.overheard, o.perfect, o.suspectAfter)
 	for _, g := range o.groups {
-		fmt.Fprintf(&b, "%s: all=%v engine=%v window=%d queue_max=%d stateful=%v\n", g.Name, g.All, g.Engine, g.Window, g.QueueMax, g.Stateful)
+		fmt.Fprintf(&b, "%s: all=%v engine=%v window=%d queue_max=%d held_max=%d stateful=%v\n", g.Name, g.All, g.Engine, g.Window, g.QueueMax, g.HeldMax, g.Stateful)
 	}
 	fmt.Fprintf(&b, "network: %v uneven=%v\n", o.network, o.uneven)
 	fmt.Fprintf(&b, "owners: every=%v orders=%v large=%.2f batch=%d serve=%v chunk_max=%d soloist=%v misfits=%.1f slow=%v reckless=%v probes=%v\n",

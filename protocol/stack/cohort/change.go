@@ -13,12 +13,10 @@ func (g *Group) install(now time.Time, c group.Command) {
 	g.finish(now, c.Cut)
 	joined := len(c.Former) == 0
 	g.begin(now, c.View)
-	if !g.cfg.Stateful || g.witness {
-		g.viewed(c)
-		return
-	}
 	donor := donorOf(c.View)
 	switch {
+	case !g.cfg.Stateful || g.witness:
+		g.viewed(c)
 	case joined && donor.ID != g.node.cfg.Self.ID:
 		g.fetch(now, donor)
 		g.viewed(c)
@@ -28,6 +26,9 @@ func (g *Group) install(now time.Time, c group.Command) {
 	default:
 		g.viewed(c)
 		g.offer(now, c, donor)
+	}
+	if g.hold.bytes() > g.cfg.HeldMax {
+		g.members.Rest(now, true, &g.told) // until release has handed over all
 	}
 }
 

@@ -43,6 +43,7 @@ type GroupConfig struct {
 	MessageMax int  // bytes; 0 for 1 MiB, which is the most
 	Window     int  // packets of a member on their way; 0 for the default. Members may differ
 	QueueMax   int  // bytes waiting for the window; 0 for 4 MiB. Members may differ
+	HeldMax    int  // bytes waiting for a slow owner over a change of the view; 0 for 64 MiB. Members may differ
 	Stateful   bool // a joiner is given the state: it is asked for with Wanted
 }
 

@@ -67,6 +67,9 @@ func newGroup(n *Node, cfg GroupConfig) (*Group, error) {
 	if cfg.QueueMax == 0 {
 		cfg.QueueMax = queueDefault
 	}
+	if cfg.HeldMax == 0 {
+		cfg.HeldMax = heldDefault
+	}
 	switch {
 	case len(cfg.Name) == 0 || len(cfg.Name) > nameMax || strings.ContainsAny(cfg.Name, "\n\t"):
 		return nil, fmt.Errorf("cohort: the group's name is %q; it must have 1 to %d bytes on one line", cfg.Name, nameMax)

@@ -12,6 +12,17 @@ type hold struct {
 // empty says whether nothing is kept back.
 func (h *hold) empty() bool { return len(h.behind)+len(h.slow) == 0 }
 
+// bytes is how much waits, in copies and in the streams' packets.
+func (h *hold) bytes() int {
+	n := 0
+	for _, list := range [][]Delivery{h.behind, h.slow} {
+		for i := range list {
+			n += list[i].Size()
+		}
+	}
+	return n
+}
+
 // emit delivers something that belongs after the state, if that is being fetched.
 func (g *Group) emit(d Delivery) {
 	d.Group = g

@@ -21,6 +21,11 @@ const (
 	// it slows the group down.
 	spoolMax = 32 << 20
 
+	// heldDefault is how many bytes of messages may wait for a slow owner at the end of a
+	// view, by default. In the next one its senders get new windows; so a member with more
+	// rests outside until its owner has taken them.
+	heldDefault = 64 << 20
+
 	// slowAfter is how long a member must hold messages up until the owner is told of it.
 	slowAfter = 100 * time.Millisecond
 

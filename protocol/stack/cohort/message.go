@@ -135,6 +135,10 @@ func (g *Group) deliver(copied bool) {
 // flush ends a step of this group.
 func (g *Group) flush(now time.Time, out *Output) {
 	g.release()
+	if g.hold.empty() {
+		g.members.Rest(now, false, &g.told)
+		g.obey(now)
+	}
 	g.settle(now)
 	g.tryLeave(now)
 	g.noteSlow(now)

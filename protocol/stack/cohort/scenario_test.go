@@ -23,7 +23,7 @@ import (
 // check/group, too.
 //
 //	group a b c w [witness=w] [votes=a:2,b:1] [partition=all] [engine=lamport] [state]
-//	      [ballast=BYTES] [queue=BYTES] [window=PACKETS] [message_max=BYTES]
+//	      [ballast=BYTES] [queue=BYTES] [held=BYTES] [window=PACKETS] [message_max=BYTES]
 //	start a [cluster=other] [group=other] [engine=isis]      begins a life, which joins
 //	multicast a causal total uniform "text"                  or BYTES instead of the text
 //	flood a total count=1000 size=100 [every=1ms]            as fast as it is taken
@@ -216,7 +216,7 @@ func (s *scenario) create(in *instruction) {
 	}
 	s.story = newStory(s.t, names, GroupConfig{
 		Name: "g", All: in.options["partition"] == "all", Engine: engines[in.options["engine"]], Stateful: slices.Contains(in.rest, "state"),
-		QueueMax: s.number(in, "queue", 0), Window: s.number(in, "window", 0), MessageMax: s.number(in, "message_max", 1<<20),
+		QueueMax: s.number(in, "queue", 0), HeldMax: s.number(in, "held", 0), Window: s.number(in, "window", 0), MessageMax: s.number(in, "message_max", 1<<20),
 	})
 	s.story.again = s.do
 	for _, a := range s.apps {

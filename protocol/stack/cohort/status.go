@@ -20,6 +20,7 @@ type Status struct {
 	SlowFor   time.Duration // for how long
 	Queued    int           // bytes that wait for the window
 	Held      int           // deliveries kept back
+	HeldBytes int           // of messages among them
 	Throttled bool          // since the owner is slow
 
 	Fetching        view.Member   // the donor, while the state is fetched
@@ -31,7 +32,7 @@ type Status struct {
 func (g *Group) Status(now time.Time) Status {
 	s := Status{
 		Members: g.members.Status(now), Streams: g.streams.Stats(), History: slices.Clone(g.history),
-		Queued: g.queue.bytes, Held: len(g.hold.behind) + len(g.hold.slow), Throttled: g.throttled, Fetching: g.fetching,
+		Queued: g.queue.bytes, Held: len(g.hold.behind) + len(g.hold.slow), HeldBytes: g.hold.bytes(), Throttled: g.throttled, Fetching: g.fetching,
 	}
 	if g.carries() {
 		s.Slow, s.SlowFor = g.streams.Slowest()
