@@ -132,7 +132,8 @@ func (m *Machine) install(now time.Time, o *Outcome, out *Output) {
 	m.reset(&next)
 	for _, s := range next.Seats {
 		if i := m.index(s.ID); i >= 0 {
-			m.meet(i, s.Member) // nothing may have been heard of that life yet
+			m.meet(i, s.Member)              // nothing may have been heard of that life yet
+			m.peers[i].shunned = time.Time{} // it did its part in this change, or those did who let it in
 		}
 	}
 	m.know(o)
