@@ -109,7 +109,7 @@ func (s *message) wants(r *wire.Reader) {
 	sum := 0
 	for i := range s.count {
 		s.ranges[i] = span{r.U64(), int(r.U32())}
-		if g := s.ranges[i]; g.size == 0 || g.size > askMax || g.offset > sizeMax {
+		if g := s.ranges[i]; g.size == 0 || g.size > askMax || g.offset > sizeMax-uint64(g.size) {
 			r.Fail()
 			return
 		}

@@ -63,6 +63,7 @@ func TestMalformed(t *testing.T) {
 		{"a range too many", message{kind: kindWant, cut: cut, count: 1, ranges: [rangesMax]span{{0, 1}}}, 0, 12},
 		{"an empty range", message{kind: kindWant, cut: cut, count: 1}, 0, 0},
 		{"a long range", message{kind: kindWant, cut: cut, count: 1, ranges: [rangesMax]span{{0, askMax + 1}}}, 0, 0},
+		{"a range that ends far out", message{kind: kindWant, cut: cut, count: 1, ranges: [rangesMax]span{{sizeMax - 1, 2}}}, 0, 0},
 		{"a range far out", message{kind: kindWant, cut: cut, count: 1, ranges: [rangesMax]span{{sizeMax + 1, 1}}}, 0, 0},
 		{"too much together", message{kind: kindWant, cut: cut, count: 9, ranges: [rangesMax]span{
 			{0, askMax}, {0, askMax}, {0, askMax}, {0, askMax}, {0, askMax}, {0, askMax}, {0, askMax}, {0, askMax}, {0, 1}}}, 0, 0},
