@@ -18,7 +18,9 @@
 //     it does not have (Create, which never overwrites).
 //   - A standby is a mirror. When its copy is complete it reads its service's table once
 //     and removes what the active does not have, adds what is missing, and puts back
-//     what expired here while it lives there.
+//     what expired here while it lives there. A takeover relies on the table only if such
+//     a comparison has ended and nothing has called for another since; otherwise its
+//     Commit puts everything there once more.
 //   - A former life's state is kept until somebody is active whose state is known.
 //   - A silent peer is one for which nothing is queued.
 //

@@ -14,7 +14,12 @@ import (
 //
 // A table that is read while it changes may miss an object that is there, so an object
 // is deleted from the internal cache only if two readings in a row miss it.
+//
+// At a standby the table has all of the cache only if a comparison has ended, under the
+// active that it began under, and nothing has called for another since. Only then does a
+// Commit find its work done: see [Stack.beginCommit].
 type mirror struct {
+	equal   bool // so it is; only at a standby that injects continuously
 	wanted  bool // a comparison should be made
 	reading bool // the service is reading its table
 	walking bool // the cache is being gone through
@@ -25,8 +30,8 @@ type mirror struct {
 	owner   bool                // the comparison was begun as a source
 }
 
-// want asks for a comparison.
-func (m *mirror) want() { m.wanted = true }
+// want asks for a comparison. Until it has ended the table counts as different.
+func (m *mirror) want() { m.wanted, m.equal = true, false }
 
 // busy says whether a comparison is to be made or under way.
 func (m *mirror) busy() bool { return m.wanted || m.reading || m.walking }
@@ -60,7 +65,8 @@ func (s *Stack) mirrorOn(now time.Time, out *Output) {
 		return
 	}
 	if m.owner != s.owning {
-		m.walking, m.wanted = false, true // the role changed meanwhile
+		m.walking = false
+		m.want() // the role changed meanwhile
 		return
 	}
 	if s.owning {
@@ -108,6 +114,8 @@ func (s *Stack) compared(now time.Time) {
 		m.again, m.wanted = true, true
 	}
 	m.walking, m.seen = false, nil
+	// Without an active nothing was gone through.
+	m.equal = !m.owner && !m.wanted && s.active.Known() && s.cfg.Inject == Continuously
 }
 
 // forgetMissing deletes what both readings missed, a chunk at a time.
@@ -199,7 +207,7 @@ func (s *Stack) Dumped(complete bool) {
 	}
 	m.reading = false
 	if !complete || m.owner != s.owning || !s.mayCompare() {
-		m.wanted = true
+		m.want()
 		return
 	}
 	m.walking, m.cursor = true, 0

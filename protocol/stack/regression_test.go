@@ -1,11 +1,14 @@
 package stack
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica/stateproxy"
+	"github.com/holdfast-ha/holdfast/protocol/takeover"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
@@ -105,4 +108,69 @@ func TestTheLastActiveHasTheLastWord(t *testing.T) {
 			t.Errorf("after %v the order is %v, want %v", view.ID(last), got, want)
 		}
 	}
+}
+
+// A former active takes nothing into its table while it goes on as a source. What its
+// successor told it meanwhile comes there with the next comparison; if the successor dies
+// before that has ended, then with the Commit.
+func TestAFormerActiveThatIsStillComparingTakesOverWithAllState(t *testing.T) {
+	for _, inject := range []Inject{Continuously, AtTakeover} {
+		c := newCluster(t, inject)
+		c.run(time.Second)
+		c.flow(0, "old", "1")
+		c.run(time.Second)
+		if err := c.nodes[0].stack.Switch(c.now, view.Nobody, &c.nodes[0].out); err != nil {
+			t.Fatal(err)
+		}
+		c.do(0)
+		c.run(linger / 2)
+		c.wantRoles(takeover.Standby, takeover.Active)
+		c.nodes[0].slow = true
+		c.flow(1, "old", "2")
+		c.flow(1, "new", "1")
+		c.run(linger)
+		if n := c.nodes[0]; n.stack.Owning() || !n.stack.mirror.reading {
+			t.Fatal("the former active does not compare its table yet, or not any more")
+		}
+		if p := c.nodes[1].stack.Status(c.now).Peers[0].Proof; p.State != stateproxy.Proven {
+			t.Fatalf("the former active is %v", p.State)
+		}
+		c.kill(1)
+		c.run(time.Second)
+		if !c.nodes[0].holds {
+			t.Fatal("nobody took over")
+		}
+		c.wantTable(0, map[string]string{"old": "2", "new": "1"})
+	}
+}
+
+// A comparison that the end of the active has broken off has compared nothing.
+func TestAComparisonThatWasBrokenOffDoesNotCount(t *testing.T) {
+	c := newCluster(t, Continuously)
+	c.run(time.Second)
+	want := map[string]string{}
+	for i := range 3 * chunk {
+		want[fmt.Sprint(i)] = "1"
+		c.flow(0, fmt.Sprint(i), "1")
+	}
+	c.run(time.Second)
+	n := c.nodes[1]
+	clear(n.table) // unseen
+	n.stack.Lost()
+	n.stack.Tick(c.now, &n.out)
+	n.out.Reset()
+	n.stack.Dumped(true)
+	n.stack.Tick(c.now, &n.out) // a first part of what is missing
+	c.do(1)
+	if !n.stack.mirror.walking || len(n.table) == 0 {
+		t.Fatal("the comparison has not begun, or has ended")
+	}
+	c.kill(0)
+	for n.stack.Active().Known() { // it gets no further until then
+		c.now = c.now.Add(time.Millisecond)
+		n.stack.takeover.Tick(c.now, &n.out.takeover)
+		n.stack.settle(c.now, &n.out)
+	}
+	c.run(time.Second)
+	c.wantTable(1, want)
 }

@@ -97,17 +97,20 @@ func (s *Stack) inject(now time.Time, out *Output) {
 	s.mirrorOn(now, out)
 }
 
-// beginCommit begins to put all replicated state into the table. A mirror has it there
-// already. A node that was active a moment ago and is to be so again has objects in its
-// table that it tracked itself, and that have moved on elsewhere since: each is told to
-// the table again, first as it was known here, then as the other knew it.
+// beginCommit begins to put all replicated state into the table. Only two have it there
+// already: a source, and a mirror that is known to be equal. Another mirror is given all
+// that the last active told. A node that was active a moment ago and is to be so again has
+// objects in its table that it tracked itself, and that have moved on elsewhere since: each
+// is told to the table again, first as it was known here, then as the other knew it.
 func (s *Stack) beginCommit(epoch view.Epoch, out *Output) {
 	s.commit = commit{epoch: epoch, last: s.predecessor.ID}
 	switch lingering := s.owning && !s.disownAt.IsZero(); {
 	case lingering:
 		s.commit.own = true
-	case s.owning || s.cfg.Inject == Continuously || canary == HollowCommit:
+	case s.owning || s.mirror.equal || canary == HollowCommit:
 		s.markCommit(out)
+	case s.cfg.Inject == Continuously && s.predecessor.Known():
+		s.commit.peer = len(s.peers) - 1 // a mirror has nobody else's
 	}
 }
 

@@ -218,7 +218,8 @@ func (w *pair) ask() *node {
 func (w *pair) powerCut() {
 	former := w.active()
 	w.still, w.dead = true, former
-	if w.Rng.IntN(2) == 0 {
+	comparing := w.Rng.IntN(2) == 0
+	if comparing {
 		// The others read their tables all the time, so also when it happens.
 		w.Repeat(w.opt.suspectAfter/4, func() {
 			for i := range w.nodes {
@@ -229,11 +230,15 @@ func (w *pair) powerCut() {
 			}
 		})
 	}
+	for i := range w.nodes {
+		n := &w.nodes[i]
+		comparing = comparing || n != former && n.Runs() && n.stack.Status(w.read(n)).Comparing
+	}
 	before := w.Now
 	w.off(former)
 	bound := w.opt.suspectAfter + 4*w.opt.heartbeat + 4*effortCalm + 10*time.Millisecond
 	bound += 2 * time.Duration(w.opt.flows/chunk+1) * min(w.opt.dump, effortCalm) // readings before it
-	if w.opt.inject == stack.AtTakeover {
+	if w.opt.inject == stack.AtTakeover || comparing { // the Commit puts all there
 		bound += time.Duration(w.opt.flows) * w.opt.table
 	}
 	for w.active() == nil && w.Now-before < 10*time.Second && !w.Over() {
