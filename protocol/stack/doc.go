@@ -13,9 +13,10 @@
 //     is active no more goes on until it sees its successor active and a while longer,
 //     because packets still come by until the neighbours have learned; then it clears
 //     its internal cache, and the successor's state is the only one.
-//   - Only the active's state is injected, and an active takes no state from others but
-//     one kind: flows that its predecessor still saw begin while handing over, and that
-//     it does not have (Create, which never overwrites).
+//   - Only the active's state is injected, and while there is none that of the last one.
+//     An active takes no state from others but one kind: flows that its predecessor
+//     still saw begin while handing over, and that it does not have (Create, which never
+//     overwrites).
 //   - A standby is a mirror. When its copy is complete it reads its service's table once
 //     and removes what the active does not have, adds what is missing, and puts back
 //     what expired here while it lives there. A takeover relies on the table only if such

@@ -166,10 +166,10 @@ func (s *Stack) Gone(now time.Time, key []byte, out *Output) {
 		s.proxy.Delete(now, key)
 		return
 	}
-	if !s.mirrors() || !s.active.Known() {
+	if !s.mirrors() {
 		return
 	}
-	if state, ok := s.proxy.HeldState(s.active.ID, key); ok {
+	if state, ok := s.proxy.HeldState(s.teller(), key); ok {
 		out.object(Put, key, state)
 	}
 }

@@ -174,3 +174,58 @@ func TestAComparisonThatWasBrokenOffDoesNotCount(t *testing.T) {
 	c.run(time.Second)
 	c.wantTable(1, want)
 }
+
+// While nobody is active the last active's state is the state: what a third one clears,
+// because it is no source any more, stays in the table that is about to be the only one.
+func TestWithoutAnActiveTheLastOneCounts(t *testing.T) {
+	for _, inject := range []Inject{Continuously, AtTakeover} {
+		s, err := New(Config{
+			Self: view.Member{ID: 2, Incarnation: 1}, Cluster: "test", Links: 1, Inject: inject,
+			Members:   []Member{{1, "a", 150}, {2, "b", 100}, {3, "c", 50}},
+			Heartbeat: 10 * time.Millisecond, SuspectAfter: 50 * time.Millisecond,
+		}, Recovered{}, rand.New(rand.NewPCG(1, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Unix(1000, 0)
+		for _, last := range []view.ID{view.Nobody, 1, 3} {
+			var out Output
+			s.predecessor = view.Member{ID: last, Incarnation: 1}
+			s.commit = commit{epoch: 7} // whoever begins to take over takes what still comes
+			for _, from := range []view.ID{1, 3} {
+				for _, verb := range []stateproxy.Verb{stateproxy.Put, stateproxy.Change, stateproxy.Delete} {
+					out.proxy.Deliver = append(out.proxy.Deliver, stateproxy.Delivery{From: from, Verb: verb, Key: []byte("f")})
+				}
+			}
+			s.take(now, &out)
+			want := 3
+			if last == view.Nobody {
+				want = 6 // of all that were told nobody knows which counts
+			}
+			if len(out.Do) != want {
+				t.Errorf("inject %d: after %v there are %d commands, want %d", inject, last, len(out.Do), want)
+			}
+		}
+	}
+}
+
+// What expires here while nobody is active is put back as well.
+func TestWhatExpiresWithoutAnActiveIsPutBack(t *testing.T) {
+	c := newCluster(t, Continuously)
+	c.run(time.Second)
+	c.flow(0, "f", "1")
+	c.run(time.Second)
+	n := c.nodes[1]
+	for range 100 {
+		c.now = c.now.Add(time.Millisecond)
+		n.stack.takeover.Tick(c.now, &n.out.takeover)
+		n.stack.settle(c.now, &n.out)
+	}
+	if n.stack.Active().Known() || n.stack.Owning() {
+		t.Fatal("the standby does not miss its active, or has taken over already")
+	}
+	c.kill(0)
+	c.close(1, "f")
+	c.run(time.Second)
+	c.wantTable(1, map[string]string{"f": "1"})
+}

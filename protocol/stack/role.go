@@ -158,6 +158,16 @@ func (s *Stack) mirrors() bool {
 	return !s.owning && (s.cfg.Inject == Continuously || s.commit.epoch != 0)
 }
 
+// teller is whose state counts: the active's, and while there is none the last one's. What
+// others still tell, or clear, must not spoil what is about to be all there is. Nobody:
+// nobody was active yet.
+func (s *Stack) teller() view.ID {
+	if s.active.ID != view.Nobody {
+		return s.active.ID
+	}
+	return s.predecessor.ID
+}
+
 // take carries the changes of the external caches to the service.
 func (s *Stack) take(now time.Time, out *Output) {
 	for _, d := range out.proxy.Deliver {
@@ -174,7 +184,7 @@ func (s *Stack) take(now time.Time, out *Output) {
 					out.object(Create, d.Key, d.State)
 				}
 			}
-		case !s.mirrors() || s.active.ID != view.Nobody && d.From != s.active.ID:
+		case !s.mirrors() || s.teller() != view.Nobody && d.From != s.teller():
 		case d.Verb == stateproxy.Put:
 			out.object(Put, d.Key, d.State)
 		case d.Verb == stateproxy.Change:
