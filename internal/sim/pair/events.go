@@ -238,7 +238,7 @@ func (w *pair) powerCut() {
 	w.off(former)
 	bound := w.opt.suspectAfter + 4*w.opt.heartbeat + 4*effortCalm + 10*time.Millisecond
 	bound += 2 * time.Duration(w.opt.flows/chunk+1) * min(w.opt.dump, effortCalm) // readings before it
-	if w.opt.inject == stack.AtTakeover || comparing { // the Commit puts all there
+	if w.opt.inject == stack.AtTakeover || comparing {                            // the Commit puts all there
 		bound += time.Duration(w.opt.flows) * w.opt.table
 	}
 	for w.active() == nil && w.Now-before < 10*time.Second && !w.Over() {
