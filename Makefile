@@ -37,14 +37,14 @@ build: ## bin/holdfast
 
 test: clean lint build ## everything that CI runs
 	$(call say,tests of every package: house rules and a short simulation are among them)
-	$(GO) test -p 1 -json ./... | $(VERDICT)
+	$(GO) test -p 1 -timeout 30m -json ./... | $(VERDICT)
 	@$(MAKE) --no-print-directory sim race fuzz demo
 	$(call say,all of it)
 	@bin/verdict -total bin/tally
 
 race: build ## tests under the race detector, where there is more than one goroutine
 	$(call say,race detector: the packages that may start goroutines)
-	@if command -v $${CC:-gcc} >/dev/null; then $(GO) test -p 1 -race -json $(CONCURRENT) | $(VERDICT); \
+	@if command -v $${CC:-gcc} >/dev/null; then $(GO) test -p 1 -timeout 30m -race -json $(CONCURRENT) | $(VERDICT); \
 	else echo "skipped: the race detector needs a C compiler, see scripts/packages.txt"; [ "$${CI:-}" != true ]; fi
 
 lint: ## gofmt, vet, staticcheck, module sums, known vulnerabilities
