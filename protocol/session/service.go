@@ -1,0 +1,46 @@
+package session
+
+import (
+	"io"
+	"time"
+)
+
+// ID names a client's session with a service. It is given by the service, in the agreed
+// order, and never a second time; 0 is nobody's.
+type ID uint64
+
+// Command is what a service executes: a client's request, at its place in the agreed order.
+type Command struct {
+	// At is the agreed time: how long the service has existed. It never goes back and
+	// never runs faster than any correct clock by more than their drift; while nobody
+	// serves it stands still. A service knows no other time.
+	At time.Duration
+	// Session is whose command it is; 0: a client's without a session.
+	Session ID
+	// Body is the service's own; it is valid during the call only.
+	Body []byte
+}
+
+// Service is a deterministic state machine: what every replica executes in the same order,
+// whatever the replication style. The same commands make the same state, the same replies
+// and the same digest everywhere; so it must not look at a clock, draw a number, or go
+// through a map in Go's order. One goroutine at a time uses it.
+type Service interface {
+	// Apply executes a command and appends the reply. It does not fail: what is wrong with
+	// a command is said in the reply. A body comes from outside and may be anything.
+	Apply(c Command, reply []byte) []byte
+	// Ended tells that a session is over: its client has closed it or was silent for
+	// longer than its lease. It changes the state like a command.
+	Ended(at time.Duration, s ID)
+	// Passed tells that the agreed time has come to at, for what the service does by time.
+	Passed(at time.Duration)
+	// Next is the agreed time at which Passed has something to do; 0: never.
+	Next() time.Duration
+	// Digest is a 64-bit digest of the state, kept up to date at each change: replicas
+	// whose digests differ have diverged.
+	Digest() uint64
+	// Snapshot writes the state, and Restore reads it in place of the present one. Equal
+	// states are written as equal bytes.
+	Snapshot(w io.Writer) error
+	Restore(r io.Reader) error
+}
