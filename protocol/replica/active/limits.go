@@ -1,0 +1,20 @@
+package active
+
+import "time"
+
+const (
+	// pendingMax is how many requests of clients a member has under way; what comes beyond
+	// is refused as busy, so that a queue does not only make everybody wait longer.
+	pendingMax = 4096
+
+	// tellAfter is how long after its last command a member tells its digest by itself, if no
+	// message of its own has carried it.
+	tellAfter = 200 * time.Millisecond
+
+	// ringMax is how many digests a member tells when two differ: the divergence is found with
+	// the next message of a member, so the first differing command is among the last.
+	ringMax = 1024
+
+	// passEvery is how often at most time is let pass.
+	passEvery = 10 * time.Millisecond
+)

@@ -1,0 +1,189 @@
+// Package replicated puts a replicated service on a group: the machine of the replication
+// style gets its multicasts, its views and its state from protocol/stack/cohort, and a
+// driver or the simulator gets answers for clients. What runs in the daemon runs in the
+// simulator.
+package replicated
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/order"
+	"github.com/holdfast-ha/holdfast/protocol/replica/active"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// how is the order of a replica's messages: each in one place for all, and not before it is
+// safe, since a client is answered when it is delivered.
+const how = order.Total | order.FIFO | order.Uniform
+
+// Config is what a replica needs.
+type Config struct {
+	Self     view.Member
+	Group    cohort.GroupConfig // Stateful is always on
+	Executor *session.Executor
+	Recorder trace.Recorder
+}
+
+// Replica is this process's copy of a replicated service. One goroutine at a time owns it,
+// the one that owns the node.
+type Replica struct {
+	node    *cohort.Node
+	group   *cohort.Group
+	machine *active.Machine
+	out     active.Output
+
+	giving   []giving // states for who joins
+	incoming []byte
+	over     bool
+}
+
+// giving is a state that joiners fetch.
+type giving struct {
+	cut  view.Name
+	to   []view.Member
+	data []byte
+}
+
+// Join makes the replica and asks to be let into its group.
+func Join(now time.Time, node *cohort.Node, cfg Config, out *cohort.Output) (*Replica, error) {
+	cfg.Group.Stateful = true
+	if cfg.Group.All {
+		return nil, fmt.Errorf("replicated: service %q: its group has partition = all, and two parts that go on apart have two states; choose primary", cfg.Group.Name)
+	}
+	g, err := node.Join(now, cfg.Group, out)
+	if err != nil {
+		return nil, err
+	}
+	return &Replica{
+		node: node, group: g,
+		machine: active.New(active.Config{Self: cfg.Self, Executor: cfg.Executor, Recorder: cfg.Recorder}),
+	}, nil
+}
+
+// Group is the replica's group.
+func (r *Replica) Group() *cohort.Group { return r.group }
+
+// Machine is the replica's machine, for status.
+func (r *Replica) Machine() *active.Machine { return r.machine }
+
+// Output is what clients are answered and what happened. It is valid until Reset.
+func (r *Replica) Output() *active.Output { return &r.out }
+
+// Submit takes a client's request, an encoded [session.Request].
+func (r *Replica) Submit(now time.Time, from active.Client, request []byte, out *cohort.Output) {
+	r.machine.Submit(now, from, request, &r.out)
+	r.obey(now, out)
+}
+
+// Tick does what is due.
+func (r *Replica) Tick(now time.Time, out *cohort.Output) {
+	if d := r.machine.Deadline(); !d.IsZero() && !now.Before(d) {
+		r.machine.Tick(now, &r.out)
+		r.obey(now, out)
+	}
+}
+
+// Deadline is when Tick has something to do; zero: never.
+func (r *Replica) Deadline() time.Time { return r.machine.Deadline() }
+
+// Heed takes a delivery of the replica's group.
+func (r *Replica) Heed(now time.Time, d *cohort.Delivery, out *cohort.Output) {
+	switch d.Kind {
+	case cohort.Viewed:
+		r.machine.Viewed(now, d.View, &r.out)
+	case cohort.Message:
+		payload := d.Payload
+		if len(d.More) > 0 {
+			payload = d.Append(nil)
+		}
+		r.machine.Delivered(now, d.From, payload, &r.out)
+	case cohort.Lost:
+		r.machine.Lost(int(d.Last - d.Number + 1))
+	case cohort.Expelled, cohort.Merging, cohort.Departed:
+		r.machine.Out()
+		r.over = d.Kind == cohort.Departed
+	case cohort.Wanted:
+		r.give(now, d)
+	case cohort.ChunkWanted:
+		r.chunk(now, d, out)
+	case cohort.Unwanted:
+		r.forget(d.View.Name)
+	case cohort.StateBegan, cohort.StateFailed:
+		r.incoming = nil
+		r.machine.Out()
+	case cohort.StateChunk:
+		r.incoming = append(r.incoming, d.Payload...)
+	case cohort.StateDone:
+		r.take(now, out)
+	}
+	r.obey(now, out)
+}
+
+// obey carries out what the machine has asked for.
+func (r *Replica) obey(now time.Time, out *cohort.Output) {
+	for i, payload := range r.out.Multicast {
+		if _, ok := r.group.Multicast(now, how, payload, out); !ok {
+			r.machine.Unsent(now, len(r.out.Multicast)-i)
+		}
+	}
+	r.out.Multicast = r.out.Multicast[:0]
+	for i := range r.out.Do {
+		if r.out.Do[i].Verb == active.Restart {
+			r.group.Restart(now, out)
+		}
+	}
+}
+
+// give takes the state as it is now, for joiners.
+func (r *Replica) give(now time.Time, d *cohort.Delivery) {
+	var b bytes.Buffer
+	if err := r.machine.Executor().Snapshot(&b); err != nil {
+		return // the joiner asks another after a while
+	}
+	r.giving = append(r.giving, giving{d.View.Name, append([]view.Member(nil), d.Missing...), b.Bytes()})
+	r.group.Serve(now, d.View.Name, uint64(b.Len()), true)
+}
+
+// chunk gives a piece of the latest state that a joiner wants.
+func (r *Replica) chunk(now time.Time, d *cohort.Delivery, out *cohort.Output) {
+	for i := len(r.giving) - 1; i >= 0; i-- {
+		g := &r.giving[i]
+		for _, m := range g.to {
+			if m.ID != d.Peer {
+				continue
+			}
+			if d.Number <= uint64(len(g.data)) {
+				piece := g.data[d.Number:min(uint64(len(g.data)), d.Number+d.Last)]
+				r.group.Chunk(now, d.Peer, d.Number, piece, d.Number+uint64(len(piece)) == uint64(len(g.data)), out)
+			}
+			return
+		}
+	}
+}
+
+func (r *Replica) forget(cut view.Name) {
+	kept := r.giving[:0]
+	for _, g := range r.giving {
+		if g.cut != cut {
+			kept = append(kept, g)
+		}
+	}
+	clear(r.giving[len(kept):])
+	r.giving = kept
+}
+
+// take reads the state that has come.
+func (r *Replica) take(now time.Time, out *cohort.Output) {
+	err := r.machine.Executor().Restore(bytes.NewReader(r.incoming))
+	r.incoming = nil
+	if err != nil {
+		r.group.Restart(now, out) // another cut, maybe another donor
+		return
+	}
+	r.machine.Restored(now)
+}
