@@ -1,0 +1,15 @@
+package session
+
+// Bug is a mistake that a build with the tag "canary" can be told to make, so that tests and judges
+// are tested themselves: each must be found.
+type Bug uint8
+
+// The bugs.
+const (
+	NoBug      Bug = iota
+	Forgetful      // now and then a reply is not kept
+	Reopened       // what was acknowledged may be executed again
+	ShortLease     // a lease counts from the opening, not from the last request
+	LostTable      // a snapshot is restored without the kept replies
+	Leaky          // a cancelled call is not remembered
+)
