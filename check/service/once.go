@@ -1,75 +1,74 @@
 package service
 
-import (
-	"fmt"
+import "fmt"
 
-	"github.com/holdfast-ha/holdfast/protocol/view"
-)
-
-// asked names a request of a session.
-type asked struct{ session, number uint64 }
-
-// entry is a command at its place in the agreed order.
-type entry struct {
-	request asked
-	sum     uint64
-}
-
-// once: no request is executed twice in the one order that the replicas agree on. That they
-// agree is another promise.
+// once: no call that is at most once or exactly once is executed twice in the one order that
+// the replicas agree on. That they agree is another promise.
 type once struct {
-	at map[asked]uint64 // index, from 1
+	l    *Ledger
+	at   map[request]place // of requests that no call is known of
+	call map[*call]place
 }
 
-// Once judges each execution.
-func Once() Judge { return &once{map[asked]uint64{}} }
+// Once judges each execution, of requests that belong to a session, and each answer that is
+// given again. A request of no call that the ledger knows must be executed once, too.
+func Once(l *Ledger) Judge { return &once{l, map[request]place{}, map[*call]place{}} }
 
 // Promise names the promise.
 func (j *once) Promise() string { return "once" }
 
-// Hear judges an execution.
+// Hear judges an execution or an answer.
 func (j *once) Hear(f *Fact) error {
-	if f.Kind != Executed || f.Number == 0 {
-		return nil
+	switch f.Kind {
+	case Answered:
+		if c := j.l.call(f); c.again && c.semantics.single() && c.other != c.answer {
+			return fmt.Errorf("client %d is answered %d to call %d, and was answered %d before", f.Client, f.Value, f.Call, c.answer)
+		}
+	case Executed:
+		return j.executed(f)
 	}
-	r := asked{f.Session, f.Number}
-	if at, is := j.at[r]; is && at != f.Index {
-		return fmt.Errorf("%v executes request %d of session %d as command %d; it was executed as command %d", f.Node, f.Number, f.Session, f.Index, at)
-	}
-	j.at[r] = f.Index
 	return nil
 }
 
-// agreement: at each index all execute the same.
-type agreement struct {
-	entries map[uint64]entry
-	index   map[view.Member]uint64
+func (j *once) executed(f *Fact) error {
+	r, _ := requestOf(f)
+	here := place{j.l.life, f.Index}
+	c := j.l.of(f)
+	switch {
+	case r.number == 0 || c != nil && !c.semantics.single():
+		return nil
+	case c == nil:
+		if was, is := j.at[r]; is && was.life == here.life && was.index != here.index {
+			return fmt.Errorf("%v executes request %d of session %d as command %d; it was executed as command %d",
+				f.Node, f.Number, f.Session, f.Index, was.index)
+		}
+		j.at[r] = here
+		return nil
+	}
+	if was, is := j.call[c]; is && was.life == here.life && was.index != here.index {
+		return fmt.Errorf("%v executes call %d of client %d as command %d; it was executed as command %d", f.Node, c.number, c.client, f.Index, was.index)
+	}
+	j.call[c] = here
+	return nil
 }
 
-// Agreement judges each execution.
-func Agreement() Judge {
-	return &agreement{map[uint64]entry{}, map[view.Member]uint64{}}
-}
+// execution: what is answered was executed.
+type execution struct{ l *Ledger }
+
+// Execution judges each answer to a call that may change the state, if it is known as which
+// request it went out.
+func Execution(l *Ledger) Judge { return &execution{l} }
 
 // Promise names the promise.
-func (j *agreement) Promise() string { return "agreement" }
+func (j *execution) Promise() string { return "execution" }
 
-// Hear judges an execution.
-func (j *agreement) Hear(f *Fact) error {
-	switch f.Kind {
-	case Restored:
-		j.index[f.Node] = f.Index
-	case Executed:
-		if had := j.index[f.Node]; f.Index != had+1 {
-			return fmt.Errorf("%v executes command %d after command %d", f.Node, f.Index, had)
-		}
-		j.index[f.Node] = f.Index
-		e := entry{asked{f.Session, f.Number}, f.Sum}
-		if other, is := j.entries[f.Index]; is && other != e {
-			return fmt.Errorf("%v executes request %d of session %d as command %d, and another request %d of session %d in that place",
-				f.Node, f.Number, f.Session, f.Index, other.request.number, other.request.session)
-		}
-		j.entries[f.Index] = e
+// Hear judges an answer.
+func (j *execution) Hear(f *Fact) error {
+	if f.Kind != Answered {
+		return nil
+	}
+	if c := j.l.call(f); c.sent && c.changes() && !c.executed {
+		return fmt.Errorf("client %d is answered call %d, which nobody has executed", f.Client, f.Call)
 	}
 	return nil
 }

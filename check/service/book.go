@@ -1,0 +1,165 @@
+package service
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// seat is a session at a lock, as the agreed order has it.
+type seat struct {
+	client  int
+	session uint64
+	token   uint64 // 0: it waits
+	shared  bool
+	lost    bool // it waited in a life of the service that is over, and is not back
+}
+
+// lock is who has a lock and who waits for it, the first first.
+type lock struct {
+	owners  []seat
+	waiting []seat
+}
+
+// book is what locks there are, as the agreed order has it.
+type book struct {
+	locks map[uint32]*lock
+}
+
+func newBook() *book { return &book{map[uint32]*lock{}} }
+
+func (b *book) lock(key uint32) *lock {
+	l := b.locks[key]
+	if l == nil {
+		l = &lock{}
+		b.locks[key] = l
+	}
+	return l
+}
+
+// hear takes a fact down; judges look before they do.
+func (b *book) hear(f *Fact) {
+	s := seat{f.Client, f.Session, f.Value, f.Shared, false}
+	switch f.Kind {
+	case Asked:
+		s.token = 0
+		b.lock(f.Key).ask(s)
+	case Granted:
+		l := b.lock(f.Key)
+		if i := l.waits(f.Session); i >= 0 {
+			l.waiting = slices.Delete(l.waiting, i, i+1)
+		}
+		l.own(s)
+	case Reasserted:
+		if l := b.lock(f.Key); f.Value != 0 {
+			l.own(s)
+		} else {
+			l.comeBack(s)
+		}
+	case Quit:
+		b.lock(f.Key).quit(f.Session, f.Value)
+	case Broken:
+		l := b.lock(f.Key)
+		l.owners = slices.DeleteFunc(l.owners, func(o seat) bool { return f.Value == 0 || o.token == f.Value })
+	case Perished:
+		for _, l := range b.locks { //tidy:unordered each is treated for itself
+			l.owners = nil
+			for i := range l.waiting {
+				l.waiting[i].lost = true
+			}
+		}
+	}
+}
+
+// waits is the place of a session in the queue, or -1.
+func (l *lock) waits(session uint64) int {
+	return slices.IndexFunc(l.waiting, func(w seat) bool { return !w.lost && w.session == session })
+}
+
+// left is the place at which a client stood before a loss, or -1.
+func (l *lock) left(client int) int {
+	return slices.IndexFunc(l.waiting, func(w seat) bool { return w.lost && w.client == client && client != 0 })
+}
+
+func (l *lock) ask(s seat) {
+	if l.waits(s.session) >= 0 {
+		return
+	}
+	if i := l.left(s.client); i >= 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1) // it asks anew
+	}
+	l.waiting = append(l.waiting, s)
+}
+
+func (l *lock) own(s seat) {
+	l.owners = slices.DeleteFunc(l.owners, func(o seat) bool { return o.session == s.session })
+	l.owners = append(l.owners, s)
+}
+
+func (l *lock) comeBack(s seat) {
+	if i := l.left(s.client); i >= 0 {
+		l.waiting[i] = s
+	} else if l.waits(s.session) < 0 {
+		l.waiting = append(l.waiting, s)
+	}
+}
+
+func (l *lock) quit(session, token uint64) {
+	l.owners = slices.DeleteFunc(l.owners, func(o seat) bool { return o.session == session && (token == 0 || o.token == token) })
+	if i := l.waits(session); i >= 0 && token == 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+	}
+}
+
+// stuck says who waits for a lock that it could have.
+func (b *book) stuck() error {
+	for _, key := range slices.Sorted(maps.Keys(b.locks)) {
+		l := b.locks[key]
+		exclusive := func(s seat) bool { return !s.shared && !s.lost }
+		first := slices.IndexFunc(l.waiting, func(s seat) bool { return !s.lost })
+		switch {
+		case first < 0:
+		case len(l.owners) == 0:
+			return fmt.Errorf("session %d waits for lock %d, which nobody has", l.waiting[first].session, key)
+		case !slices.ContainsFunc(l.owners, exclusive) && !slices.ContainsFunc(l.waiting, exclusive):
+			return fmt.Errorf("session %d waits for lock %d to share it, and all share it", l.waiting[first].session, key)
+		}
+	}
+	return nil
+}
+
+// sorted gives the members of a map in their order.
+func sorted[V any](of map[view.Member]V) []view.Member {
+	return slices.SortedFunc(maps.Keys(of), func(x, y view.Member) int {
+		return cmp.Or(cmp.Compare(x.ID, y.ID), cmp.Compare(x.Incarnation, y.Incarnation))
+	})
+}
+
+// queue: first come, first served.
+type queue struct{ book *book }
+
+// Queue judges each grant: nobody waits who asked before, whether to share the lock or not.
+// Places in the queue hold over a loss of the state for those who come back to them.
+func Queue() Judge { return &queue{newBook()} }
+
+// Promise names the promise.
+func (j *queue) Promise() string { return "queue" }
+
+// Hear judges a grant.
+func (j *queue) Hear(f *Fact) error {
+	if f.Kind == Granted {
+		for _, w := range j.book.lock(f.Key).waiting {
+			if w.session == f.Session && !w.lost {
+				break
+			}
+			if !w.lost {
+				return fmt.Errorf("session %d is granted lock %d before session %d, which asked before it", f.Session, f.Key, w.session)
+			}
+		}
+	}
+	j.book.hear(f)
+	return nil
+}
