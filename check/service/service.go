@@ -41,7 +41,7 @@
 //
 // # Cost
 //
-// Each judge takes a constant time a fact, and all of them together some 3 ms for 10,000
+// Each judge takes a constant time a fact, and all of them together some 5 ms for 10,000
 // facts; but the search for a linearization is exponential in the worst case. It is short if
 // the values that are swapped and added are drawn at random from all 64-bit numbers, for then
 // each answer tells what was executed before it. Limits of it: limits.go. A history that is

@@ -56,7 +56,7 @@ var layers = []layer{
 	{
 		name: "check", packages: []string{"check/..."}, imports: []string{"word", "check"}, pure: true, deny: pureDeny,
 		external: []string{"github.com/anishathalye/porcupine"},
-		never: "a checker knows a promise and a history, never the implementation; read trace events",
+		never:    "a checker knows a promise and a history, never the implementation; read trace events",
 	},
 	{
 		name: "service", packages: []string{"service/..."}, imports: []string{"word", "service word"}, pure: true, deny: pureDeny,
