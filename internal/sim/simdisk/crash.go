@@ -1,0 +1,112 @@
+package simdisk
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Crash is a power cut at a time. What the process had open is void; open the journal anew.
+func (d *Disk) Crash(now time.Duration) {
+	d.Advance(now)
+	if len(d.queue) > 0 && d.queue[0].begin <= now {
+		if op := d.queue[0]; op.torn != nil {
+			op.torn()
+		} else if d.rng.IntN(2) == 0 {
+			op.do()
+		}
+	}
+	d.queue, d.end = nil, d.now
+	keep := []float64{0, 1, d.rng.Float64(), d.rng.Float64()}[d.rng.IntN(4)]
+	for _, s := range d.steps {
+		if d.rng.Float64() < keep {
+			s.apply(d.stable)
+		}
+	}
+	d.steps = nil
+	d.names = maps.Clone(d.stable)
+	for _, name := range slices.Sorted(maps.Keys(d.names)) {
+		d.lose(d.names[name], keep)
+	}
+	d.failSync, d.failWrite = -1, -1
+	d.collect()
+}
+
+// Kill ends the process alone: the kernel does what it has been told.
+func (d *Disk) Kill(now time.Duration) {
+	d.Advance(now)
+	if len(d.queue) > 0 && d.queue[0].begin <= now {
+		d.queue[0].do()
+	}
+	d.queue, d.end = nil, d.now
+	d.failSync, d.failWrite = -1, -1
+}
+
+// lose draws what a power cut leaves of a file.
+func (d *Disk) lose(n *inode, keep float64) {
+	if was, is := len(n.stable), len(n.data); was != is {
+		switch d.rng.IntN(3) {
+		case 0:
+			n.resize(is)
+		case 1:
+			n.resize(min(was, is) + d.rng.IntN(max(was, is)-min(was, is)+1))
+		}
+	}
+	for _, s := range n.sectors() {
+		switch {
+		case d.rng.Float64() < keep:
+			n.keep(s, 0, sector)
+		case d.rng.IntN(8) == 0: // torn, its beginning or its end
+			if at := d.rng.IntN(sector); d.rng.IntN(2) == 0 {
+				n.keep(s, 0, at)
+			} else {
+				n.keep(s, at, sector)
+			}
+		case d.cfg.Stale && !n.written[s] && d.rng.IntN(2) == 0:
+			d.exhume(n, s)
+		}
+	}
+	clear(n.dirty)
+	n.data = slices.Clone(n.stable)
+	n.failed = false
+}
+
+// exhume shows in a sector that was never written what a removed file had there.
+func (d *Disk) exhume(n *inode, s int) {
+	for i := len(d.inodes) - 1; i >= 0; i-- {
+		old := d.inodes[i]
+		if from := s * sector; old.dead && from < len(old.data) && from < len(n.stable) {
+			copy(n.stable[from:min(from+sector, len(n.stable))], old.data[from:])
+			return
+		}
+	}
+}
+
+// Flip flips one bit of what the disk has: an error that nobody notices before it is
+// read. It says false if there is no such byte. Only names that are durable have one.
+func (d *Disk) Flip(name string, offset int64, bit uint) bool {
+	d.settle()
+	n := d.names[name]
+	if n == nil || offset >= int64(len(n.stable)) {
+		return false
+	}
+	n.stable[offset] ^= 1 << (bit % 8)
+	n.data = slices.Clone(n.stable)
+	return true
+}
+
+// Bytes gives a copy of what a file has; nil if there is none of this name.
+func (d *Disk) Bytes(name string) []byte {
+	d.settle()
+	if n := d.names[name]; n != nil {
+		return slices.Clone(n.data)
+	}
+	return nil
+}
+
+// Lose removes a file, durably, as an operator might.
+func (d *Disk) Lose(name string) {
+	d.settle()
+	delete(d.names, name)
+	delete(d.stable, name)
+}
