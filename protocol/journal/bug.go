@@ -15,4 +15,5 @@ const (
 	BlindTail           // any bad record is taken for a torn tail
 	NamelessSegment     // a new segment's name is not made durable
 	SecondChance        // a failed sync is tried again
+	ShallowRecovery     // recovery takes for durable what only the kernel has
 )

@@ -61,8 +61,10 @@ func recoverFrom(dir Dir, cfg Config, state State) (*writer, Recovered, error) {
 	}
 	// What was read is on the disk under its name from here on, whatever the former
 	// process had come to.
-	if err := dir.Sync(); err != nil {
-		return nil, Recovered{}, &OpError{Op: "sync", Err: err}
+	if canary != ShallowRecovery {
+		if err := dir.Sync(); err != nil {
+			return nil, Recovered{}, &OpError{Op: "sync", Err: err}
+		}
 	}
 	if err := r.restore(state); err != nil {
 		return nil, Recovered{}, err

@@ -32,10 +32,11 @@ func (d *Disk) Crash(now time.Duration) {
 	d.collect()
 }
 
-// Kill ends the process alone: the kernel does what it has been told.
+// Kill ends the process alone: what the kernel has been told is there, durable or not. The
+// last thing it was told may have come too late.
 func (d *Disk) Kill(now time.Duration) {
 	d.Advance(now)
-	if len(d.queue) > 0 && d.queue[0].begin <= now {
+	if len(d.queue) > 0 && d.queue[0].begin <= now && d.rng.IntN(2) == 0 {
 		d.queue[0].do()
 	}
 	d.queue, d.end = nil, d.now
@@ -71,13 +72,17 @@ func (d *Disk) lose(n *inode, keep float64) {
 	n.failed = false
 }
 
-// exhume shows in a sector that was never written what a removed file had there.
+// exhume shows in a sector that was never written what one of the files had there that
+// were removed last.
 func (d *Disk) exhume(n *inode, s int) {
+	choice := d.rng.IntN(4)
 	for i := len(d.inodes) - 1; i >= 0; i-- {
 		old := d.inodes[i]
 		if from := s * sector; old.dead && from < len(old.data) && from < len(n.stable) {
 			copy(n.stable[from:min(from+sector, len(n.stable))], old.data[from:])
-			return
+			if choice--; choice < 0 {
+				return
+			}
 		}
 	}
 }
@@ -93,6 +98,20 @@ func (d *Disk) Flip(name string, offset int64, bit uint) bool {
 	n.stable[offset] ^= 1 << (bit % 8)
 	n.data = slices.Clone(n.stable)
 	return true
+}
+
+// Clone gives a disk with the same files, to try something on.
+func (d *Disk) Clone() *Disk {
+	d.settle()
+	c := New(d.cfg, d.rng)
+	for _, name := range slices.Sorted(maps.Keys(d.names)) {
+		n := d.names[name]
+		m := &inode{data: slices.Clone(n.data), stable: slices.Clone(n.stable), dirty: maps.Clone(n.dirty), written: maps.Clone(n.written), size: n.size}
+		c.names[name], c.stable[name] = m, m
+		c.inodes = append(c.inodes, m)
+		c.used += m.size
+	}
+	return c
 }
 
 // Bytes gives a copy of what a file has; nil if there is none of this name.

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	schedules = flag.Int("schedules", 3000, "how many schedules of the property test are run")
+	schedules = flag.Int("schedules", 2000, "how many schedules of the property test are run")
 	firstSeed = flag.Uint64("seed", 1, "the seed of the first one")
 )
 
@@ -83,6 +83,7 @@ type world struct {
 	cfg   journal.Config
 	log   *simdisk.Log
 	size  int      // of records; 0: any
+	short bool     // lives are short
 	now   *lineage // what is appended to
 	old   *lineage // what a reset that is not durable has put away; nil if there is none
 	ended bool     // the log has failed
@@ -99,9 +100,13 @@ func newWorld(seed uint64) *world {
 	w.cfg = journal.Config{
 		Cluster: 7, Member: 3, SegmentSize: 4096 << rng.IntN(4), RecordMax: 2000, SegmentsMax: 4096,
 	}
-	if rng.IntN(2) == 0 {
+	switch rng.IntN(3) {
+	case 0:
 		w.size = 1 + rng.IntN(300)
+	case 1: // the first sector of a segment ends with a record
+		w.size = []int{88, 204, 436}[rng.IntN(3)]
 	}
+	w.short = rng.IntN(3) == 0
 	w.now = &lineage{states: []uint64{0}}
 	return w
 }
@@ -210,7 +215,7 @@ func (w *world) append() {
 
 // ballast is the size of a snapshot's rest.
 func (w *world) ballast() int {
-	if w.rng.IntN(50) == 0 {
+	if w.rng.IntN(100) == 0 {
 		return 3 << 20 // several pieces
 	}
 	return w.rng.IntN(3000)
@@ -257,6 +262,13 @@ func (w *world) end() error {
 	case 1:
 		w.note("killed")
 		w.disk.Kill(w.disk.Now())
+		if w.rng.IntN(2) == 0 {
+			if err := w.open(); err != nil {
+				return err
+			}
+			w.note("power cut")
+			w.disk.Crash(w.disk.Now())
+		}
 	default:
 		w.note("power cut")
 		w.disk.Crash(w.disk.Now())
@@ -268,6 +280,8 @@ func (w *world) end() error {
 // step does one thing.
 func (w *world) step() error {
 	switch k := w.rng.IntN(100); {
+	case w.short && k < 15:
+		return w.end()
 	case k < 50:
 		w.append()
 	case k < 80:
