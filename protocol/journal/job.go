@@ -101,7 +101,7 @@ func (j *Job) piece() {
 // Done takes a job back that is done.
 func (l *Log) Done(j *Job) {
 	l.out = false
-	w := l.w
+	w, former := l.w, l.told
 	switch j.work {
 	case workCommit:
 		l.stats.Records += uint64(j.batch.count)
@@ -125,6 +125,8 @@ func (l *Log) Done(j *Job) {
 		l.failed, l.told.Err = true, w.failed
 		l.request, l.stale = nil, nil
 	}
+	l.news = l.news || l.told.Durable != former.Durable || l.told.Snapshot != former.Snapshot ||
+		l.told.Abandoned != nil || l.told.Err != nil
 }
 
 // donePiece notes what has become of a snapshot.

@@ -22,6 +22,7 @@ type Log struct {
 	job     Job
 	out     bool // the job is being done
 	told    Completion
+	news    bool // told has something that was not given
 	stats   Stats
 	failed  bool
 	closed  bool
@@ -166,9 +167,13 @@ func (l *Log) drop() {
 // Completed tells what the disk has come to. What is told once is told by this call.
 func (l *Log) Completed() Completion {
 	c := l.told
+	l.news = false
 	l.told.Abandoned, l.told.Err = nil, nil
 	return c
 }
+
+// News says whether Completed has something to tell that it has not told.
+func (l *Log) News() bool { return l.news }
 
 // Stats counts.
 func (l *Log) Stats() Stats {

@@ -15,7 +15,6 @@ type Log struct {
 	disk *Disk
 	job  *journal.Job // that is being done; nil if none is
 	due  time.Duration
-	news bool
 }
 
 // Open recovers the journal on a disk, in no time.
@@ -69,13 +68,11 @@ func (l *Log) Advance(now time.Duration) bool {
 	for l.job != nil && l.Deadline() <= now {
 		l.disk.Advance(l.due)
 		l.Log.Done(l.job)
-		l.job, l.news = nil, true
+		l.job = nil
 		l.start()
 	}
 	l.disk.Advance(now)
-	news := l.news
-	l.news = false
-	return news
+	return l.Log.News()
 }
 
 // start begins the next job, if none is being done.
