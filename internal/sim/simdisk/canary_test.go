@@ -37,3 +37,14 @@ func TestCanary(t *testing.T) {
 		})
 	}
 }
+
+// findDamage damages journals until one is not cut or refused as it must be.
+func findDamage(first uint64, n int) error {
+	var sum outcome
+	for seed := first; seed < first+uint64(n); seed++ {
+		if err := damage(seed, &sum); err != nil {
+			return err
+		}
+	}
+	return nil
+}

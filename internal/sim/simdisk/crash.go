@@ -96,7 +96,9 @@ func (d *Disk) Flip(name string, offset int64, bit uint) bool {
 		return false
 	}
 	n.stable[offset] ^= 1 << (bit % 8)
-	n.data = slices.Clone(n.stable)
+	if offset < int64(len(n.data)) {
+		n.data[offset] ^= 1 << (bit % 8)
+	}
 	return true
 }
 
@@ -128,4 +130,13 @@ func (d *Disk) Lose(name string) {
 	d.settle()
 	delete(d.names, name)
 	delete(d.stable, name)
+}
+
+// Put makes a file of these bytes, durably, as an operator or an adversary might.
+func (d *Disk) Put(name string, b []byte) {
+	d.Lose(name)
+	n := &inode{data: slices.Clone(b), stable: slices.Clone(b), dirty: map[int]bool{}, written: map[int]bool{}, size: int64(len(b))}
+	d.names[name], d.stable[name] = n, n
+	d.inodes = append(d.inodes, n)
+	d.used += n.size
 }

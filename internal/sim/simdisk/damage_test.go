@@ -101,16 +101,6 @@ func (w *world) flip(least uint64, sum *outcome) error {
 	return nil
 }
 
-func findDamage(first uint64, n int) error {
-	var sum outcome
-	for seed := first; seed < first+uint64(n); seed++ {
-		if err := damage(seed, &sum); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // TestDamageIsCutOrRefused flips bits of what is durable.
 func TestDamageIsCutOrRefused(t *testing.T) {
 	var sum outcome
