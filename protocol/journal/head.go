@@ -87,7 +87,8 @@ func (c *Config) parseHead(b []byte, name, magic string, p place) (h head, seed 
 	return h, seedOf(sum), nil
 }
 
-// mix makes another salt for each file of a life: the steps of SplitMix64.
+// mix makes another salt for each file of a life: half a round of SplitMix64, which gives no
+// two numbers the same salt.
 func mix(salt, n uint64) uint64 {
 	z := salt + n*saltMultiplier
 	z = (z ^ z>>30) * saltMultiplierB
