@@ -19,7 +19,7 @@ type Config struct {
 	Salt uint64
 
 	SegmentSize int // of a file, in bytes; 4 KiB to 256 MiB; default 16 MiB
-	SegmentsMax int // how many there may be at a time; default 256. Beyond it the log fails
+	SegmentsMax int // from how many on nothing is appended before a snapshot is taken; default 256
 	RecordMax   int // of a record, in bytes; default 1 MiB. Larger ones are not taken
 	PendingMax  int // of what waits to be written, in bytes; default 16 MiB. Beyond it nothing is taken
 }
@@ -43,7 +43,7 @@ func (c Config) checked() (Config, error) {
 	case c.SegmentSize < segmentLeast || c.SegmentSize > segmentMost:
 		return c, fmt.Errorf("segments of %d bytes; from %d to %d are possible", c.SegmentSize, segmentLeast, segmentMost)
 	case c.SegmentsMax < 2:
-		return c, fmt.Errorf("%d segments at most; at least 2 are needed: one is written while the other is removed", c.SegmentsMax)
+		return c, fmt.Errorf("nothing is appended from %d segments on; at least 2 are needed, for one is always there", c.SegmentsMax)
 	case c.RecordMax < 1 || c.RecordMax > RecordMost || headSize+frameSize(c.RecordMax) > c.SegmentSize:
 		return c, fmt.Errorf("records of %d bytes; at most %d are possible, and each must fit a segment of %d", c.RecordMax, RecordMost, c.SegmentSize)
 	case c.PendingMax < frameSize(c.RecordMax):

@@ -14,8 +14,9 @@ const (
 	// hundreds that fill it, and a small disk is not taken up by one.
 	segmentDefault = 16 << 20
 
-	// segmentsDefault is how many segments a log may have: 4 GiB with the default size.
-	// More of them say that nobody takes snapshots.
+	// segmentsDefault is from how many segments on nothing is appended: 4 GiB with the default
+	// size. So many of them say that nobody takes snapshots. What waits by then may make
+	// some more.
 	segmentsDefault = 256
 
 	// recordDefault is the largest record unless configured, in bytes.

@@ -85,6 +85,9 @@ func (l *Log) Append(records ...[]byte) (last uint64, err error) {
 	if err := l.open(); err != nil {
 		return l.last, err
 	}
+	if l.stats.Segments >= l.cfg.SegmentsMax {
+		return l.last, ErrCrowded
+	}
 	size := len(l.waiting.bytes)
 	for i, record := range records {
 		if len(record) > l.cfg.RecordMax {

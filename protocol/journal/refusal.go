@@ -10,6 +10,8 @@ var (
 	// ErrFull says that too much waits to be written: the disk is slower than what is
 	// appended. It passes.
 	ErrFull = errors.New("too many records wait for the disk; wait for a completion and append again")
+	// ErrCrowded says that there are as many segments as are allowed. It passes with a snapshot.
+	ErrCrowded = errors.New("there are as many segments as are allowed; take a snapshot, and more often, or allow more")
 	// ErrBusy says that a snapshot is being written.
 	ErrBusy = errors.New("a snapshot is being written; wait for its completion")
 	// ErrFailed says that the journal has failed before and takes nothing more.

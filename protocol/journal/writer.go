@@ -1,9 +1,6 @@
 package journal
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // writer does what is written, in the order that makes it durable. After the first failure
 // it does nothing more. One goroutine at a time uses it.
@@ -99,9 +96,6 @@ func (w *writer) syncFile(f File, name string) error {
 func (w *writer) rotate() error {
 	if w.sync() != nil {
 		return w.failed
-	}
-	if len(w.segments) >= w.cfg.SegmentsMax {
-		return w.fail("create", "", fmt.Errorf("there are %d segments, as many as are allowed: take a snapshot more often, or allow more", len(w.segments)))
 	}
 	p := place{w.era, w.last + 1}
 	name := p.segment()

@@ -152,7 +152,7 @@ func (l *Log) tell() {
 }
 
 // Append takes records, which are copied, and gives the index of the last one. It does
-// not wait. All are taken or none; errors.Is tells journal.ErrFull, ErrFailed and
+// not wait. All are taken or none; errors.Is tells journal.ErrFull, ErrCrowded, ErrFailed and
 // ErrClosed.
 func (l *Log) Append(records ...[]byte) (last uint64, err error) {
 	l.mu.Lock()
