@@ -1,0 +1,25 @@
+//go:build canary
+
+package lock
+
+import "testing"
+
+// TestCanary: each planted bug is found by the random runs, within their budget.
+func TestCanary(t *testing.T) {
+	for bug, name := range map[Bug]string{
+		Crowded: "crowded", QueueJumper: "queue jumper", Forgetful: "forgetful", Haunted: "haunted", StaleLeave: "stale leave",
+		Rewound: "rewound", LastWins: "last wins", Eager: "eager", DigestBlind: "digest blind", Unbroken: "unbroken", Starving: "starving",
+	} {
+		t.Run(name, func(t *testing.T) {
+			Plant(bug)
+			defer Plant(NoBug)
+			for seed := range uint64(propertySeeds) {
+				if verdict := check(seed); verdict != "" {
+					t.Logf("%.150s", verdict)
+					return
+				}
+			}
+			t.Error("not found")
+		})
+	}
+}

@@ -1,0 +1,275 @@
+package lock
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// Config is what all replicas of a service must have alike.
+type Config struct {
+	// Order is that of locks for which nobody says another: Strict or Loose. Default: Strict.
+	Order Order
+	// Floor is a number above all that any former life of the service can have given: of
+	// a service that keeps its state 0; of one that does not [Floor] of the epoch in which it
+	// begins. If it is too low, tokens come again and guards refuse the new owners.
+	Floor uint64
+	// Window is for how long, in agreed time, a service that begins with nothing hears what its clients had
+	// before it grants anything; 0: it does not. It must be longer than the clients' leases: else somebody who was
+	// not in time may still believe to hold what another is granted. It needs a Floor.
+	Window time.Duration
+}
+
+// Floor is the Config.Floor of a service that begins with nothing in an epoch.
+// It is 0 for epoch 0, and no floor any more (New refuses it) from epoch 2^23 on.
+func Floor(epoch view.Epoch) uint64 {
+	if epoch >= 1<<(63-numberBits) {
+		return 1 << 63
+	}
+	return uint64(epoch) << numberBits
+}
+
+// Service is the lock service, a session.Service. Everything but notices is its state.
+type Service struct {
+	// The state.
+	order   Order
+	floor   uint64
+	number  uint64        // the last one given
+	until   time.Duration // the window's end; 0: none is open
+	locks   map[uint64]*lock
+	all     []*lock
+	clients map[session.ID]*client
+	entries int
+	sum     uint64
+
+	notices notices
+
+	req         request
+	scratch     []byte
+	page        []*lock
+	freeLocks   *lock
+	freeEntries *entry
+	freeClients *client
+}
+
+var _ session.Service = (*Service)(nil)
+
+// New makes a service that has no locks. The error says which setting is wrong.
+func New(cfg Config) (*Service, error) {
+	if cfg.Order == AnyOrder {
+		cfg.Order = Strict
+	}
+	switch {
+	case cfg.Order > Loose:
+		return nil, fmt.Errorf("lock: the order %d is unknown: use Strict or Loose", cfg.Order)
+	case cfg.Floor >= 1<<63:
+		return nil, fmt.Errorf("lock: the floor %d leaves no numbers: the epochs are used up; begin a new cluster", cfg.Floor)
+	case cfg.Window < 0:
+		return nil, fmt.Errorf("lock: the window %v is negative: use 0 for none, or more than the clients' leases", cfg.Window)
+	case cfg.Window > 0 && cfg.Floor == 0:
+		return nil, fmt.Errorf("lock: a window of %v needs a floor above all numbers of former lives: use lock.Floor of the epoch", cfg.Window)
+	}
+	return &Service{
+		order: cfg.Order, floor: cfg.Floor, number: cfg.Floor, until: cfg.Window,
+		locks: map[uint64]*lock{}, clients: map[session.ID]*client{},
+	}, nil
+}
+
+// Apply executes a command of docs/rfc/0015-lock.md and appends the reply.
+func (s *Service) Apply(c session.Command, reply []byte) []byte {
+	s.Passed(c.At)
+	q := &s.req
+	if why := q.parse(c.Body); why.status != 0 {
+		return refused(reply, c.At, why)
+	}
+	if c.Session == 0 {
+		switch q.kind {
+		case Enter, Leave, Cancel, Reassert:
+			return head(reply, NoSession, c.At)
+		}
+	}
+	l, hash := s.lookup(q.name)
+	e := s.find(l, s.clients[c.Session])
+	switch q.kind {
+	case Enter:
+		return s.enter(c, q, l, hash, e, reply)
+	case Leave:
+		return s.leave(c, q, l, e, reply)
+	case Cancel:
+		return s.cancel(c, q, l, e, reply)
+	case Break:
+		return s.breakLock(c, q, l, reply)
+	case List:
+		return s.list(c, q, reply)
+	case Explain:
+		return s.explain(c, q, l, reply)
+	}
+	return s.reassert(c, q, l, hash, e, reply)
+}
+
+// told is the reply to who is in a lock: the token, or turn and place.
+func told(reply []byte, now time.Duration, e *entry) []byte {
+	if e.owner {
+		return numbered(reply, Granted, now, e.number)
+	}
+	return appendPlace(reply, now, e.number, e.place())
+}
+
+// enter grants a lock, or puts the session into its queue.
+func (s *Service) enter(c session.Command, q *request, l *lock, hash uint64, e *entry, reply []byte) []byte {
+	if e != nil {
+		if e.mode != q.mode {
+			return appendLine(head(reply, Conflict, c.At), q.name, l)
+		}
+		return told(reply, c.At, e)
+	}
+	if l != nil && q.order != AnyOrder && q.order != l.order {
+		return appendLine(head(reply, OtherOrder, c.At), q.name, l)
+	}
+	open := s.until != 0 && canary != Eager
+	free := !open && (l == nil || l.admits(q.mode))
+	switch {
+	case free:
+	case q.try && open:
+		return numbered(reply, Recovering, c.At, uint64(s.until))
+	case q.try:
+		return appendLine(head(reply, Busy, c.At), q.name, l)
+	}
+	if why := s.room(c.Session, l, !free); why.status != 0 {
+		return refused(reply, c.At, why)
+	}
+	if l == nil {
+		l = s.addLock(q.name, hash, q.order)
+	} else if free && l.waiters.n > 0 {
+		l.overtaken++
+		s.weighLock(l)
+	}
+	s.number++
+	e = s.add(l, s.client(c.Session), q, free, s.number, c.At)
+	if free {
+		return numbered(reply, Granted, c.At, e.number)
+	}
+	return appendPlace(reply, c.At, e.number, l.waiters.n)
+}
+
+// room says whether there is room for one more entry.
+func (s *Service) room(id session.ID, l *lock, waits bool) refusal {
+	c := s.clients[id]
+	switch {
+	case s.entries >= EntriesMax:
+		return refusal{ServiceFull, uint64(s.entries), EntriesMax}
+	case l == nil && len(s.all) >= EntriesMax:
+		return refusal{ServiceFull, uint64(len(s.all)), EntriesMax}
+	case c != nil && c.n >= SessionMax:
+		return refusal{SessionFull, uint64(c.n), SessionMax}
+	case waits && l != nil && l.waiters.n >= WaitersMax:
+		return refusal{QueueFull, uint64(l.waiters.n), WaitersMax}
+	case s.number-s.floor >= 1<<numberBits-reserve:
+		return refusal{status: Exhausted}
+	}
+	return refusal{}
+}
+
+// leave gives a lock back.
+func (s *Service) leave(c session.Command, q *request, l *lock, e *entry, reply []byte) []byte {
+	if e == nil || !e.owner {
+		return appendLine(head(reply, NotOwner, c.At), q.name, l)
+	}
+	if e.number != q.number && canary != StaleLeave {
+		return appendLine(head(reply, OtherToken, c.At), q.name, l)
+	}
+	s.remove(e)
+	s.proceed(l, c.At)
+	return numbered(reply, Done, c.At, 0)
+}
+
+// cancel leaves a queue.
+func (s *Service) cancel(c session.Command, q *request, l *lock, e *entry, reply []byte) []byte {
+	if e == nil {
+		return appendLine(head(reply, NotWaiting, c.At), q.name, l)
+	}
+	if e.owner {
+		return numbered(reply, Granted, c.At, e.number)
+	}
+	s.remove(e)
+	if canary != Forgetful || l.owners.n+l.waiters.n == 0 {
+		s.proceed(l, c.At)
+	}
+	return numbered(reply, Done, c.At, 0)
+}
+
+// breakLock takes a lock from its owners. The number of the reply is between their tokens and
+// those of all who come after.
+func (s *Service) breakLock(c session.Command, q *request, l *lock, reply []byte) []byte {
+	n := 0
+	if l != nil {
+		var next *entry
+		for e := l.owners.head; e != nil; e = next {
+			next = e.next
+			if q.number == 0 || e.number == q.number {
+				s.notices.add(e.client.id, Broken, e.number, l.name)
+				if s.until != 0 && q.number == 0 {
+					l.barrier = max(l.barrier, e.number) // nobody comes back with it
+				}
+				s.remove(e)
+				n++
+			}
+		}
+	}
+	if n == 0 {
+		return appendLine(head(reply, NotHeld, c.At), q.name, l)
+	}
+	if s.number++; canary == Unbroken {
+		s.number -= 2
+	}
+	fence := s.number
+	l.broken = breaking{fence, c.At, append(l.broken.by[:0], q.label...), append(l.broken.reason[:0], q.purpose...)}
+	s.weighLock(l)
+	s.proceed(l, c.At)
+	return numbered(reply, Done, c.At, fence)
+}
+
+// proceed grants a lock to those in its queue who can have it, or forgets a lock without
+// anybody.
+func (s *Service) proceed(l *lock, at time.Duration) {
+	for s.until == 0 && l.waiters.n > 0 && l.compatible(l.waiters.head.mode) {
+		e := l.waiters.head
+		s.unqueue(e)
+		e.client.remove(e)
+		s.number++
+		e.owner, e.number, e.since = true, s.number, at
+		l.owners.insert(e)
+		e.client.insert(e)
+		s.weighEntry(e)
+		s.notices.add(e.client.id, Granted, e.number, l.name)
+	}
+	if l.owners.n+l.waiters.n == 0 && l.barrier == 0 {
+		s.dropLock(l)
+	}
+}
+
+// Ended takes a session out of all locks and queues.
+func (s *Service) Ended(at time.Duration, id session.ID) {
+	s.Passed(at)
+	c := s.clients[id]
+	if c == nil {
+		return
+	}
+	var next *entry
+	for e := c.head; e != nil; e = next {
+		next = e.down
+		if canary == Haunted && !e.owner {
+			continue
+		}
+		l := e.lock
+		s.remove(e)
+		s.proceed(l, at)
+	}
+	if c.n > 0 {
+		return // planted
+	}
+	delete(s.clients, id)
+	c.free, s.freeClients = s.freeClients, c
+}
