@@ -22,10 +22,14 @@ func (s *Service) list(c session.Command, q *request, reply []byte) []byte {
 		if l.owners.n+l.waiters.n == 0 || !bytes.HasPrefix(l.name, q.name) || len(q.after) > 0 && bytes.Compare(l.name, q.after) <= 0 {
 			continue
 		}
-		if i, _ := slices.BinarySearchFunc(page, l, compareLocks); i <= most {
-			page = slices.Insert(page, i, l)
-			page = page[:min(len(page), most+1)] // one more tells that there is more
+		if len(page) > most { // one more tells that there is more
+			if compareLocks(l, page[most]) > 0 {
+				continue
+			}
+			page = page[:most]
 		}
+		i, _ := slices.BinarySearchFunc(page, l, compareLocks)
+		page = slices.Insert(page, i, l)
 	}
 	s.page = page
 	begin := len(reply)

@@ -46,7 +46,7 @@ func (s *Service) reassert(c session.Command, q *request, l *lock, hash uint64, 
 	if q.number == 0 || q.number > s.floor {
 		return numbered(reply, UnknownNumber, c.At, s.floor)
 	}
-	if why := s.room(c.Session, l, q.waited); why.status != 0 {
+	if why := s.room(q.client, l, q.waited); why.status != 0 {
 		return refused(reply, c.At, why)
 	}
 	if l == nil {
@@ -61,7 +61,7 @@ func (s *Service) reassert(c session.Command, q *request, l *lock, hash uint64, 
 		s.proceed(l, c.At)
 		return reply
 	}
-	return told(reply, c.At, s.add(l, s.client(c.Session), q, !q.waited, q.number, c.At))
+	return told(reply, c.At, s.add(l, s.begun(q.client, c.Session), q, !q.waited, q.number, c.At))
 }
 
 // contend says whether an assertion stands against those before it, and puts out the owners

@@ -143,6 +143,7 @@ type request struct {
 	label, purpose []byte
 	after          []byte
 	most           int
+	client         *client // whose it is, if it was in a lock before
 }
 
 // refusal is why a command is refused: a status, and the numbers that belong to it.

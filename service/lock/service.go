@@ -91,7 +91,8 @@ func (s *Service) Apply(c session.Command, reply []byte) []byte {
 		}
 	}
 	l, hash := s.lookup(q.name)
-	e := s.find(l, s.clients[c.Session])
+	q.client = s.clients[c.Session]
+	e := s.find(l, q.client)
 	switch q.kind {
 	case Enter:
 		return s.enter(c, q, l, hash, e, reply)
@@ -137,7 +138,7 @@ func (s *Service) enter(c session.Command, q *request, l *lock, hash uint64, e *
 	case q.try:
 		return appendLine(head(reply, Busy, c.At), q.name, l)
 	}
-	if why := s.room(c.Session, l, !free); why.status != 0 {
+	if why := s.room(q.client, l, !free); why.status != 0 {
 		return refused(reply, c.At, why)
 	}
 	if l == nil {
@@ -147,7 +148,7 @@ func (s *Service) enter(c session.Command, q *request, l *lock, hash uint64, e *
 		s.weighLock(l)
 	}
 	s.number++
-	e = s.add(l, s.client(c.Session), q, free, s.number, c.At)
+	e = s.add(l, s.begun(q.client, c.Session), q, free, s.number, c.At)
 	if free {
 		return numbered(reply, Granted, c.At, e.number)
 	}
@@ -155,8 +156,7 @@ func (s *Service) enter(c session.Command, q *request, l *lock, hash uint64, e *
 }
 
 // room says whether there is room for one more entry.
-func (s *Service) room(id session.ID, l *lock, waits bool) refusal {
-	c := s.clients[id]
+func (s *Service) room(c *client, l *lock, waits bool) refusal {
 	switch {
 	case s.entries >= EntriesMax:
 		return refusal{ServiceFull, uint64(s.entries), EntriesMax}

@@ -187,7 +187,7 @@ func (in *restorer) seats(l *lock, owner bool) string {
 		case owner && !l.compatible(in.req.mode):
 			return "the owners exclude each other"
 		}
-		c := s.client(id)
+		c := s.begun(s.clients[id], id)
 		if s.find(l, c) != nil || c.n >= SessionMax {
 			return "a session is there too often"
 		}

@@ -209,13 +209,12 @@ func (s *Service) dropLock(l *lock) {
 	l.chain, s.freeLocks = s.freeLocks, l
 }
 
-// client finds a session, or begins it.
-func (s *Service) client(id session.ID) *client {
-	if c := s.clients[id]; c != nil {
+// begun gives a session, and begins it if there is none yet.
+func (s *Service) begun(c *client, id session.ID) *client {
+	if c != nil {
 		return c
 	}
-	c := s.freeClients
-	if c == nil {
+	if c = s.freeClients; c == nil {
 		c = &client{}
 	} else {
 		s.freeClients = c.free

@@ -183,7 +183,7 @@ func (r *Refusal) Error() string {
 	case OtherOrder:
 		return fmt.Sprintf("lock %q is in use with the order %v; ask without an order, or with that one", r.Name, p.Line.Order)
 	case Lost:
-		return fmt.Sprintf("lock %q: what was asserted is lost to a greater token: %s; stop the work and enter anew", r.Name, p.holder())
+		return fmt.Sprintf("lock %q: what was asserted is lost, to a greater token or to another with the same turn: %s; stop the work and enter anew", r.Name, p.holder())
 	case Late:
 		return fmt.Sprintf("lock %q: assertions are not taken now: the window of recovery is over, or the service has its state; stop the work and enter anew", r.Name)
 	case UnknownNumber:
@@ -220,7 +220,7 @@ func (r *Refusal) limits() string {
 	case Malformed:
 		return "the lock service does not understand the command; use a client of the same version"
 	}
-	return fmt.Sprintf("lock %q: %v", r.Name, p.Status)
+	return fmt.Sprintf("lock %q: %s", r.Name, p.Status.String())
 }
 
 // holder says who has the lock.
