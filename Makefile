@@ -14,7 +14,7 @@ SEEDS    ?= 500
 
 # One goroutine owns a machine and internal/tidy refuses a second one in the pure
 # packages, so the race detector has work in these only.
-CONCURRENT = $(shell $(GO) list . ./examples/... ./internal/... | grep -v -e /internal/sim -e /internal/tidy -e /internal/lab/cohort)
+CONCURRENT = $(shell $(GO) list . ./examples/... ./guard/... ./internal/... | grep -v -e /internal/sim -e /internal/tidy -e /internal/lab/cohort)
 
 # Test runs go through verdict, which prints what a person needs, counts, and fails
 # when a test is skipped in CI.

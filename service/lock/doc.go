@@ -29,7 +29,8 @@
 //   - No lost waiter: if the first in the queue can be granted the lock, it has been, but
 //     while the window of recovery is open.
 //   - A session that ended owns nothing and waits for nothing.
-//   - Enter is idempotent: again in the same session it tells the token or the present place.
+//   - Enter is idempotent: again in the same session it tells the token or the present place. Ask tells the
+//     same and enters nothing.
 //
 // # Recovery without state
 //
@@ -42,7 +43,8 @@
 // # Assumptions
 //
 // Commands come from one agreed order with an agreed time; a session's commands are executed
-// once (protocol/session). Who is not in time for the window has lost: the window must be longer
+// once (protocol/session), and a client that leaves or cancels has no Enter of the same lock on its way: one
+// that came later would enter it again. Who is not in time for the window has lost: the window must be longer
 // than a client's lease, so that whoever could not assert knows that it holds nothing.
 //
 // # Limitations

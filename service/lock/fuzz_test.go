@@ -37,7 +37,7 @@ func full(tb testing.TB, cfg Config) *Service {
 // promises, and has a snapshot that another reads as an equal state.
 func FuzzApply(f *testing.F) {
 	var all []byte
-	for kind := Enter; kind <= Reassert; kind++ {
+	for kind := Enter; kind <= Ask; kind++ {
 		for _, flags := range []bool{false, true} {
 			q := Request{Kind: kind, Name: "a", Number: 1, Label: "l", Purpose: "p", After: "A", Try: flags, Waited: flags, Mode: Mode(kind % 2)}
 			body := q.Append(nil)

@@ -38,7 +38,7 @@ const (
 	ownersShown = 16
 
 	// noticesMax is how many notices wait to be drained. The oldest is dropped: whoever
-	// needs it asks again.
+	// needs it asks.
 	noticesMax = 4096
 
 	// snapshotMax is the longest snapshot in bytes that is read: EntriesMax entries, each

@@ -165,6 +165,14 @@ func (m *model) apply(at time.Duration, id session.ID, q *Request) (Status, uint
 		l.quit(waits)
 		m.settle(l, at)
 		return Done, 0, 0
+	case Ask:
+		if owns >= 0 {
+			return Granted, l.owners[owns].Number, 0
+		}
+		if waits >= 0 {
+			return Queued, l.waiters[waits].Number, waits + 1
+		}
+		return NotWaiting, 0, 0
 	case Break:
 		return m.breakLock(at, q, l)
 	}

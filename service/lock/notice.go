@@ -34,8 +34,8 @@ func (t *notices) grow() {
 
 // Notices gives what sessions are to be told since the last call, oldest first, and forgets
 // it. Notices are not part of the state: a replica that answers no clients need not call this, the oldest are
-// dropped beyond a bound, none outlives [Service.Restore], and a client that missed one asks
-// again with Enter, which tells what is.
+// dropped beyond a bound, none outlives [Service.Restore], and a client that waits asks
+// now and then, which tells what is.
 func (s *Service) Notices(fn func(Notice)) {
 	t := &s.notices
 	for ; t.n > 0; t.n-- {

@@ -18,6 +18,7 @@ const propertySeeds = 3000
 // run is a random run: a service, a twin that is now and then restored from its snapshot, and the model.
 type run struct {
 	rng           *rand.Rand
+	crowd         bool // one lock and many sessions, most of them to share it
 	at            time.Duration
 	service, twin *Service
 	model         *model
@@ -40,17 +41,24 @@ func newRun(seed uint64) *run {
 	}
 	b, _ := New(cfg)
 	m := &model{order: cfg.Order, floor: cfg.Floor, number: cfg.Floor, until: cfg.Window}
-	return &run{rng: rng, service: a, twin: b, model: m, tokens: map[spot]uint64{}, gone: map[session.ID]bool{}, granted: cfg.Floor}
+	return &run{rng: rng, crowd: seed%4 == 3, service: a, twin: b, model: m, tokens: map[spot]uint64{}, gone: map[session.ID]bool{}, granted: cfg.Floor}
 }
 
 // request draws what a client asks, most of it sensible.
 func (r *run) request(id session.ID) *Request {
 	rng := r.rng
 	q := &Request{Kind: Enter, Name: string('a' + rune(rng.IntN(3))), Mode: Mode(rng.IntN(2)), Label: fmt.Sprint("host:", id)}
+	kind := rng.IntN(20)
+	if r.crowd {
+		q.Name, q.Mode = "a", Shared
+		if kind = rng.IntN(24) - 4; rng.IntN(10) == 0 {
+			q.Mode = Exclusive
+		}
+	}
 	if rng.IntN(8) == 0 {
 		q.Order = Order(rng.IntN(3))
 	}
-	switch n := rng.IntN(20); {
+	switch n := kind; {
 	case n < 9:
 		q.Try = rng.IntN(6) == 0
 		q.Purpose = strings.Repeat("x", rng.IntN(4))
@@ -59,6 +67,8 @@ func (r *run) request(id session.ID) *Request {
 		if rng.IntN(10) == 0 {
 			q.Number -= uint64(rng.IntN(3))
 		}
+	case n < 16:
+		q.Kind = Ask
 	case n < 17:
 		q.Kind = Cancel
 	case n < 18 && rng.IntN(2) == 0:
@@ -104,6 +114,9 @@ func (r *run) step() string {
 	rng := r.rng
 	r.at += time.Duration(rng.IntN(3000)) * time.Millisecond
 	id := session.ID(1 + rng.IntN(6))
+	if r.crowd {
+		id = session.ID(1 + rng.IntN(60))
+	}
 	for r.gone[id] {
 		id += 100 // who comes back is another
 	}

@@ -21,6 +21,7 @@ const (
 	List                     // Listed: locks by name
 	Explain                  // Explained: owners and queue of a lock
 	Reassert                 // Granted or Queued; what was held or waited for before the service lost its state
+	Ask                      // Granted, Queued or NotWaiting; changes nothing, so it may come twice and late
 )
 
 // Mode is what a lock is entered for.
@@ -173,7 +174,7 @@ func (q *request) parse(body []byte) refusal {
 	case List, Explain:
 		q.most = int(r.U8())
 	}
-	if !r.Done() || q.kind < Enter || q.kind > Reassert {
+	if !r.Done() || q.kind < Enter || q.kind > Ask {
 		return refusal{status: Malformed}
 	}
 	return q.check()
@@ -270,6 +271,8 @@ func (q *Request) String() string {
 			return fmt.Sprintf("reassert turn %d of %q %v", q.Number, q.Name, q.Mode)
 		}
 		return fmt.Sprintf("reassert %d of %q %v", q.Number, q.Name, q.Mode)
+	case Ask:
+		return fmt.Sprintf("ask %q", q.Name)
 	}
 	return fmt.Sprintf("kind(%d)", uint8(q.Kind))
 }

@@ -97,7 +97,7 @@ func (st *story) line(t *testing.T, words []string) {
 // request reads a request from its words, and tells the reply.
 func (st *story) request(t *testing.T, words []string) {
 	id, err := strconv.ParseUint(words[0], 10, 64)
-	kinds := map[string]Kind{"enter": Enter, "leave": Leave, "cancel": Cancel, "break": Break, "list": List, "explain": Explain, "reassert": Reassert}
+	kinds := map[string]Kind{"enter": Enter, "leave": Leave, "cancel": Cancel, "break": Break, "list": List, "explain": Explain, "reassert": Reassert, "ask": Ask}
 	kind := kinds[words[1]]
 	if err != nil || kind == 0 {
 		t.Fatalf("what is %q?", words)

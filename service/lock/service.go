@@ -86,7 +86,7 @@ func (s *Service) Apply(c session.Command, reply []byte) []byte {
 	}
 	if c.Session == 0 {
 		switch q.kind {
-		case Enter, Leave, Cancel, Reassert:
+		case Enter, Leave, Cancel, Reassert, Ask:
 			return head(reply, NoSession, c.At)
 		}
 	}
@@ -106,6 +106,11 @@ func (s *Service) Apply(c session.Command, reply []byte) []byte {
 		return s.list(c, q, reply)
 	case Explain:
 		return s.explain(c, q, l, reply)
+	case Ask:
+		if e == nil {
+			return appendLine(head(reply, NotWaiting, c.At), q.name, l)
+		}
+		return told(reply, c.At, e)
 	}
 	return s.reassert(c, q, l, hash, e, reply)
 }

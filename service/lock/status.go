@@ -17,7 +17,7 @@ const (
 	Busy          Status = 16 // a try would have to wait
 	Recovering    Status = 17 // a try while the window of recovery is open
 	NotOwner      Status = 18 // Leave of what the session does not own
-	NotWaiting    Status = 19 // Cancel of what the session does not wait for
+	NotWaiting    Status = 19 // Cancel or Ask of what the session does not wait for
 	NotHeld       Status = 20 // Break of what nobody owns, or not with this token
 	OtherToken    Status = 21 // Leave with the token of another time
 	Conflict      Status = 22 // the session is in this lock already, in another way
@@ -173,7 +173,7 @@ func (r *Refusal) Error() string {
 	case NotOwner:
 		return fmt.Sprintf("lock %q is not held by this session: %s; leave only what was granted, and cancel what is waited for", r.Name, p.holder())
 	case NotWaiting:
-		return fmt.Sprintf("lock %q: this session does not wait for it: %s; nothing to cancel", r.Name, p.holder())
+		return fmt.Sprintf("lock %q: this session is not in it: %s; enter it to wait for it", r.Name, p.holder())
 	case NotHeld:
 		return fmt.Sprintf("lock %q: nothing to break: %s; look at it again with explain", r.Name, p.holder())
 	case OtherToken:
