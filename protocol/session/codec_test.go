@@ -168,13 +168,13 @@ func TestPatches(t *testing.T) {
 	}
 }
 
-func TestAnswer(t *testing.T) {
+func TestAppendRefusal(t *testing.T) {
 	r := Request{Verb: Call, How: AtMostOnce, Session: 3, Nonce: 4, Number: 9}
-	got, why := ParseReply(Answer(r.Append(nil), Elsewhere, 2, nil))
+	got, why := ParseReply(AppendRefusal(nil, r.Append(nil), Elsewhere, 2))
 	if why != wire.OK || got.Status != Elsewhere || got.Server != 2 || got.Session != 3 || got.Nonce != 4 || got.Number != 9 {
 		t.Errorf("answered %+v, %v", got, why)
 	}
-	if got, why = ParseReply(Answer([]byte("?"), Busy, 0, nil)); why != wire.OK || got.Status != Malformed {
+	if got, why = ParseReply(AppendRefusal(nil, []byte("?"), Busy, 0)); why != wire.OK || got.Status != Malformed {
 		t.Errorf("nonsense is answered %+v, %v", got, why)
 	}
 }

@@ -21,6 +21,7 @@ type Executor struct {
 	first   uint64        // the first index whose digest is known
 	digests [digestsMax]uint64
 	scratch []byte
+	applied bool // by the last command
 	broken  bool // a Restore failed half way
 }
 
@@ -34,6 +35,7 @@ func (e *Executor) Execute(request, dst []byte) []byte {
 		panic("session: Execute after a Restore that failed; the state is worthless until a Restore succeeds")
 	}
 	e.index++
+	e.applied = false
 	from := len(dst)
 	r, why := ParseRequest(request)
 	switch {
@@ -68,6 +70,9 @@ func (e *Executor) Next() time.Duration {
 
 // Index is that of the last command; 0: nothing was executed.
 func (e *Executor) Index() uint64 { return e.index }
+
+// Applied says whether the last command was given to the service; otherwise the table answered it.
+func (e *Executor) Applied() bool { return e.applied }
 
 // Time is the agreed time.
 func (e *Executor) Time() time.Duration { return e.at }
@@ -182,6 +187,7 @@ func (e *Executor) apply(r *Request, dst []byte) []byte {
 	from := len(dst)
 	dst = e.answer(r, OK, dst)
 	body := len(dst)
+	e.applied = true
 	dst = e.service.Apply(Command{At: e.at, Session: r.Session, Body: r.Body}, dst)
 	if len(dst) < body {
 		panic("session: Service.Apply gave less than it got; it must append to reply")

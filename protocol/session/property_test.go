@@ -291,3 +291,23 @@ func TestFull(t *testing.T) {
 		t.Errorf("%d sessions are left", e.Table().Len())
 	}
 }
+
+// TestApplied: only what the service executed is said to be.
+func TestApplied(t *testing.T) {
+	e := NewExecutor(newLedger())
+	for i, c := range []struct {
+		r    Request
+		want bool
+	}{
+		{Request{Verb: Open, Nonce: 1, Lease: time.Second}, false},
+		{Request{Verb: Call, How: ExactlyOnce, Session: 1, Nonce: 1, Number: 1}, true},
+		{Request{Verb: Call, How: ExactlyOnce, Session: 1, Nonce: 1, Number: 1}, false},
+		{Request{Verb: Call, How: Maybe}, true},
+		{Request{Verb: Renew, Session: 1, Nonce: 1}, false},
+		{Request{Verb: Pass}, false},
+	} {
+		if e.Execute(c.r.Append(nil), nil); e.Applied() != c.want {
+			t.Errorf("command %d: applied %v", i+1, e.Applied())
+		}
+	}
+}

@@ -24,13 +24,13 @@ const (
 	Refused                        // not executed, whoever is asked: a remembered call without a session, or another's nonce
 	Elsewhere                      // not executed now: this member does not serve; Server may know who does
 	Busy                           // not executed now: this member has too much to do
-	Stopped                        // not executed now: this member's service has stopped
+	Halted                         // not executed now: this member's service has stopped for good, others' may not
 	statusEnd
 )
 
 var statusNames = [statusEnd]string{
 	"none", "ok", "oversize", "cancelled", "forgotten", "stale session", "too many", "full", "malformed", "refused",
-	"elsewhere", "busy", "stopped",
+	"elsewhere", "busy", "halted",
 }
 
 // String gives the status in words.
@@ -93,9 +93,9 @@ func ParseReply(b []byte) (Reply, wire.Reason) {
 	return r, wire.OK
 }
 
-// Answer makes the reply of a member that does not put a request into the agreed order: with
-// Elsewhere, Busy or Stopped, and whom to ask. Bytes that are no request are answered Malformed.
-func Answer(request []byte, s Status, server view.ID, dst []byte) []byte {
+// AppendRefusal appends the reply of a member that does not put a request into the agreed order: with
+// Elsewhere, Busy or Halted, and whom to ask, or Nobody. Bytes that are no request are answered Malformed.
+func AppendRefusal(dst, request []byte, s Status, server view.ID) []byte {
 	r, why := ParseRequest(request)
 	if why != wire.OK {
 		s = Malformed
