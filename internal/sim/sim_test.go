@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/sim/cohorts"
 	"github.com/holdfast-ha/holdfast/internal/sim/pair"
 	"github.com/holdfast-ha/holdfast/internal/sim/proxies"
+	"github.com/holdfast-ha/holdfast/internal/sim/services"
 )
 
 // The flags: go test ./internal/sim -args -seeds=1000.
@@ -31,7 +32,7 @@ type world struct {
 }
 
 func worlds() []world {
-	return []world{{proxies.Name, proxies.Run, 1}, {pair.Name, pair.Run, 1}, {cohorts.Name, cohorts.Run, 20}}
+	return []world{{proxies.Name, proxies.Run, 1}, {pair.Name, pair.Run, 1}, {cohorts.Name, cohorts.Run, 20}, {services.Name, services.Run, 4}}
 }
 
 // first is the first seed. CI sets HOLDFAST_SIM_SEED to the commit, so every commit runs

@@ -52,6 +52,7 @@ const (
 	Group      Channel = 5 // protocol/group
 	Cast       Channel = 6 // protocol/cast
 	Transfer   Channel = 7 // protocol/transfer
+	Call       Channel = 8 // protocol/session: a client and a member
 )
 
 // Header is what a frame says about itself.

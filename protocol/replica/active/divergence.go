@@ -54,7 +54,7 @@ func (m *Machine) hold(now time.Time, from view.Member, msg *message, out *Outpu
 	}
 	m.record(now, trace.Diverged, from.ID, msg.index, own)
 	m.dispute.doubted = true
-	m.send(now, 0, m.begin(kindDoubt, now, out), out)
+	m.send(now, 0, m.begin(kindDoubt), out)
 }
 
 // open begins the telling. All members are at the same index when they hear the doubt.
@@ -64,7 +64,7 @@ func (m *Machine) open(now time.Time, out *Output) {
 	}
 	m.dispute.open, m.dispute.last = true, m.exec.Index()
 	m.dispute.rings = make([]ring, len(m.view.Seats))
-	b := m.begin(kindRing, now, out)
+	b := m.begin(kindRing)
 	b = binary.AppendUvarint(b, m.dispute.last)
 	var digests []uint64
 	for i := m.dispute.last; len(digests) < ringMax; i-- {

@@ -6,10 +6,14 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
 // Client is where a request came from, as the stack numbers it; 0 is nobody.
 type Client uint64
+
+// passer is whom this member's own letting pass of time came from. It is given no answer.
+const passer Client = 1<<64 - 1
 
 // Config is what a member is told.
 type Config struct {
@@ -116,10 +120,15 @@ func (m *Machine) agreed(now time.Time) time.Duration {
 
 // Submit takes a client's request.
 func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output) {
+	r, why := session.ParseRequest(request)
 	status := session.OK
 	switch {
+	case why != wire.OK:
+		status = session.Malformed
+	case r.Verb == session.Pass:
+		status = session.Refused // it is the members' own
 	case m.halted != nil:
-		status = session.Halted
+		status = session.Stopped
 	case m.view == nil:
 		status = session.Elsewhere
 	case len(m.pending) >= pendingMax:
@@ -127,16 +136,20 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 	}
 	if status != session.OK {
 		start := len(out.buf)
-		out.buf = session.AppendRefusal(out.buf, request, status)
+		out.buf = session.Answer(request, status, view.Nobody, out.buf)
 		out.answer(from, start)
 		return
 	}
-	m.send(now, from, append(m.begin(kindCommand, now, out), request...), out)
+	b := m.begin(kindCommand)
+	at := len(b)
+	b = append(b, request...)
+	session.Stamp(b[at:], m.agreed(now))
+	m.send(now, from, b, out)
 }
 
 // answer gives a client what was appended to the buffer from start on.
 func (o *Output) answer(to Client, start int) {
-	if to != 0 {
+	if to != 0 && to != passer {
 		o.Replies = append(o.Replies, Reply{to, o.buf[start:len(o.buf):len(o.buf)]})
 	}
 }
@@ -182,10 +195,6 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 	switch msg.kind {
 	case kindCommand:
 		m.execute(now, client, &msg, out)
-	case kindPass:
-		m.passing = m.passing && from != m.cfg.Self
-		m.exec.Pass(msg.at)
-		m.moved(now)
 	case kindDoubt:
 		m.open(now, out)
 	case kindRing:
@@ -195,9 +204,12 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 
 func (m *Machine) execute(now time.Time, client Client, msg *message, out *Output) {
 	start := len(out.buf)
-	out.buf = m.exec.Execute(msg.at, msg.body, out.buf)
+	out.buf = m.exec.Execute(msg.body, out.buf)
 	out.answer(client, start)
 	m.remember(m.exec.Index(), msg.body)
+	if client == passer {
+		m.passing = false
+	}
 	m.moved(now)
 }
 
@@ -216,12 +228,13 @@ func (m *Machine) Tick(now time.Time, out *Output) {
 	}
 	if !m.tellAt.IsZero() && !now.Before(m.tellAt) {
 		if m.tellAt = (time.Time{}); m.told != m.exec.Index() {
-			m.send(now, 0, m.begin(kindTell, now, out), out)
+			m.send(now, 0, m.begin(kindTell), out)
 		}
 	}
 	if next := m.exec.Next(); m.leads() && !m.passing && next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
 		m.passing, m.passAt = true, now.Add(passEvery)
-		m.send(now, 0, m.begin(kindPass, now, out), out)
+		pass := session.Request{Verb: session.Pass, At: m.agreed(now)}
+		m.send(now, passer, pass.Append(m.begin(kindCommand)), out)
 	}
 }
 

@@ -283,3 +283,11 @@ func (g *Group) resetOutputs() {
 	clear(g.ready)
 	g.ready = g.ready[:0]
 }
+
+// Restart takes this member out of its view and lets it come in anew: its state is not good,
+// and is replaced by another's.
+func (g *Group) Restart(now time.Time, out *Output) {
+	now = g.node.begin(now)
+	g.members.Restart(now, &g.told)
+	g.obey(now)
+}

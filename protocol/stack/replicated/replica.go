@@ -38,8 +38,9 @@ type Replica struct {
 	out     active.Output
 
 	giving   []giving // states for who joins
+	asks     []ask
 	incoming []byte
-	over     bool
+	bad      bool // the state that came cannot be read
 }
 
 // giving is a state that joiners fetch.
@@ -47,6 +48,14 @@ type giving struct {
 	cut  view.Name
 	to   []view.Member
 	data []byte
+
+	served bool // the group knows that it is there
+}
+
+// ask is a wish for a piece of a state.
+type ask struct {
+	peer         view.ID
+	offset, size uint64
 }
 
 // Join makes the replica and asks to be let into its group.
@@ -74,25 +83,24 @@ func (r *Replica) Machine() *active.Machine { return r.machine }
 // Output is what clients are answered and what happened. It is valid until Reset.
 func (r *Replica) Output() *active.Output { return &r.out }
 
-// Submit takes a client's request, an encoded [session.Request].
-func (r *Replica) Submit(now time.Time, from active.Client, request []byte, out *cohort.Output) {
+// Submit takes a client's request, an encoded [session.Request]. Act must follow.
+func (r *Replica) Submit(now time.Time, from active.Client, request []byte) {
 	r.machine.Submit(now, from, request, &r.out)
-	r.obey(now, out)
 }
 
-// Tick does what is due.
-func (r *Replica) Tick(now time.Time, out *cohort.Output) {
+// Tick does what is due. Act must follow.
+func (r *Replica) Tick(now time.Time) {
 	if d := r.machine.Deadline(); !d.IsZero() && !now.Before(d) {
 		r.machine.Tick(now, &r.out)
-		r.obey(now, out)
 	}
 }
 
 // Deadline is when Tick has something to do; zero: never.
 func (r *Replica) Deadline() time.Time { return r.machine.Deadline() }
 
-// Heed takes a delivery of the replica's group.
-func (r *Replica) Heed(now time.Time, d *cohort.Delivery, out *cohort.Output) {
+// Heed takes a delivery of the replica's group. When all that were put out together are
+// heeded, Act must follow.
+func (r *Replica) Heed(now time.Time, d *cohort.Delivery) {
 	switch d.Kind {
 	case cohort.Viewed:
 		r.machine.Viewed(now, d.View, &r.out)
@@ -106,11 +114,10 @@ func (r *Replica) Heed(now time.Time, d *cohort.Delivery, out *cohort.Output) {
 		r.machine.Lost(int(d.Last - d.Number + 1))
 	case cohort.Expelled, cohort.Merging, cohort.Departed:
 		r.machine.Out()
-		r.over = d.Kind == cohort.Departed
 	case cohort.Wanted:
-		r.give(now, d)
+		r.give(d)
 	case cohort.ChunkWanted:
-		r.chunk(now, d, out)
+		r.asks = append(r.asks, ask{d.Peer, d.Number, d.Last})
 	case cohort.Unwanted:
 		r.forget(d.View.Name)
 	case cohort.StateBegan, cohort.StateFailed:
@@ -119,47 +126,58 @@ func (r *Replica) Heed(now time.Time, d *cohort.Delivery, out *cohort.Output) {
 	case cohort.StateChunk:
 		r.incoming = append(r.incoming, d.Payload...)
 	case cohort.StateDone:
-		r.take(now, out)
+		r.take(now)
 	}
-	r.obey(now, out)
 }
 
-// obey carries out what the machine has asked for.
-func (r *Replica) obey(now time.Time, out *cohort.Output) {
+// Act does what followed from what was heeded, submitted or due: only now, since what the
+// node has delivered is valid until it is called again.
+func (r *Replica) Act(now time.Time, out *cohort.Output) {
 	for i, payload := range r.out.Multicast {
 		if _, ok := r.group.Multicast(now, how, payload, out); !ok {
 			r.machine.Unsent(now, len(r.out.Multicast)-i)
 		}
 	}
 	r.out.Multicast = r.out.Multicast[:0]
-	for i := range r.out.Do {
-		if r.out.Do[i].Verb == active.Restart {
-			r.group.Restart(now, out)
+	for i := range r.giving {
+		if g := &r.giving[i]; !g.served {
+			g.served = true
+			r.group.Serve(now, g.cut, uint64(len(g.data)), true)
 		}
+	}
+	for _, a := range r.asks {
+		r.chunk(now, a, out)
+	}
+	r.asks = r.asks[:0]
+	restart := r.bad
+	for i := range r.out.Do {
+		restart = restart || r.out.Do[i].Verb == active.Restart
+	}
+	if r.bad = false; restart {
+		r.group.Restart(now, out)
 	}
 }
 
 // give takes the state as it is now, for joiners.
-func (r *Replica) give(now time.Time, d *cohort.Delivery) {
+func (r *Replica) give(d *cohort.Delivery) {
 	var b bytes.Buffer
 	if err := r.machine.Executor().Snapshot(&b); err != nil {
 		return // the joiner asks another after a while
 	}
-	r.giving = append(r.giving, giving{d.View.Name, append([]view.Member(nil), d.Missing...), b.Bytes()})
-	r.group.Serve(now, d.View.Name, uint64(b.Len()), true)
+	r.giving = append(r.giving, giving{cut: d.View.Name, to: append([]view.Member(nil), d.Missing...), data: b.Bytes()})
 }
 
 // chunk gives a piece of the latest state that a joiner wants.
-func (r *Replica) chunk(now time.Time, d *cohort.Delivery, out *cohort.Output) {
+func (r *Replica) chunk(now time.Time, a ask, out *cohort.Output) {
 	for i := len(r.giving) - 1; i >= 0; i-- {
 		g := &r.giving[i]
 		for _, m := range g.to {
-			if m.ID != d.Peer {
+			if m.ID != a.peer {
 				continue
 			}
-			if d.Number <= uint64(len(g.data)) {
-				piece := g.data[d.Number:min(uint64(len(g.data)), d.Number+d.Last)]
-				r.group.Chunk(now, d.Peer, d.Number, piece, d.Number+uint64(len(piece)) == uint64(len(g.data)), out)
+			if a.offset <= uint64(len(g.data)) {
+				piece := g.data[a.offset:min(uint64(len(g.data)), a.offset+a.size)]
+				r.group.Chunk(now, a.peer, a.offset, piece, a.offset+uint64(len(piece)) == uint64(len(g.data)), out)
 			}
 			return
 		}
@@ -178,11 +196,11 @@ func (r *Replica) forget(cut view.Name) {
 }
 
 // take reads the state that has come.
-func (r *Replica) take(now time.Time, out *cohort.Output) {
+func (r *Replica) take(now time.Time) {
 	err := r.machine.Executor().Restore(bytes.NewReader(r.incoming))
 	r.incoming = nil
 	if err != nil {
-		r.group.Restart(now, out) // another cut, maybe another donor
+		r.bad = true // another cut, maybe another donor
 		return
 	}
 	r.machine.Restored(now)

@@ -1,0 +1,128 @@
+package services
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
+	"github.com/holdfast-ha/holdfast/internal/sim/world"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+const (
+	lease       = 2 * time.Second
+	repeatAfter = 60 * time.Millisecond
+)
+
+// client is a program that asks the service, one call at a time.
+type client struct {
+	world.Host
+	w      *services
+	frames wire.Outbox
+
+	number  int
+	session session.ID
+	server  view.ID
+	nonce   uint64
+	calls   uint64 // of the whole program
+	open    request
+	how     session.Semantics
+	sent    uint64 // number of the present call in the session; 0: none
+	numbers uint64
+	repeat  time.Duration
+}
+
+// boot begins the program's life; a client lives through the run.
+func (c *client) boot() {
+	c.w.Boot(&c.Host, c.w.opt.drift, true)
+	c.Host.Work = c.w.Now + c.w.Interval(c.w.opt.every)
+	c.server = view.ID(1 + c.w.Rng.IntN(len(c.w.members)))
+}
+
+// Work begins a call, or a session, or sends again what has no answer.
+func (c *client) Work() {
+	w := c.w
+	switch {
+	case c.session == 0 && c.nonce == 0:
+		c.nonce = w.Rng.Uint64() | 1
+		c.send()
+	case w.Now >= c.repeat && (c.session == 0 || c.sent != 0):
+		c.server = 1 + c.server%view.ID(len(w.members))
+		c.send()
+	case c.session != 0 && c.sent == 0 && (!w.Calm && w.called < callsMax || w.Calm && w.more > 0):
+		if w.Calm {
+			w.more--
+		}
+		c.call()
+	}
+	c.Host.Work = w.Now + min(repeatAfter/2, 1+w.Interval(w.opt.every))
+}
+
+// call begins a call.
+func (c *client) call() {
+	w := c.w
+	c.calls++
+	c.numbers++
+	c.sent = c.numbers
+	c.open = request{c.number, c.calls, service.Op(1 + w.Rng.IntN(3)), uint32(w.Rng.IntN(cellCount)), w.Rng.Uint64N(1000)}
+	w.called++
+	w.hear(&service.Fact{
+		Kind: service.Called, Client: c.number, Call: c.calls, Op: c.open.op, Key: c.open.key, Value: c.open.value,
+		Once: true, Session: uint64(c.number), Number: c.calls,
+	})
+	c.send()
+}
+
+// send sends what has no answer.
+func (c *client) send() {
+	w := c.w
+	r := session.Request{Verb: session.Open, Nonce: c.nonce, Lease: lease}
+	if c.session != 0 {
+		r = session.Request{
+			Verb: session.Call, How: session.ExactlyOnce, Session: c.session, Nonce: c.nonce,
+			Number: c.sent, Acked: c.sent - 1, Body: c.open.append(nil),
+		}
+	}
+	c.repeat = w.Now + repeatAfter
+	c.frames.Reset()
+	b := c.frames.Begin(wire.Header{Channel: wire.Call, Fingerprint: fingerprint})
+	c.frames.End(c.server, 1, r.Append(b))
+	w.Net.Send(w.Now, c.Self, c.server, 1, c.frames.Send[0].Frame)
+}
+
+// Receive takes an answer.
+func (c *client) Receive(d *simnet.Datagram) {
+	h, payload, why := wire.Open(d.Frame)
+	if why != wire.OK || h.Channel != wire.Call {
+		return
+	}
+	r, why := session.ParseReply(payload)
+	if why != wire.OK || r.Nonce != c.nonce || r.Status.Later() {
+		return // it is sent again
+	}
+	switch {
+	case c.session == 0:
+		if r.Status == session.OK && r.Number == 0 {
+			c.session, c.numbers, c.sent = r.Session, 0, 0
+		}
+	case r.Status == session.StaleSession && r.Session == c.session:
+		c.gone()
+	case r.Session == c.session && c.sent != 0 && r.Number == c.sent && r.Status == session.OK:
+		c.sent = 0
+		c.w.hear(&service.Fact{Kind: service.Answered, Client: c.number, Call: c.open.call, Value: binary.BigEndian.Uint64(r.Body)})
+	}
+}
+
+// gone notes that the session has ended: what became of the open call, nobody knows.
+func (c *client) gone() {
+	if c.sent != 0 {
+		c.w.hear(&service.Fact{Kind: service.Unknown, Client: c.number, Call: c.open.call})
+	}
+	c.session, c.nonce, c.sent = 0, 0, 0
+}
+
+// Tick is for machines; a client has none.
+func (c *client) Tick() {}

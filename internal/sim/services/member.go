@@ -1,0 +1,230 @@
+package services
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
+	"github.com/holdfast-ha/holdfast/internal/sim/world"
+	"github.com/holdfast-ha/holdfast/protocol/replica/active"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
+	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// member is one replica of the service.
+type member struct {
+	world.Host
+	w *services
+
+	cohort  *cohort.Node
+	out     cohort.Output
+	replica *replicated.Replica
+	state   *register
+	exec    *session.Executor
+	view    *view.View // nil: in none, or without the state
+	damaged bool       // a bit of the state has flipped
+	pending []*cohort.Delivery
+	frames  wire.Outbox
+}
+
+// boot begins a life that knows nothing.
+func (m *member) boot() {
+	w := m.w
+	m.Self.Incarnation = max(m.Self.Incarnation, view.Incarnation(w.Now.Microseconds()))
+	w.Boot(&m.Host, w.opt.drift, true)
+	w.Did("boots", m.Self, view.Member{})
+	m.out, m.view, m.damaged = cohort.Output{}, nil, false
+	cfg := cohort.NodeConfig{
+		Self: m.Self, Fingerprint: fingerprint, Links: 1, Heartbeat: heartbeat,
+		SuspectAfter: w.opt.suspectAfter, Recorder: trace.RecorderFunc(w.record),
+	}
+	for i := range w.members {
+		cfg.Candidates = append(cfg.Candidates, cohort.Candidate{ID: view.ID(i + 1), Name: fmt.Sprint("node", i+1), Votes: 1})
+	}
+	var err error
+	if m.cohort, err = cohort.New(cfg, rand.New(rand.NewPCG(w.Rng.Uint64(), 0))); err != nil {
+		panic(fmt.Sprintf("services: a drawn configuration is refused: %v", err))
+	}
+	m.cohort.Start(w.Read(&m.Host), &m.out)
+	m.state = &register{}
+	m.exec = session.NewExecutor(m.state)
+	m.replica, err = replicated.Join(w.Read(&m.Host), m.cohort, replicated.Config{
+		Self: m.Self, Group: cohort.GroupConfig{Name: "service"}, Executor: m.exec, Recorder: trace.RecorderFunc(w.record),
+	}, &m.out)
+	if err != nil {
+		panic(fmt.Sprintf("services: a drawn replica is refused: %v", err))
+	}
+	m.after()
+}
+
+// crash ends the life.
+func (m *member) crash(what string) {
+	m.w.Did(what, m.Self, view.Member{})
+	m.w.hear(&service.Fact{Kind: service.Fell, Node: m.Self})
+	m.End()
+	m.cohort, m.replica, m.view = nil, nil, nil
+}
+
+// bootLater begins the next life after a time.
+func (m *member) bootLater() {
+	m.w.After(m.w.UpTo(m.w.opt.downMost), func() {
+		if !m.Up {
+			m.boot()
+		}
+	})
+}
+
+// Receive takes a datagram: a member's, or a client's request.
+func (m *member) Receive(d *simnet.Datagram) {
+	w := m.w
+	if int(d.From.ID) > len(w.members) {
+		if h, request, why := wire.Open(d.Frame); why == wire.OK && h.Channel == wire.Call {
+			m.replica.Submit(w.Read(&m.Host), active.Client(d.From.ID), request)
+		}
+	} else {
+		m.cohort.Receive(w.Read(&m.Host), d.From, d.Link, d.Frame, &m.out)
+	}
+	m.after()
+}
+
+// Tick lets the process do what is due.
+func (m *member) Tick() {
+	now := m.w.Read(&m.Host)
+	m.cohort.Tick(now, &m.out)
+	m.replica.Tick(now)
+	m.after()
+}
+
+// Work lets a bit of the state flip, in worlds in which that happens.
+func (m *member) Work() {
+	m.Host.Work = world.Never
+	if m.view != nil && m.w.mayFlip(m) {
+		m.w.Did("has a bit that flips", m.Self, view.Member{})
+		m.damaged = true
+		m.state.set(uint32(m.w.Rng.IntN(cellCount)), m.w.Rng.Uint64())
+	}
+}
+
+// resume ends a pause.
+func (m *member) resume() {
+	m.w.Resume(&m.Host)
+	if m.w.Rng.IntN(2) == 0 {
+		m.w.Tick(&m.Host)
+	}
+	m.w.Drain(&m.Host)
+	if m.Runs() {
+		m.after()
+	}
+}
+
+// after ends a step: deliveries go to the replica, which may ask for more.
+func (m *member) after() {
+	w := m.w
+	for m.Runs() {
+		w.Report.Steps++
+		m.cohort.Flush(w.Read(&m.Host), &m.out)
+		deliver := m.out.Deliver
+		for i := range m.out.Send {
+			if m.send(&m.out.Send[i]) {
+				return
+			}
+		}
+		m.out = cohort.Output{}
+		for i := range deliver {
+			m.heed(&deliver[i])
+		}
+		m.replica.Act(w.Read(&m.Host), &m.out)
+		m.tell()
+		m.answer()
+		if len(deliver) == 0 && len(m.out.Send) == 0 && len(m.out.Deliver) == 0 {
+			break
+		}
+	}
+	if m.Runs() {
+		d := m.cohort.Deadline()
+		if r := m.replica.Deadline(); d.IsZero() || !r.IsZero() && r.Before(d) {
+			d = r
+		}
+		w.Schedule(&m.Host, d)
+	}
+}
+
+// heed gives the replica a delivery, and the court what came of it.
+func (m *member) heed(d *cohort.Delivery) {
+	w, before := m.w, m.exec.Index()
+	m.state.fresh = false
+	m.replica.Heed(w.Read(&m.Host), d)
+	switch d.Kind {
+	case cohort.Viewed:
+		m.view = d.View
+		if w.latest == nil || w.latest.Name.Less(d.View.Name) {
+			w.latest = d.View
+		}
+		w.hear(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.exec.Index(), State: m.state.sum()})
+	case cohort.Expelled, cohort.Departed, cohort.StateBegan:
+		m.view = nil
+		w.hear(&service.Fact{Kind: service.Fell, Node: m.Self})
+	case cohort.StateDone:
+		m.damaged = false
+		w.hear(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.exec.Index(), State: m.state.sum()})
+	}
+	if m.exec.Index() == before+1 && d.Kind == cohort.Message {
+		f := service.Fact{Kind: service.Executed, Node: m.Self, Index: m.exec.Index(), State: m.state.sum()}
+		if m.state.fresh {
+			f.Session, f.Number, f.Reply = uint64(m.state.last.client), m.state.last.call, m.state.had
+		}
+		w.hear(&f)
+	}
+}
+
+// tell tells the court what the replica says.
+func (m *member) tell() {
+	for _, c := range m.replica.Output().Do {
+		switch c.Verb {
+		case active.Diverged:
+			for _, peer := range c.Members {
+				m.w.hear(&service.Fact{Kind: service.Named, Node: m.Self, Peer: peer, Index: c.Index})
+			}
+		case active.Halted:
+			m.w.hear(&service.Fact{Kind: service.Halted, Node: m.Self, Index: c.Index})
+		}
+	}
+	m.replica.Output().Do = m.replica.Output().Do[:0]
+}
+
+// answer sends the replica's answers to clients.
+func (m *member) answer() {
+	out := m.replica.Output()
+	m.frames.Reset()
+	for _, r := range out.Replies {
+		b := m.frames.Begin(wire.Header{Channel: wire.Call, Fingerprint: fingerprint})
+		m.frames.End(view.ID(r.To), 1, append(b, r.Data...))
+	}
+	out.Reset()
+	for _, e := range m.frames.Send {
+		m.w.Net.Send(m.w.Now, m.Self, e.To, e.Link, e.Frame)
+	}
+}
+
+// send gives an envelope to the network, and says whether the process crashed at it.
+func (m *member) send(e *wire.Envelope) bool {
+	w := m.w
+	if w.trapped(m, e) {
+		m.crash("crashes in the middle of a step")
+		m.bootLater()
+		return true
+	}
+	if e.To != view.Everyone {
+		w.Net.Send(w.Now, m.Self, e.To, e.Link, e.Frame)
+		return false
+	}
+	for _, id := range e.Members {
+		w.Net.Send(w.Now, m.Self, id, e.Link, e.Frame)
+	}
+	return false
+}

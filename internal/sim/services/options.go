@@ -1,0 +1,62 @@
+package services
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
+)
+
+// options is what a seed draws. A mean interval of zero means never.
+type options struct {
+	members, clients int
+	phase            time.Duration // with faults, at least
+	drift            bool
+	suspectAfter     time.Duration
+	network          simnet.Faults
+	every            time.Duration // mean interval between calls of a client
+
+	crash, trap, pause, cut, reshape, flip time.Duration // mean intervals over the whole world
+	downMost, pauseMost, cutMost           time.Duration
+}
+
+const heartbeat = 20 * time.Millisecond
+
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
+// draw draws the options of a run.
+func draw(r *rand.Rand) options {
+	o := options{
+		members: pick(r, 3, 3, 3, 4, 5), clients: pick(r, 2, 3, 4, 6),
+		phase:        time.Duration(1000+r.IntN(1500)) * time.Millisecond,
+		drift:        r.IntN(2) == 0,
+		suspectAfter: pick(r, 100*time.Millisecond, 200*time.Millisecond),
+		network:      simnet.Draw(r),
+		every:        pick(r, 5*time.Millisecond, 20*time.Millisecond, 50*time.Millisecond),
+		downMost:     pick(r, 20*time.Millisecond, 300*time.Millisecond),
+		pauseMost:    pick(r, 50*time.Millisecond, 300*time.Millisecond, 3*time.Second),
+		cutMost:      pick(r, 100*time.Millisecond, time.Second),
+	}
+	if r.IntN(2) == 0 {
+		o.network = simnet.Faults{Delay: 100 * time.Microsecond, Loss: pick(r, 0, 0.01, 0.05), Duplicate: 0.02, Reorder: 0.02, Late: 5 * time.Millisecond}
+	}
+	some := func(mean ...time.Duration) time.Duration {
+		if r.IntN(3) == 0 {
+			return 0
+		}
+		return pick(r, mean...)
+	}
+	o.crash = some(200*time.Millisecond, 500*time.Millisecond)
+	o.trap = some(100*time.Millisecond, 300*time.Millisecond)
+	o.pause = some(200*time.Millisecond, 500*time.Millisecond)
+	o.cut = some(300*time.Millisecond, 600*time.Millisecond)
+	o.reshape = some(500 * time.Millisecond)
+	if r.IntN(4) == 0 {
+		o.flip = 700 * time.Millisecond
+	}
+	return o
+}
+
+// String gives the options for a report.
+func (o *options) String() string { return fmt.Sprintf("%+v", *o) }

@@ -1,0 +1,271 @@
+// Package services is a world of three to five replicas of a service, each with the whole
+// stack as the daemon runs it, and of clients that call it, each call to be executed
+// exactly once. Replicas crash, at any frame they send, stand still, are cut off; a bit of
+// a replica's state flips now and then. Judges that stand outside read what clients were
+// answered and what replicas executed.
+//
+// The assumption of a service in memory is kept: less than half of the replicas are down, or
+// without the state, at any time.
+package services
+
+import (
+	"time"
+
+	"github.com/holdfast-ha/holdfast/check"
+	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim"
+	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
+	"github.com/holdfast-ha/holdfast/internal/sim/world"
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// Name is the world's name on the command line.
+const Name = "services"
+
+const (
+	fingerprint = 0x5e12
+
+	// stepsMax ends a run that is a storm.
+	stepsMax = 400_000
+
+	// busyMax is how often a process may want to be ticked without time passing.
+	busyMax = 100
+
+	// calmMost is how long it may take after calm until everything is answered.
+	calmMost = 20 * time.Second
+
+	// callsMax is how many calls the clients make while there are faults: what can be
+	// judged soon.
+	callsMax = 300
+
+	// callsCalm is how many they make after calm.
+	callsCalm = 10
+)
+
+// services is one run.
+type services struct {
+	world.World
+	opt     options
+	members []*member
+	clients []*client
+	court   *service.Court
+	latest  *view.View
+	called  int
+	more    int // calls still to be made after calm
+	faults  int
+	trap    trap
+}
+
+// trap lets a member crash at one of the next frames that it sends.
+type trap struct {
+	member *member
+	left   int
+}
+
+// Verdict is the court's.
+func (w *services) Verdict() *check.Violation { return w.court.Violation() }
+
+// Run runs one seed. A panic of a machine becomes a report, unless it is wanted raw.
+func Run(seed uint64, limits sim.Limits) *sim.Report {
+	w := &services{}
+	w.Begin(Name, seed, 4, limits)
+	w.opt = draw(w.Rng)
+	w.Report.Options = w.opt.String()
+	w.Connect(w.opt.members+w.opt.clients, 1)
+	w.Late, w.StepsMax, w.BusyMax = "liveness", stepsMax, busyMax
+	judges := service.All(true, false)
+	if w.opt.flip > 0 {
+		judges = judges[:len(judges)-1] // a replica whose state is damaged answers wrongly until it is found out
+	}
+	w.court = service.NewCourt(judges...)
+	w.Court = w
+	for range w.opt.members {
+		m := &member{w: w}
+		w.Add(&m.Host, m)
+		w.members = append(w.members, m)
+	}
+	for i := range w.opt.clients {
+		c := &client{w: w, number: i + 1}
+		w.Add(&c.Host, c)
+		w.clients = append(w.clients, c)
+	}
+	return w.Guard(w.run)
+}
+
+// run goes through the phases.
+func (w *services) run() {
+	w.reshape()
+	for _, m := range w.members {
+		m.boot()
+	}
+	for _, c := range w.clients {
+		c.boot()
+	}
+	w.plan()
+	w.First(w.opt.phase)
+	w.Report.Faults = uint64(w.faults)
+	if w.Over() {
+		return
+	}
+	w.settle()
+	for bound := w.Now + calmMost; w.Now < bound && !w.Over() && !w.done(); {
+		w.Until(w.Now + 20*time.Millisecond)
+	}
+	w.Report.Calm = w.Now
+	w.Until(w.Now + time.Second) // digests are told
+	if !w.Over() {
+		w.hear(&service.Fact{Kind: service.Ended})
+		w.Over()
+	}
+}
+
+// done says whether the calls after calm are answered.
+func (w *services) done() bool {
+	for _, c := range w.clients {
+		if c.sent != 0 {
+			return false
+		}
+	}
+	return w.more == 0
+}
+
+// settle ends the faults.
+func (w *services) settle() {
+	w.Settle()
+	w.more = callsCalm
+	for _, m := range w.members {
+		if m.Paused {
+			m.resume()
+		}
+		if !m.Up {
+			m.boot()
+		}
+	}
+	w.trap = trap{}
+	w.hear(&service.Fact{Kind: service.Calmed})
+}
+
+func (w *services) hear(f *service.Fact) {
+	f.At = w.Now
+	w.court.Hear(f)
+}
+
+func (w *services) record(e trace.Event) { w.Log.Event(w.Now, e) }
+
+// plan begins everything that happens again and again.
+func (w *services) plan() {
+	for _, e := range []struct {
+		mean time.Duration
+		do   func()
+	}{
+		{w.opt.crash, w.crashOne}, {w.opt.trap, w.setTrap}, {w.opt.pause, w.pauseOne}, {w.opt.cut, w.cutOne},
+		{w.opt.reshape, w.reshape}, {w.opt.flip, w.flipOne},
+	} {
+		if e.mean > 0 {
+			w.Repeat(e.mean, e.do)
+		}
+	}
+}
+
+// reshape gives the network other faults, after those that were drawn for the beginning.
+func (w *services) reshape() {
+	f := w.opt.network
+	if w.Now > 0 {
+		f = simnet.Draw(w.Rng)
+	}
+	w.Reshape(f, nil)
+}
+
+func (w *services) one() *member { return w.members[w.Rng.IntN(len(w.members))] }
+
+// mayFall says whether a member may lose its state without breaking the assumption.
+func (w *services) mayFall(m *member) bool {
+	fallen := 0
+	for _, other := range w.members {
+		if other == m || !other.Up || other.damaged || other.view == nil || !w.latest.Has(other.Self) {
+			fallen++
+		}
+	}
+	return 2*fallen < len(w.members)
+}
+
+func (w *services) crashOne() {
+	if m := w.one(); m.Up && w.mayFall(m) {
+		w.faults++
+		m.crash("crashes")
+		m.bootLater()
+	}
+}
+
+func (w *services) setTrap() { w.trap = trap{w.one(), 1 + w.Rng.IntN(20)} }
+
+// trapped says whether a member crashes at this frame.
+func (w *services) trapped(m *member, e *wire.Envelope) bool {
+	if w.trap.member != m || wire.Channel(e.Frame[1]) == wire.Detect {
+		return false
+	}
+	if w.trap.left--; w.trap.left > 0 {
+		return false
+	}
+	w.trap = trap{}
+	if !w.mayFall(m) {
+		return false
+	}
+	w.faults++
+	return true
+}
+
+func (w *services) pauseOne() {
+	if m := w.one(); m.Runs() {
+		w.faults++
+		w.Pause(&m.Host, w.UpTo(w.opt.pauseMost), m.resume)
+	}
+}
+
+// cutOne cuts one member off from some of the others, or from all.
+func (w *services) cutOne() {
+	m, both, all := w.one(), w.Rng.IntN(3) != 0, w.Rng.IntN(2) == 0
+	w.faults++
+	w.Did("is cut off", m.Self, view.Member{})
+	var from []view.ID
+	for _, other := range w.members {
+		if other != m && (all || w.Rng.IntN(2) == 0) {
+			from = append(from, other.Self.ID)
+		}
+	}
+	cut := func(cut bool) {
+		for _, id := range from {
+			w.Sever(m.Self.ID, id, 0, both, cut)
+		}
+	}
+	cut(true)
+	w.After(w.UpTo(w.opt.cutMost), func() { cut(false) })
+}
+
+func (w *services) flipOne() {
+	if m := w.one(); m.Runs() {
+		m.Host.Work = w.Now
+	}
+}
+
+// mayFlip says whether a member's state may be damaged: most must be whole. Who joins
+// meanwhile may be given the damaged one, so nobody may.
+func (w *services) mayFlip(m *member) bool {
+	for _, other := range w.members {
+		if other != m && (!other.Up || other.view == nil || !w.latest.Has(other.Self)) {
+			return false
+		}
+	}
+	if !w.mayFall(m) {
+		return false
+	}
+	w.faults++
+	return true
+}
+
+var (
+	_ world.Process = (*member)(nil)
+	_ world.Process = (*client)(nil)
+)
