@@ -54,17 +54,19 @@ type Cohort struct {
 	turn sync.Mutex    // who has it owns all up to the blank line
 	node *cohort.Node
 	introductions
-	outs  [2]cohort.Output
-	out   *cohort.Output // the one that inputs write to
-	time  time.Time      // of this step
-	ours  []*Group       // joined and not departed
-	asks  []ask          // chunks of state wanted, in this step
-	chunk []byte
-	links int
-	take  func(from view.Member, link uint8, frame []byte)
+	outs     [2]cohort.Output
+	out      *cohort.Output // the one that inputs write to
+	time     time.Time      // of this step
+	ours     []*Group       // joined and not departed
+	replicas []*Replica
+	asks     []ask // chunks of state wanted, in this step
+	chunk    []byte
+	links    int
+	take     func(from view.Member, link uint8, frame []byte)
 
 	mu      sync.Mutex
 	joins   []*Group // to be joined
+	serves  []*Replica
 	queries []func() // to be run by the owner
 	failed  error    // why the cohort ended by itself
 
@@ -204,11 +206,19 @@ func (c *Cohort) step() {
 		g.submits.drain(g)
 		g.depart()
 	}
+	for _, r := range c.replicas {
+		r.drain()
+	}
 	c.carryOut()
 	c.introduce(c.time, c.transport)
 	d := c.identity.Deadline()
 	if next := c.node.Deadline(); !next.IsZero() && next.Before(d) {
 		d = next
+	}
+	for _, s := range c.replicas {
+		if next := s.replica.Deadline(); !next.IsZero() && next.Before(d) {
+			d = next
+		}
 	}
 	c.alarm.set(c.time, d)
 }
@@ -253,7 +263,11 @@ func (c *Cohort) carryOut() {
 			c.deliver(&out.Deliver[i])
 		}
 		out.Reset()
-		if !c.answer() && delivered < deliverMany {
+		acted := false
+		for _, s := range c.replicas {
+			acted = s.act() || acted
+		}
+		if !c.answer() && !acted && delivered < deliverMany {
 			break
 		}
 	}
@@ -276,14 +290,23 @@ func (c *Cohort) deliver(d *cohort.Delivery) {
 			return
 		}
 	}
+	for _, s := range c.replicas {
+		if s.replica.Group() == d.Group {
+			s.replica.Heed(c.time, d)
+			return
+		}
+	}
 }
 
 // command does what callers have asked for.
 func (c *Cohort) command() {
 	c.mu.Lock()
-	joins, queries := c.joins, c.queries
-	c.joins, c.queries = nil, nil
+	joins, serves, queries := c.joins, c.serves, c.queries
+	c.joins, c.serves, c.queries = nil, nil, nil
 	c.mu.Unlock()
+	for _, s := range serves {
+		s.join()
+	}
 	for _, g := range joins {
 		c.ours = append(c.ours, g)
 		place, err := c.node.Join(c.time, g.cfg.Group, c.out)
@@ -344,7 +367,10 @@ func (c *Cohort) fail(err error) {
 	for _, g := range c.ours {
 		g.end(err)
 	}
-	c.ours = nil
+	for _, s := range c.replicas {
+		s.end(err)
+	}
+	c.ours, c.replicas = nil, nil
 }
 
 // Close ends the cohort without a word to the others, as a crash would: leave groups
@@ -362,9 +388,12 @@ func (c *Cohort) Close() {
 		defer c.turn.Unlock()
 		c.fail(ErrClosed)
 		c.mu.Lock()
-		joins := c.joins
-		c.joins = nil
+		joins, serves := c.joins, c.serves
+		c.joins, c.serves = nil, nil
 		c.mu.Unlock()
+		for _, s := range serves {
+			s.end(ErrClosed)
+		}
 		for _, g := range joins {
 			g.end(ErrClosed)
 		}

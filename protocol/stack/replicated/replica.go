@@ -131,8 +131,10 @@ func (r *Replica) Heed(now time.Time, d *cohort.Delivery) {
 }
 
 // Act does what followed from what was heeded, submitted or due: only now, since what the
-// node has delivered is valid until it is called again.
-func (r *Replica) Act(now time.Time, out *cohort.Output) {
+// node has delivered is valid until it is called again. It reports whether the node was
+// called.
+func (r *Replica) Act(now time.Time, out *cohort.Output) (called bool) {
+	called = len(r.out.Multicast)+len(r.asks) > 0
 	for i, payload := range r.out.Multicast {
 		if _, ok := r.group.Multicast(now, how, payload, out); !ok {
 			r.machine.Unsent(now, len(r.out.Multicast)-i)
@@ -141,7 +143,7 @@ func (r *Replica) Act(now time.Time, out *cohort.Output) {
 	r.out.Multicast = r.out.Multicast[:0]
 	for i := range r.giving {
 		if g := &r.giving[i]; !g.served {
-			g.served = true
+			g.served, called = true, true
 			r.group.Serve(now, g.cut, uint64(len(g.data)), true)
 		}
 	}
@@ -156,6 +158,7 @@ func (r *Replica) Act(now time.Time, out *cohort.Output) {
 	if r.bad = false; restart {
 		r.group.Restart(now, out)
 	}
+	return called || restart
 }
 
 // give takes the state as it is now, for joiners.

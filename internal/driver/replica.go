@@ -1,0 +1,165 @@
+package driver
+
+import (
+	"sync"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/replica/active"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
+	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+)
+
+// ReplicaConfig is a service that this process keeps a replica of.
+type ReplicaConfig struct {
+	Group   cohort.GroupConfig
+	Service session.Service
+
+	// Answer gives a client what it is answered: an encoded session.Reply, valid during the
+	// call. It is called by the owner of the turn and must not block; Flush tells that
+	// nothing more comes for now.
+	Answer func(client uint64, reply []byte)
+	Flush  func()
+
+	// Happened tells what the replica says of itself; nil for nothing. As Answer.
+	Happened func(active.Command)
+}
+
+// Replica is this process's replica of a service.
+type Replica struct {
+	c   *Cohort
+	cfg ReplicaConfig
+
+	replica *replicated.Replica // nil before it is joined; the owner's
+	gone    chan struct{}
+
+	mu      sync.Mutex
+	filling *inbox
+	taking  *inbox // the owner's
+	err     error
+}
+
+// inbox is some requests in one piece of memory.
+type inbox struct {
+	requests []submission
+	bytes    []byte
+}
+
+type submission struct {
+	client   uint64
+	from, to int
+}
+
+// inboxMax is how many bytes of requests wait for the owner of the turn. A client whose
+// request finds no room is not answered, and asks again.
+const inboxMax = 16 << 20
+
+// Serve begins to keep a replica of a service. It returns at once.
+func (c *Cohort) Serve(cfg ReplicaConfig) (*Replica, error) {
+	r := &Replica{c: c, cfg: cfg, filling: &inbox{}, taking: &inbox{}, gone: make(chan struct{})}
+	c.mu.Lock()
+	err := c.failed
+	if err == nil && c.isClosed() {
+		err = ErrClosed
+	}
+	if err == nil {
+		c.serves = append(c.serves, r)
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	c.notify(dueWork)
+	return r, nil
+}
+
+// Submit takes a client's request, an encoded session.Request, and copies it. It reports
+// false if there is no room.
+func (r *Replica) Submit(client uint64, request []byte) bool {
+	r.mu.Lock()
+	in := r.filling
+	if len(in.bytes)+len(request) > inboxMax {
+		r.mu.Unlock()
+		return false
+	}
+	from := len(in.bytes)
+	in.bytes = append(in.bytes, request...)
+	in.requests = append(in.requests, submission{client, from, len(in.bytes)})
+	r.mu.Unlock()
+	r.c.notify(dueWork)
+	return true
+}
+
+// Gone is closed when the replica has ended; then Err says why.
+func (r *Replica) Gone() <-chan struct{} { return r.gone }
+
+// Err says why the replica has ended; nil while it has not.
+func (r *Replica) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// Do runs fn with the replica as its owner, and waits; false if the node is closed.
+func (r *Replica) Do(fn func(now time.Time, at *replicated.Replica)) bool {
+	return r.c.Do(func() { fn(r.c.time, r.replica) })
+}
+
+// join makes the replica. The owner calls it.
+func (r *Replica) join() {
+	c := r.c
+	var err error
+	r.replica, err = replicated.Join(c.time, c.node, replicated.Config{
+		Self: c.cfg.Node.Self, Group: r.cfg.Group, Executor: session.NewExecutor(r.cfg.Service), Recorder: trace.RecorderFunc(c.journal.record),
+	}, c.out)
+	if err != nil {
+		r.end(err)
+		return
+	}
+	c.replicas = append(c.replicas, r)
+}
+
+// drain gives the replica what clients have asked, and lets it do what is due. The owner
+// calls it.
+func (r *Replica) drain() {
+	now := r.c.time
+	r.mu.Lock()
+	r.filling, r.taking = r.taking, r.filling
+	r.mu.Unlock()
+	in := r.taking
+	for _, q := range in.requests {
+		r.replica.Submit(now, active.Client(q.client), in.bytes[q.from:q.to])
+	}
+	in.requests, in.bytes = in.requests[:0], in.bytes[:0]
+	r.replica.Tick(now)
+	r.act()
+}
+
+// act does what followed, and tells clients. It reports whether there was anything.
+func (r *Replica) act() bool {
+	out := r.replica.Output()
+	acted := r.replica.Act(r.c.time, r.c.out)
+	for i := range out.Replies {
+		r.cfg.Answer(uint64(out.Replies[i].To), out.Replies[i].Data)
+	}
+	if len(out.Replies) > 0 {
+		r.cfg.Flush()
+	}
+	for _, c := range out.Do {
+		if r.cfg.Happened != nil {
+			r.cfg.Happened(c)
+		}
+	}
+	out.Reset()
+	return acted
+}
+
+func (r *Replica) end(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		r.err = err
+		close(r.gone)
+	}
+}
