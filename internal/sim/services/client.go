@@ -67,11 +67,11 @@ func (c *client) call() {
 	c.calls++
 	c.numbers++
 	c.sent = c.numbers
-	c.open = request{c.number, c.calls, service.Op(1 + w.Rng.IntN(3)), uint32(w.Rng.IntN(cellCount)), w.Rng.Uint64N(1000)}
+	c.open = request{c.number, c.calls, service.Op(1 + w.Rng.IntN(3)), uint32(w.Rng.IntN(cellCount)), w.Rng.Uint64()}
 	w.called++
 	w.hear(&service.Fact{
 		Kind: service.Called, Client: c.number, Call: c.calls, Op: c.open.op, Key: c.open.key, Value: c.open.value,
-		Once: true, Session: uint64(c.number), Number: c.calls,
+		Session: uint64(c.number), Number: c.calls,
 	})
 	c.send()
 }

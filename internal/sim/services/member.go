@@ -174,9 +174,9 @@ func (m *member) heed(d *cohort.Delivery) {
 		w.hear(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.exec.Index(), State: m.state.sum()})
 	}
 	if m.exec.Index() == before+1 && d.Kind == cohort.Message {
-		f := service.Fact{Kind: service.Executed, Node: m.Self, Index: m.exec.Index(), State: m.state.sum()}
+		f := service.Fact{Kind: service.Skipped, Node: m.Self, Index: m.exec.Index(), State: m.state.sum()}
 		if m.state.fresh {
-			f.Session, f.Number, f.Reply = uint64(m.state.last.client), m.state.last.call, m.state.had
+			f.Kind, f.Session, f.Number, f.Value = service.Executed, uint64(m.state.last.client), m.state.last.call, m.state.had
 		}
 		w.hear(&f)
 	}

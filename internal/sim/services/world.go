@@ -75,9 +75,9 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 	w.Report.Options = w.opt.String()
 	w.Connect(w.opt.members+w.opt.clients, 1)
 	w.Late, w.StepsMax, w.BusyMax = "liveness", stepsMax, busyMax
-	judges := service.All(true, false)
+	judges := service.All(service.Setting{Majority: true})
 	if w.opt.flip > 0 {
-		judges = judges[:len(judges)-1] // a replica whose state is damaged answers wrongly until it is found out
+		judges = honest(judges)
 	}
 	w.court = service.NewCourt(judges...)
 	w.Court = w
@@ -92,6 +92,18 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 		w.clients = append(w.clients, c)
 	}
 	return w.Guard(w.run)
+}
+
+// honest leaves of the judges those that hold where a replica's state is damaged, which answers
+// wrongly until it is found out.
+func honest(judges []service.Judge) []service.Judge {
+	var kept []service.Judge
+	for _, j := range judges {
+		if p := j.Promise(); p != "linearizability" && p != "execution" && p != "retention" {
+			kept = append(kept, j)
+		}
+	}
+	return kept
 }
 
 // run goes through the phases.

@@ -128,7 +128,7 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 	case r.Verb == session.Pass:
 		status = session.Refused // it is the members' own
 	case m.halted != nil:
-		status = session.Stopped
+		status = session.Halted
 	case m.view == nil:
 		status = session.Elsewhere
 	case len(m.pending) >= pendingMax:
@@ -136,7 +136,7 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 	}
 	if status != session.OK {
 		start := len(out.buf)
-		out.buf = session.Answer(request, status, view.Nobody, out.buf)
+		out.buf = session.AppendRefusal(out.buf, request, status, view.Nobody)
 		out.answer(from, start)
 		return
 	}
