@@ -66,10 +66,16 @@ func (l *link) run() {
 }
 
 func (l *link) up(conn net.Conn) {
-	l.c.step(func(now time.Time) {
-		l.conn = conn
-		l.c.m.Reachable(now, l.id, true, &l.c.out)
-	})
+	c := l.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		_ = conn.Close() // its reader ends at once
+		return
+	}
+	l.conn = conn
+	c.m.Reachable(time.Now(), l.id, true, &c.out)
+	c.carryOut()
 }
 
 func (l *link) down(conn net.Conn) {
