@@ -121,6 +121,10 @@ type Group struct {
 	// Stateful says that members have a state that joiners are given. A node with this
 	// file can then be a witness only. Default: false.
 	Stateful bool
+
+	// Locks makes the group a lock service, whose clients come to a Unix socket of each
+	// member. nil: the group is for programs.
+	Locks *Locks
 }
 
 // Member is one configured node.
@@ -277,4 +281,15 @@ func (m Member) Link(label string) (Link, bool) {
 		}
 	}
 	return Link{}, false
+}
+
+// Locks is a lock service.
+type Locks struct {
+	// Socket is where clients come in. Default: /run/holdfast/NAME.sock, NAME being the
+	// group's.
+	Socket string
+
+	// Order is in which order those who wait are granted a lock, if they do not say
+	// otherwise: "strict" (first come, first served) or "loose". Default: strict.
+	Order string
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -182,7 +183,28 @@ func (r *reader) readGroup(b *hclsyntax.Block, f *File) Group {
 		r.failf(s.body.Attributes["stateful"].SrcRange, fmt.Sprintf("%s has a state, and this node, %q, is not a witness", s.place, f.Node),
 			"holdfast run keeps no application's state: run your program there, which imports the package holdfast, or write witness = true in the member block")
 	}
+	for _, b := range s.blocks("locks", 0) {
+		g.Locks = r.readLocks(b, &g, s)
+	}
 	return g
+}
+
+// readLocks reads what makes a group a lock service.
+func (r *reader) readLocks(b *hclsyntax.Block, g *Group, group section) *Locks {
+	s := r.section(b)
+	l := &Locks{Order: s.choice("order", "strict", "loose")}
+	if text, at, ok := s.text("socket", "/run/holdfast/locks.sock"); ok {
+		l.Socket = text
+		if !filepath.IsAbs(text) {
+			r.fail(at, fmt.Sprintf("socket = %q is not an absolute path", text), `write socket = "/run/holdfast/locks.sock"`)
+		}
+	} else if !s.mentions("socket") {
+		l.Socket = filepath.Join(SocketFolder, g.Name+".sock")
+	}
+	if g.Partition == "all" {
+		r.fail(s.at, group.place+" has locks and partition = \"all\"", "two parts that go on apart would grant one lock twice: write partition = \"primary\"")
+	}
+	return l
 }
 
 // plural gives "member" or "members".

@@ -40,7 +40,8 @@ var fileShape = &shape{
 		},
 		{
 			kind: "group", label: "name", many: true,
-			keys: []string{"partition", "engine", "message_max", "stateful"},
+			keys:   []string{"partition", "engine", "message_max", "stateful"},
+			blocks: []*shape{{kind: "locks", keys: []string{"socket", "order"}}},
 		},
 		{
 			kind: "firewall",

@@ -292,7 +292,7 @@ func (c *Cohort) deliver(d *cohort.Delivery) {
 	}
 	for _, s := range c.replicas {
 		if s.replica.Group() == d.Group {
-			s.replica.Heed(c.time, d)
+			s.heed(d)
 			return
 		}
 	}
@@ -352,6 +352,17 @@ func (c *Cohort) drop(g *Group) {
 		if c.ours[i] == g {
 			// The slice may be walked right now.
 			c.ours = append(append([]*Group(nil), c.ours[:i]...), c.ours[i+1:]...)
+			return
+		}
+	}
+}
+
+// withdraw forgets a replica that has left its service.
+func (c *Cohort) withdraw(r *Replica) {
+	for i := range c.replicas {
+		if c.replicas[i] == r {
+			// The slice may be walked right now.
+			c.replicas = append(append([]*Replica(nil), c.replicas[:i]...), c.replicas[i+1:]...)
 			return
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
 // ReplicaConfig is a service that this process keeps a replica of.
@@ -16,10 +17,11 @@ type ReplicaConfig struct {
 	Group   cohort.GroupConfig
 	Service session.Service
 
-	// Answer gives a client what it is answered: an encoded session.Reply, valid during the
-	// call. It is called by the owner of the turn and must not block; Flush tells that
-	// nothing more comes for now.
+	// Answer gives a client what it is answered, an encoded session.Reply, and Notice what the
+	// service tells it unasked, both valid during the call. They are called by the owner of
+	// the turn and must not block; Flush tells that nothing more comes for now.
 	Answer func(client uint64, reply []byte)
+	Notice func(client uint64, body []byte)
 	Flush  func()
 
 	// Happened tells what the replica says of itself; nil for nothing. As Answer.
@@ -35,6 +37,7 @@ type Replica struct {
 	gone    chan struct{}
 
 	mu      sync.Mutex
+	routes  map[session.ID]uint64 // over which connection a session has last spoken
 	filling *inbox
 	taking  *inbox // the owner's
 	err     error
@@ -57,7 +60,7 @@ const inboxMax = 16 << 20
 
 // Serve begins to keep a replica of a service. It returns at once.
 func (c *Cohort) Serve(cfg ReplicaConfig) (*Replica, error) {
-	r := &Replica{c: c, cfg: cfg, filling: &inbox{}, taking: &inbox{}, gone: make(chan struct{})}
+	r := &Replica{c: c, cfg: cfg, routes: map[session.ID]uint64{}, filling: &inbox{}, taking: &inbox{}, gone: make(chan struct{})}
 	c.mu.Lock()
 	err := c.failed
 	if err == nil && c.isClosed() {
@@ -82,6 +85,9 @@ func (r *Replica) Submit(client uint64, request []byte) bool {
 	if len(in.bytes)+len(request) > inboxMax {
 		r.mu.Unlock()
 		return false
+	}
+	if q, why := session.ParseRequest(request); why == wire.OK && q.Session != 0 {
+		r.routes[q.Session] = client
 	}
 	from := len(in.bytes)
 	in.bytes = append(in.bytes, request...)
@@ -136,6 +142,15 @@ func (r *Replica) drain() {
 	r.act()
 }
 
+// heed takes a delivery. The owner calls it.
+func (r *Replica) heed(d *cohort.Delivery) {
+	r.replica.Heed(r.c.time, d)
+	if d.Kind == cohort.Departed {
+		r.c.withdraw(r)
+		r.end(ErrDeparted)
+	}
+}
+
 // act does what followed, and tells clients. It reports whether there was anything.
 func (r *Replica) act() bool {
 	out := r.replica.Output()
@@ -143,7 +158,7 @@ func (r *Replica) act() bool {
 	for i := range out.Replies {
 		r.cfg.Answer(uint64(out.Replies[i].To), out.Replies[i].Data)
 	}
-	if len(out.Replies) > 0 {
+	if told := r.notify(); told || len(out.Replies) > 0 {
 		r.cfg.Flush()
 	}
 	for _, c := range out.Do {
@@ -153,6 +168,43 @@ func (r *Replica) act() bool {
 	}
 	out.Reset()
 	return acted
+}
+
+// notify passes on what the service tells those of its clients that speak with this member.
+func (r *Replica) notify() (told bool) {
+	n, is := r.cfg.Service.(session.Notifier)
+	if !is {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n.Notify(func(to session.ID, body []byte) {
+		if client, here := r.routes[to]; here {
+			r.cfg.Notice(client, body)
+			told = true
+		}
+	})
+	return told
+}
+
+// Forget tells that a client's connection is gone.
+func (r *Replica) Forget(client uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s, c := range r.routes { //tidy:unordered each for itself
+		if c == client {
+			delete(r.routes, s)
+		}
+	}
+}
+
+// Leave takes this member out of the service.
+func (r *Replica) Leave() {
+	r.c.Do(func() {
+		if r.replica != nil {
+			r.replica.Group().Leave(r.c.time, r.c.out)
+		}
+	})
 }
 
 func (r *Replica) end(err error) {

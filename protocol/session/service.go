@@ -44,3 +44,12 @@ type Service interface {
 	Snapshot(w io.Writer) error
 	Restore(r io.Reader) error
 }
+
+// Notifier is a service that has something to tell clients that they have not asked for, as
+// a lock that is granted to one who waited.
+type Notifier interface {
+	// Notify gives what sessions are to be told since the last call, oldest first, and
+	// forgets it. It is no part of the state, and may be lost: a client asks again. body
+	// is valid during the call.
+	Notify(tell func(to ID, body []byte))
+}

@@ -46,3 +46,11 @@ func (s *Service) Notices(fn func(Notice)) {
 
 // NoticesDropped is how many notices were dropped because nobody had drained them.
 func (s *Service) NoticesDropped() uint64 { return s.notices.dropped }
+
+// Notify is Notices for a stack, which knows sessions and bytes only.
+func (s *Service) Notify(tell func(to session.ID, body []byte)) {
+	s.Notices(func(n Notice) {
+		s.told = n.Append(s.told[:0])
+		tell(n.Session, s.told)
+	})
+}

@@ -33,6 +33,7 @@ func Floor(epoch view.Epoch) uint64 {
 
 // Service is the lock service, a session.Service. Everything but notices is its state.
 type Service struct {
+	told []byte // by Notify
 	// The state.
 	order   Order
 	floor   uint64

@@ -164,8 +164,14 @@ func (f *Front) drop(k *conn) {
 	}
 }
 
+// The kinds of what a client is sent.
+const (
+	Reply  = 0 // to a request
+	Notice = 1 // unasked
+)
+
 // Send sends bytes to a client at the next Flush. One that is gone gets nothing.
-func (f *Front) Send(client uint64, b []byte) {
+func (f *Front) Send(client uint64, kind byte, b []byte) {
 	f.mu.Lock()
 	k := f.conns[client]
 	f.mu.Unlock()
@@ -182,7 +188,8 @@ func (f *Front) Send(client uint64, b []byte) {
 		_ = k.c.Close() // its reader ends, and drops it
 		return
 	}
-	k.owed = binary.BigEndian.AppendUint32(k.owed, uint32(len(b)))
+	k.owed = binary.BigEndian.AppendUint32(k.owed, uint32(1+len(b)))
+	k.owed = append(k.owed, kind)
 	k.owed = append(k.owed, b...)
 	if !k.listed && !k.writing {
 		k.listed = true
