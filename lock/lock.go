@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -76,6 +77,10 @@ func Open(cfg Config) (*Client, error) {
 	}
 	if cfg.Margin == 0 {
 		cfg.Margin = cfg.Lease / 4
+	}
+	if cfg.Label == "" {
+		host, _ := os.Hostname()
+		cfg.Label = fmt.Sprintf("%.60s:%d", host, os.Getpid())
 	}
 	h, err := lock.NewHolder(lock.HolderConfig{Margin: cfg.Margin})
 	if err != nil {
@@ -349,3 +354,7 @@ func (l *Lock) look() {
 		delete(l.k.held, l.token)
 	}
 }
+
+// Grace is for how long what runs under the lock may still take to stop when the context is
+// cancelled: the margin.
+func (l *Lock) Grace() time.Duration { return l.k.cfg.Margin }

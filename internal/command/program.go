@@ -134,7 +134,7 @@ func (p *Program) root() *cobra.Command {
 		return wrongUse("%w; see: %s --help", err, c.CommandPath())
 	})
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(p.demo(), p.initialise(), p.key(), p.check(), p.run(), p.status(), p.groups(), p.switchOver(), p.resync(), p.version())
+	root.AddCommand(p.demo(), p.initialise(), p.key(), p.check(), p.run(), p.status(), p.groups(), p.locks(), p.switchOver(), p.resync(), p.version())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root

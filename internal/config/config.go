@@ -285,7 +285,7 @@ func (m Member) Link(label string) (Link, bool) {
 
 // Locks is a lock service.
 type Locks struct {
-	// Socket is where clients come in. Default: /run/holdfast/NAME.sock, NAME being the
+	// Socket is where clients come in. Default: /run/holdfast/NAME.locks, NAME being the
 	// group's.
 	Socket string
 

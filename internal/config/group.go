@@ -193,13 +193,13 @@ func (r *reader) readGroup(b *hclsyntax.Block, f *File) Group {
 func (r *reader) readLocks(b *hclsyntax.Block, g *Group, group section) *Locks {
 	s := r.section(b)
 	l := &Locks{Order: s.choice("order", "strict", "loose")}
-	if text, at, ok := s.text("socket", "/run/holdfast/locks.sock"); ok {
+	if text, at, ok := s.text("socket", "/run/holdfast/main.locks"); ok {
 		l.Socket = text
 		if !filepath.IsAbs(text) {
-			r.fail(at, fmt.Sprintf("socket = %q is not an absolute path", text), `write socket = "/run/holdfast/locks.sock"`)
+			r.fail(at, fmt.Sprintf("socket = %q is not an absolute path", text), `write socket = "/run/holdfast/main.locks"`)
 		}
 	} else if !s.mentions("socket") {
-		l.Socket = filepath.Join(SocketFolder, g.Name+".sock")
+		l.Socket = filepath.Join(SocketFolder, g.Name+".locks")
 	}
 	if g.Partition == "all" {
 		r.fail(s.at, group.place+" has locks and partition = \"all\"", "two parts that go on apart would grant one lock twice: write partition = \"primary\"")

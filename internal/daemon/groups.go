@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast"
 	"github.com/holdfast-ha/holdfast/internal/config"
+	"github.com/holdfast-ha/holdfast/service/lock"
 )
 
 // leaveMax is how long the groups may take to let this node go.
@@ -34,7 +35,11 @@ func runGroups(ctx context.Context, f *config.File, log *slog.Logger) error {
 	var parts sync.WaitGroup
 	for _, g := range f.Groups {
 		parts.Go(func() {
-			if err := takePart(ctx, node, f, g, log.With("group", g.Name)); err != nil {
+			part := takePart
+			if g.Locks != nil && !f.Self().Witness {
+				part = serveLocks
+			}
+			if err := part(ctx, node, f, g, log.With("group", g.Name)); err != nil {
 				stop(err)
 			}
 		})
@@ -80,7 +85,7 @@ func nodeConfig(f *config.File, log *slog.Logger) holdfast.Config {
 // takePart is in one group until ctx is done. Messages are taken and forgotten.
 func takePart(ctx context.Context, node *holdfast.Node, f *config.File, g config.Group, log *slog.Logger) error {
 	group, err := node.Join(ctx, holdfast.GroupConfig{
-		Name: g.Name, Partition: g.Partition, Engine: g.Engine, MessageMax: g.MessageMax, Stateful: g.Stateful && f.Self().Witness,
+		Name: g.Name, Partition: g.Partition, Engine: g.Engine, MessageMax: g.MessageMax, Stateful: (g.Stateful || g.Locks != nil) && f.Self().Witness,
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -104,6 +109,32 @@ func takePart(ctx context.Context, node *holdfast.Node, f *config.File, g config
 		log.Warn("the group was not left in time; the others take this node for crashed", "error", err)
 	}
 	return nil
+}
+
+// serveLocks is a member of a lock service until ctx is done.
+func serveLocks(ctx context.Context, node *holdfast.Node, _ *config.File, g config.Group, log *slog.Logger) error {
+	order := lock.Strict
+	if g.Locks.Order == "loose" {
+		order = lock.Loose
+	}
+	locks, err := lock.New(lock.Config{Order: order})
+	if err != nil {
+		return err
+	}
+	s, err := node.Serve(holdfast.ServiceConfig{Name: g.Name, Service: locks, Socket: g.Locks.Socket})
+	if err != nil {
+		return err
+	}
+	log.Info("locks", "socket", g.Locks.Socket)
+	select {
+	case <-ctx.Done():
+		if err := s.Close(); err != nil {
+			log.Warn("the lock service was not left in order", "error", err)
+		}
+		return nil
+	case <-s.Done():
+		return s.Err()
+	}
 }
 
 // tell logs what an operator may want to know of a group.

@@ -61,11 +61,15 @@ var layers = []layer{
 	{
 		name: "service", packages: []string{"service/..."}, imports: []string{"word", "service word"}, pure: true, deny: pureDeny,
 		external: []string{"github.com/cespare/xxhash/v2"},
-		never: "a service is a pure state machine; leave kernel and sockets to internal/edge",
+		never:    "a service is a pure state machine; leave kernel and sockets to internal/edge",
 	},
 	{
 		name: "guard", packages: []string{"guard/..."}, deny: []string{"log"},
 		never: "a guard stands at the user's resource, with the standard library alone: whoever guards a thing need not run the lock service",
+	},
+	{
+		name: "client", packages: []string{"client/...", "lock/..."}, imports: []string{"client", "machine", "service", "service word", "word"},
+		never: "a client is what programs import that use a service: the machine of protocol/call, the service's own words, and sockets",
 	},
 	{
 		name: "sim", packages: []string{"internal/sim/..."}, imports: []string{"sim", "stack", "machine", "check", "service", "service word", "word"},
@@ -103,7 +107,7 @@ var layers = []layer{
 	},
 	{
 		name: "command", packages: []string{"internal/command/..."},
-		imports:  []string{"command", "daemon", "sim", "stack", "service", "service word", "word"},
+		imports:  []string{"command", "daemon", "client", "sim", "stack", "service", "service word", "word"},
 		external: []string{"*"},
 		never:    "a verb of the command line asks internal/daemon, internal/control or internal/demo to do the work",
 	},
@@ -113,13 +117,13 @@ var layers = []layer{
 	},
 	{
 		name: "bench", packages: []string{"bench/..."},
-		imports:  []string{"bench", "library", "guard", "daemon", "driver", "edge", "stack", "machine", "service", "service word", "word"},
+		imports:  []string{"bench", "library", "client", "guard", "daemon", "driver", "edge", "stack", "machine", "service", "service word", "word"},
 		external: []string{"*"},
 		never:    "a benchmark measures what users run; the simulator and the commands are not among it",
 	},
 	{
 		name: "example", packages: []string{"examples/..."},
-		imports:  []string{"library", "guard", "stack", "machine", "check", "service", "service word", "word"},
+		imports:  []string{"library", "client", "guard", "stack", "machine", "check", "service", "service word", "word"},
 		external: []string{"*"},
 		never:    "an example shows the public API; whatever it needs from internal is missing there",
 	},

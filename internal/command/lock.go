@@ -1,0 +1,279 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-ha/holdfast/internal/config"
+	"github.com/holdfast-ha/holdfast/lock"
+)
+
+// lockTarget says which lock service is meant.
+type lockTarget struct {
+	sockets []string
+	wait    time.Duration
+}
+
+func (t *lockTarget) flags(c *cobra.Command) {
+	c.Flags().StringSliceVarP(&t.sockets, "socket", "s", nil, "the `SOCKET` of a member of the lock service; several, in the order of the members' names, if several run here (default: all *.locks in "+config.SocketFolder+")")
+	c.Flags().DurationVar(&t.wait, "timeout", 5*time.Second, "how long to wait for an answer of the service")
+}
+
+// open begins a session.
+func (t *lockTarget) open(lease, margin time.Duration) (*lock.Client, error) {
+	if len(t.sockets) == 0 {
+		found, err := filepath.Glob(filepath.Join(config.SocketFolder, "*.locks"))
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			return nil, wrongUse("there is no *.locks socket in %s%s; run a node whose configuration has group \"NAME\" { locks {} }, or name its socket with -s", config.SocketFolder, closed())
+		}
+		t.sockets = found
+	}
+	return lock.Open(lock.Config{Servers: t.sockets, Lease: lease, Margin: margin})
+}
+
+func (p *Program) locks() *cobra.Command {
+	return p.group("lock", "hold locks of a lock service, and look at who does", p.lockRun(), p.lockList(), p.lockExplain(), p.lockBreak())
+}
+
+func (p *Program) lockRun() *cobra.Command {
+	var where lockTarget
+	var o lock.Options
+	var lease, margin time.Duration
+	c := &cobra.Command{
+		Use:   "run NAME [-s SOCKET] -- COMMAND [ARGUMENT…]",
+		Short: "run a command while holding a lock",
+		Long: `Waits for the lock NAME, runs COMMAND, and gives the lock back when it ends. The command has the
+lock's token in the environment variable HOLDFAST_TOKEN: give it to whatever the lock guards.
+
+If the lease cannot be renewed (the service or the network is gone, or this process was
+stopped), the command is told to stop (SIGTERM) a margin before anybody else can have the
+lock, and killed before the lease ends.
+
+The exit code is the command's; 1 if the lock was not granted or was lost, 2 for wrong use.`,
+		Example: "  holdfast lock run nightly-report -- /usr/local/bin/report\n  holdfast lock run --try deploy -- ./deploy.sh",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			k, err := where.open(lease, margin)
+			if err != nil {
+				return err
+			}
+			o.Queued = func(place int) {
+				fmt.Fprintf(p.Errors, "holdfast: waiting for %s, place %d in the queue\n", args[0], place)
+			}
+			return p.runLocked(c.Context(), k, args[0], o, where.wait, args[1:])
+		},
+	}
+	where.flags(c)
+	c.Flags().BoolVar(&o.Try, "try", false, "do not wait if somebody has the lock")
+	c.Flags().BoolVar(&o.Shared, "shared", false, "share the lock with others that share it")
+	c.Flags().StringVar(&o.Purpose, "purpose", "", "what for, for people")
+	c.Flags().DurationVar(&lease, "lease", 10*time.Second, "for how long the lock outlives this process's silence")
+	c.Flags().DurationVar(&margin, "margin", 0, "how long before the end of the lease the command is told to stop (default: a fourth of the lease)")
+	return c
+}
+
+// runLocked runs a command under a lock.
+func (p *Program) runLocked(ctx context.Context, k *lock.Client, name string, o lock.Options, wait time.Duration, words []string) error {
+	defer p.hangUp(ctx, k, wait)
+	l, err := k.Enter(ctx, name, o)
+	if err != nil {
+		return err
+	}
+	work, stop := context.WithCancel(l.Context())
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
+	cmd := exec.CommandContext(work, words[0], words[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, p.Output, p.Errors
+	cmd.Env = append(os.Environ(), fmt.Sprintf("HOLDFAST_TOKEN=%d", l.Token()), "HOLDFAST_LOCK="+name)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = l.Grace()
+	err = cmd.Run()
+	lost := context.Cause(l.Context())
+	var exit *exec.ExitError
+	switch {
+	case lost != nil:
+		return fmt.Errorf("%w; the command was stopped", lost)
+	case errors.As(err, &exit):
+		if code := exit.ExitCode(); code >= 0 {
+			return &exitError{code, nil}
+		}
+		return fmt.Errorf("the command was ended by %v", exit.ProcessState)
+	case err != nil:
+		return err
+	}
+	return nil
+}
+
+// hangUp ends the session: its locks are free at once.
+func (p *Program) hangUp(ctx context.Context, k *lock.Client, wait time.Duration) {
+	out, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
+	defer cancel()
+	if err := k.Close(out); err != nil {
+		fmt.Fprintf(p.Errors, "holdfast: %v\n", err)
+	}
+}
+
+// lookAt asks the service something that changes nothing, or little.
+func (p *Program) lookAt(ctx context.Context, where lockTarget, do func(context.Context, *lock.Client) error) error {
+	k, err := where.open(10*time.Second, 0)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, where.wait)
+	defer cancel()
+	defer p.hangUp(ctx, k, time.Second)
+	return do(ctx, k)
+}
+
+func (p *Program) lockList() *cobra.Command {
+	var where lockTarget
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "ls [PREFIX] [-s SOCKET]",
+		Short:   "which locks are held, by whom, since when? how many wait?",
+		Example: "  holdfast lock ls\n  holdfast lock ls deploy --json",
+		Args:    atMost("PREFIX"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.lookAt(c.Context(), where, func(ctx context.Context, k *lock.Client) error {
+				lines, err := k.List(ctx, strings.Join(args, ""))
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return p.printJSON(lines)
+				}
+				if len(lines) == 0 {
+					fmt.Fprintln(p.Output, "no lock is held")
+					return nil
+				}
+				var b bytes.Buffer
+				table(&b, func(w io.Writer) {
+					fmt.Fprintln(w, "LOCK\tMODE\tHELD BY\tTOKEN\tOWNERS\tWAITING\tPURPOSE")
+					for _, l := range lines {
+						fmt.Fprintf(w, "%s\t%v\t%s\t%d\t%d\t%d\t%s\n", l.Name, l.Owner.Mode, l.Owner.Label, l.Owner.Number, l.Owners, l.Waiters, l.Owner.Purpose)
+					}
+				})
+				_, err = p.Output.Write(b.Bytes())
+				return err
+			})
+		},
+	}
+	where.flags(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	return c
+}
+
+func (p *Program) lockExplain() *cobra.Command {
+	var where lockTarget
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "explain NAME [-s SOCKET]",
+		Short:   "who has a lock, since when, and who waits for it in which order?",
+		Example: "  holdfast lock explain nightly-report",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.lookAt(c.Context(), where, func(ctx context.Context, k *lock.Client) error {
+				r, err := k.Explain(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return p.printJSON(r)
+				}
+				return p.explainLock(args[0], r)
+			})
+		},
+	}
+	where.flags(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	return c
+}
+
+func (p *Program) explainLock(name string, r *lock.Report) error {
+	var b bytes.Buffer
+	if len(r.Holders) == 0 {
+		fmt.Fprintf(&b, "%s is free\n", name)
+	}
+	table(&b, func(w io.Writer) {
+		for i, s := range r.Holders {
+			if i == 0 {
+				fmt.Fprintln(w, "HELD BY\tMODE\tTOKEN\tFOR\tPURPOSE")
+			}
+			fmt.Fprintf(w, "%s\t%v\t%d\t%v\t%s\n", s.Label, s.Mode, s.Number, (r.Now - s.Since).Round(time.Millisecond), s.Purpose)
+		}
+		for i, s := range r.Waiting {
+			if i == 0 {
+				fmt.Fprintln(w, "\nWAITING\tMODE\tPLACE\tFOR\tPURPOSE")
+			}
+			fmt.Fprintf(w, "%s\t%v\t%d\t%v\t%s\n", s.Label, s.Mode, i+1, (r.Now - s.Since).Round(time.Millisecond), s.Purpose)
+		}
+	})
+	if r.Breaking.Number != 0 {
+		fmt.Fprintf(&b, "\nbroken %v ago by %s: %s\n", (r.Now - r.Breaking.At).Round(time.Millisecond), r.Breaking.By, r.Breaking.Reason)
+	}
+	_, err := p.Output.Write(b.Bytes())
+	return err
+}
+
+func (p *Program) lockBreak() *cobra.Command {
+	var where lockTarget
+	var token uint64
+	var reason string
+	c := &cobra.Command{
+		Use:   "break NAME --reason TEXT [-s SOCKET]",
+		Short: "take a lock away from who has it",
+		Long: `Takes the lock away from who has it and gives it to who is next. The owner is told, and stops, when it hears of
+it; until then it may still believe that it holds the lock: only a guarded resource, which
+refuses its token, is safe. Look first: holdfast lock explain NAME.`,
+		Example: "  holdfast lock break nightly-report --reason \"db2 is being repaired\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if reason == "" {
+				return wrongUse("there is no --reason: say why, for whom it was taken from")
+			}
+			return p.lookAt(c.Context(), where, func(ctx context.Context, k *lock.Client) error {
+				fence, err := k.Break(ctx, args[0], token, whoAmI(), reason)
+				if err == nil {
+					fmt.Fprintf(p.Output, "%s is broken; tokens below %d are void\n", args[0], fence)
+				}
+				return err
+			})
+		},
+	}
+	where.flags(c)
+	c.Flags().Uint64Var(&token, "token", 0, "only if this is the owner's token")
+	c.Flags().StringVar(&reason, "reason", "", "why")
+	return c
+}
+
+// whoAmI names the person at the keyboard.
+func whoAmI() string {
+	host, _ := os.Hostname()
+	name := "somebody"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return fmt.Sprintf("%.30s@%.40s", name, host)
+}
+
+func (p *Program) printJSON(v any) error {
+	e := json.NewEncoder(p.Output)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

@@ -1,0 +1,150 @@
+package holdfast
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/internal/driver"
+	"github.com/holdfast-ha/holdfast/internal/driver/front"
+	"github.com/holdfast-ha/holdfast/protocol/replica/active"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
+	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
+)
+
+// ServiceConfig is a service that this process keeps a replica of.
+type ServiceConfig struct {
+	// Name is the service's name, 1 to 32 bytes; it is that of its group, too.
+	Name string
+	// Service executes the clients' commands: the same type at all members, in its first
+	// state. It belongs to the replica from then on.
+	Service session.Service
+	// Socket is the path of a Unix socket at which clients come in (package client). It is
+	// made, with a mode that lets its owner and group in.
+	Socket string
+}
+
+// socketMode lets the owner and the group of a socket's file in.
+const socketMode fs.FileMode = 0o660
+
+// Service is this process's replica of a service. Every member executes every command, in
+// one order; a client is answered when its command is safe as long as less than half of
+// the members lose their memory.
+type Service struct {
+	name    string
+	replica *driver.Replica
+	front   *front.Front
+}
+
+// Serve begins to keep a replica of a service, and to take clients for it. It returns at
+// once: clients are served when the group is founded, or this member let in with the state.
+func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
+	fail := func(k Kind, err error) (*Service, error) {
+		return nil, &Error{Op: "serve", Group: cfg.Name, Kind: k, Err: err}
+	}
+	switch {
+	case cfg.Name == "" || len(cfg.Name) > nameMax:
+		return fail(Invalid, fmt.Errorf("the service's name has %d bytes; give it 1 to %d", len(cfg.Name), nameMax))
+	case cfg.Service == nil:
+		return fail(Invalid, errors.New("there is no Service; give one that executes commands"))
+	case cfg.Socket == "":
+		return fail(Invalid, errors.New("there is no Socket; name the path at which clients come in"))
+	}
+	s := &Service{name: cfg.Name}
+	ready := make(chan struct{})
+	var err error
+	s.front, err = front.Listen(front.Config{
+		Path: cfg.Socket, Mode: socketMode, Most: session.RequestMax,
+		Serve: func(client uint64, request []byte) bool {
+			<-ready
+			return s.replica != nil && s.replica.Submit(client, request)
+		},
+		Gone: func(client uint64) {
+			<-ready
+			if s.replica != nil {
+				s.replica.Forget(client)
+			}
+		},
+	})
+	if err != nil {
+		close(ready)
+		return fail(Failed, err)
+	}
+	s.replica, err = n.cohort.Serve(driver.ReplicaConfig{
+		Group: cohort.GroupConfig{Name: cfg.Name}, Service: cfg.Service,
+		Answer: func(client uint64, b []byte) { s.front.Send(client, front.Reply, b) },
+		Notice: func(client uint64, b []byte) { s.front.Send(client, front.Notice, b) },
+		Flush:  func() { s.front.Flush() },
+		Happened: func(c active.Command) {
+			n.tellDivergence(cfg.Name, c)
+		},
+	})
+	close(ready)
+	if err != nil {
+		_ = s.front.Close()
+		return nil, failure("serve", cfg.Name, err)
+	}
+	return s, nil
+}
+
+// tellDivergence logs what a replica says of the others, or of itself.
+func (n *Node) tellDivergence(service string, c active.Command) {
+	if n.cfg.Logger == nil {
+		return
+	}
+	var names []string
+	for _, m := range c.Members {
+		names = append(names, n.nameOf(int(m.ID)))
+	}
+	log := n.cfg.Logger.With("service", service, "members", names, "command", c.Index, "certain", c.Sure, "request", fmt.Sprintf("%q", c.Request))
+	switch c.Verb {
+	case active.Diverged:
+		log.Error("replicas differ: these members have diverged and are given the state of the others")
+	case active.Halted:
+		log.Error("replicas differ and no majority agrees: the service is not deterministic; it has stopped. Mend it, and restart all members")
+	}
+}
+
+// Await waits until this member has the state and serves, or the replica has ended, for at
+// most a time; it reports whether it serves.
+func (s *Service) Await(most time.Duration) bool {
+	for end := time.Now().Add(most); time.Now().Before(end); {
+		serves := false
+		if !s.replica.Do(func(_ time.Time, r *replicated.Replica) { serves = r != nil && r.Machine().View() != nil }) || serves {
+			return serves
+		}
+		select {
+		case <-s.replica.Gone():
+			return false
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return false
+}
+
+// Done is closed when the replica has ended: by Close, with its node, or by a failure; Err says
+// which.
+func (s *Service) Done() <-chan struct{} { return s.replica.Gone() }
+
+// Err says why the replica has ended; nil while it has not.
+func (s *Service) Err() error {
+	if err := s.replica.Err(); err != nil {
+		return failure("serve", s.name, err)
+	}
+	return nil
+}
+
+// Close leaves the service and closes the socket. Clients go on with the other members.
+func (s *Service) Close() error {
+	s.replica.Leave()
+	select {
+	case <-s.replica.Gone():
+	case <-time.After(leaveMax):
+	}
+	return s.front.Close()
+}
+
+// leaveMax is how long the others may take to let this member go.
+const leaveMax = 5 * time.Second
