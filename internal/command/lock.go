@@ -65,7 +65,7 @@ If the lease cannot be renewed (the service or the network is gone, or this proc
 stopped), the command is told to stop (SIGTERM) a margin before anybody else can have the
 lock, and killed before the lease ends.
 
-The exit code is the command's; 1 if the lock was not granted or was lost, 2 for wrong use.`,
+Changes who holds the lock, and nothing else. The exit code is the command's; 1 if the lock was not granted or was lost, 2 for wrong use.`,
 		Example: "  holdfast lock run nightly-report -- /usr/local/bin/report\n  holdfast lock run --try deploy -- ./deploy.sh",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -147,6 +147,10 @@ func (p *Program) lockList() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "ls [PREFIX] [-s SOCKET]",
 		Short:   "which locks are held, by whom, since when? how many wait?",
+		Long: `Lists the locks that somebody holds or waits for, by name: whether the owner shares it, who the
+owner is (host and process), its token, how many own it and how many wait.
+
+Changes nothing.`,
 		Example: "  holdfast lock ls\n  holdfast lock ls deploy --json",
 		Args:    atMost("PREFIX"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -185,6 +189,10 @@ func (p *Program) lockExplain() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "explain NAME [-s SOCKET]",
 		Short:   "who has a lock, since when, and who waits for it in which order?",
+		Long: `Shows who holds a lock, for how long, under which token and what for; then who waits for it, in
+order, and for how long; and who broke it last and why.
+
+Changes nothing.`,
 		Example: "  holdfast lock explain nightly-report",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -235,12 +243,15 @@ func (p *Program) lockBreak() *cobra.Command {
 	var where lockTarget
 	var token uint64
 	var reason string
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "break NAME --reason TEXT [-s SOCKET]",
 		Short: "take a lock away from who has it",
-		Long: `Takes the lock away from who has it and gives it to who is next. The owner is told, and stops, when it hears of
-it; until then it may still believe that it holds the lock: only a guarded resource, which
-refuses its token, is safe. Look first: holdfast lock explain NAME.`,
+		Long: `Takes the lock away from who has it and gives it to who is next. The owner is told, and stops,
+when it hears of it; until then it may still believe that it holds the lock: only a guarded resource, which
+refuses its token, is safe. Look first: holdfast lock explain NAME.
+
+Changes who holds the lock.`,
 		Example: "  holdfast lock break nightly-report --reason \"db2 is being repaired\"",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -249,7 +260,11 @@ refuses its token, is safe. Look first: holdfast lock explain NAME.`,
 			}
 			return p.lookAt(c.Context(), where, func(ctx context.Context, k *lock.Client) error {
 				fence, err := k.Break(ctx, args[0], token, whoAmI(), reason)
-				if err == nil {
+				switch {
+				case err != nil:
+				case asJSON:
+					return p.printJSON(map[string]uint64{"fence": fence})
+				default:
 					fmt.Fprintf(p.Output, "%s is broken; tokens below %d are void\n", args[0], fence)
 				}
 				return err
@@ -259,6 +274,7 @@ refuses its token, is safe. Look first: holdfast lock explain NAME.`,
 	where.flags(c)
 	c.Flags().Uint64Var(&token, "token", 0, "only if this is the owner's token")
 	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	return c
 }
 

@@ -201,6 +201,11 @@ func (r *reader) readLocks(b *hclsyntax.Block, g *Group, group section) *Locks {
 	} else if !s.mentions("socket") {
 		l.Socket = filepath.Join(SocketFolder, g.Name+".locks")
 	}
+	for _, key := range []string{"engine", "message_max", "stateful"} {
+		if a, ok := group.body.Attributes[key]; ok {
+			r.fail(a.NameRange, fmt.Sprintf("%s has locks and %s", group.place, key), "the lock service chooses it: remove the line")
+		}
+	}
 	if g.Partition == "all" {
 		r.fail(s.at, group.place+" has locks and partition = \"all\"", "two parts that go on apart would grant one lock twice: write partition = \"primary\"")
 	}

@@ -46,7 +46,6 @@ type Replica struct {
 // giving is a state that joiners fetch.
 type giving struct {
 	cut  view.Name
-	to   []view.Member
 	data []byte
 
 	served bool // the group knows that it is there
@@ -54,6 +53,7 @@ type giving struct {
 
 // ask is a wish for a piece of a state.
 type ask struct {
+	cut          view.Name
 	peer         view.ID
 	offset, size uint64
 }
@@ -117,7 +117,7 @@ func (r *Replica) Heed(now time.Time, d *cohort.Delivery) {
 	case cohort.Wanted:
 		r.give(d)
 	case cohort.ChunkWanted:
-		r.asks = append(r.asks, ask{d.Peer, d.Number, d.Last})
+		r.asks = append(r.asks, ask{d.View.Name, d.Peer, d.Number, d.Last})
 	case cohort.Unwanted:
 		r.forget(d.View.Name)
 	case cohort.StateBegan, cohort.StateFailed:
@@ -167,22 +167,15 @@ func (r *Replica) give(d *cohort.Delivery) {
 	if err := r.machine.Executor().Snapshot(&b); err != nil {
 		return // the joiner asks another after a while
 	}
-	r.giving = append(r.giving, giving{cut: d.View.Name, to: append([]view.Member(nil), d.Missing...), data: b.Bytes()})
+	r.giving = append(r.giving, giving{cut: d.View.Name, data: b.Bytes()})
 }
 
-// chunk gives a piece of the latest state that a joiner wants.
+// chunk gives a piece of a state that a joiner wants.
 func (r *Replica) chunk(now time.Time, a ask, out *cohort.Output) {
-	for i := len(r.giving) - 1; i >= 0; i-- {
-		g := &r.giving[i]
-		for _, m := range g.to {
-			if m.ID != a.peer {
-				continue
-			}
-			if a.offset <= uint64(len(g.data)) {
-				piece := g.data[a.offset:min(uint64(len(g.data)), a.offset+a.size)]
-				r.group.Chunk(now, a.peer, a.offset, piece, a.offset+uint64(len(piece)) == uint64(len(g.data)), out)
-			}
-			return
+	for i := range r.giving {
+		if g := &r.giving[i]; g.cut == a.cut && a.offset <= uint64(len(g.data)) {
+			piece := g.data[a.offset:min(uint64(len(g.data)), a.offset+a.size)]
+			r.group.Chunk(now, a.cut, a.peer, a.offset, piece, a.offset+uint64(len(piece)) == uint64(len(g.data)), out)
 		}
 	}
 }
