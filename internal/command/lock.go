@@ -65,7 +65,8 @@ If the lease cannot be renewed (the service or the network is gone, or this proc
 stopped), the command is told to stop (SIGTERM) a margin before anybody else can have the
 lock, and killed before the lease ends.
 
-Changes who holds the lock, and nothing else. The exit code is the command's; 1 if the lock was not granted or was lost, 2 for wrong use.`,
+Changes who holds the lock, and nothing else. The exit code is the command's; 1 if the lock was
+not granted or was lost, 2 for wrong use.`,
 		Example: "  holdfast lock run nightly-report -- /usr/local/bin/report\n  holdfast lock run --try deploy -- ./deploy.sh",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -145,8 +146,8 @@ func (p *Program) lockList() *cobra.Command {
 	var where lockTarget
 	var asJSON bool
 	c := &cobra.Command{
-		Use:     "ls [PREFIX] [-s SOCKET]",
-		Short:   "which locks are held, by whom, since when? how many wait?",
+		Use:   "ls [PREFIX] [-s SOCKET]",
+		Short: "which locks are held, by whom, since when? how many wait?",
 		Long: `Lists the locks that somebody holds or waits for, by name: whether the owner shares it, who the
 owner is (host and process), its token, how many own it and how many wait.
 
@@ -187,8 +188,8 @@ func (p *Program) lockExplain() *cobra.Command {
 	var where lockTarget
 	var asJSON bool
 	c := &cobra.Command{
-		Use:     "explain NAME [-s SOCKET]",
-		Short:   "who has a lock, since when, and who waits for it in which order?",
+		Use:   "explain NAME [-s SOCKET]",
+		Short: "who has a lock, since when, and who waits for it in which order?",
 		Long: `Shows who holds a lock, for how long, under which token and what for; then who waits for it, in
 order, and for how long; and who broke it last and why.
 
@@ -248,8 +249,8 @@ func (p *Program) lockBreak() *cobra.Command {
 		Use:   "break NAME --reason TEXT [-s SOCKET]",
 		Short: "take a lock away from who has it",
 		Long: `Takes the lock away from who has it and gives it to who is next. The owner is told, and stops,
-when it hears of it; until then it may still believe that it holds the lock: only a guarded resource, which
-refuses its token, is safe. Look first: holdfast lock explain NAME.
+when it hears of it; until then it may still believe that it holds the lock: only a guarded
+resource, which refuses its token, is safe. Look first: holdfast lock explain NAME.
 
 Changes who holds the lock.`,
 		Example: "  holdfast lock break nightly-report --reason \"db2 is being repaired\"",
