@@ -1,0 +1,15 @@
+package pair
+
+// Bug is a mistake that a build with the tag "canary" can be told to make, so that the
+// judges are tested themselves: each must be found.
+type Bug uint8
+
+// The bugs.
+const (
+	NoBug           Bug = iota
+	AnswersEarly        // the primary answers before the backup has executed
+	BothGoOn            // silence is taken for a crash, whatever the policy says
+	KeepsOld            // a member that was overruled goes on
+	BelievesDigests     // digests that differ are not noticed
+	DropsHeld           // requests that came while the state was copied are not executed by the backup
+)

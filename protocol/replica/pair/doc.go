@@ -1,0 +1,2 @@
+// Package pair replicates a service on two servers without views.
+package pair

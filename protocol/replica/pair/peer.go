@@ -1,0 +1,196 @@
+package pair
+
+import (
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// peer is what is known of the other member.
+type peer struct {
+	life    view.Incarnation // 0: never heard
+	said    statement        // the newest of that life
+	heardAt time.Time
+	bothAt  time.Time // when it last said that it hears this member
+	silent  bool
+	hinted  time.Time // a client could not reach it: silence counts from then on sooner; zero: none
+}
+
+// hint notes that a client asks here and not there. If nothing was heard for a while, two
+// heartbeats more of silence are enough.
+func (p *peer) hint(now time.Time, heartbeat time.Duration) {
+	if p.hinted.IsZero() && now.Sub(p.bothAt) > heartbeat+heartbeat/2 {
+		p.hinted = now.Add(2 * heartbeat)
+	}
+}
+
+// silentAt is when it is taken for silent, if nothing comes.
+func (p *peer) silentAt(after time.Duration) time.Time {
+	at := p.bothAt.Add(after)
+	if !p.hinted.IsZero() && p.hinted.Before(at) {
+		return p.hinted
+	}
+	return at
+}
+
+// excuse takes it for heard at a time, if it was not later.
+func (p *peer) excuse(at time.Time) {
+	p.hinted = time.Time{}
+	if p.bothAt.Before(at) {
+		p.bothAt = at
+	}
+}
+
+// Receive takes a frame's payload that came from a member.
+func (m *Machine) Receive(now time.Time, from view.Member, payload []byte, out *Output) {
+	m.enter(now)
+	switch {
+	case from.ID != m.cfg.Peer || from.Incarnation == 0:
+		m.drop(now, wire.UnknownSender)
+	case from.Incarnation < m.peer.life:
+		m.drop(now, wire.OldIncarnation)
+	case len(payload) == 0:
+		m.drop(now, wire.Malformed)
+	case payload[0] == kindStatement:
+		if s, ok := parseStatement(payload); ok {
+			m.heed(now, from.Incarnation, &s, out)
+		} else {
+			m.drop(now, wire.Malformed)
+		}
+	case payload[0] == kindPiece:
+		p, ok := parsePiece(payload)
+		switch {
+		case !ok:
+			m.drop(now, wire.Malformed)
+		case p.heard != m.cfg.Self.Incarnation:
+			m.drop(now, wire.WrongDestination)
+		case from.Incarnation != m.peer.life:
+			m.drop(now, wire.Stale) // its statement comes
+		default:
+			m.peer.heardAt = now
+			m.take(now, &p, out)
+		}
+	default:
+		m.drop(now, wire.Malformed)
+	}
+}
+
+// heed takes a statement.
+func (m *Machine) heed(now time.Time, life view.Incarnation, s *statement, out *Output) {
+	switch {
+	case s.heard != 0 && s.heard != m.cfg.Self.Incarnation:
+		m.drop(now, wire.WrongDestination)
+		return
+	case life > m.peer.life:
+		m.record(now, trace.PeerJoined, uint64(life), 0, 0)
+		m.peer = peer{life: life, silent: m.peer.silent, bothAt: m.peer.bothAt}
+		m.out.stop()
+		m.in = receiver{broken: m.in.broken, failed: m.in.failed}
+		if m.role == Backup {
+			m.in.useless = true
+		}
+	case s.sequence <= m.peer.said.sequence:
+		m.drop(now, wire.Stale)
+		return
+	}
+	m.peer.said, m.peer.heardAt = *s, now
+	m.highest = max(m.highest, s.highest)
+	if s.heard != 0 {
+		m.peer.bothAt, m.peer.hinted = now, time.Time{}
+		if m.peer.silent {
+			m.peer.silent = false
+			m.record(now, trace.PeerHeard, 0, 0, 0)
+			m.rebase(now) // nobody served meanwhile, or this member did and has rebased
+		}
+	}
+	if m.role == Halting {
+		return
+	}
+	if s.role == Halting {
+		m.halt(now, s.differs, nil, out)
+		return
+	}
+	if m.role != Empty && s.epoch > m.epoch && canary != KeepsOld {
+		m.yield(now, out)
+		return
+	}
+	if s.heard != 0 {
+		m.consider(now, out)
+	}
+}
+
+// consider does what follows from what the other says, which hears this member.
+func (m *Machine) consider(now time.Time, out *Output) {
+	s := &m.peer.said
+	same := m.out.active() && m.out.stream == s.stream && s.flags&flagAgain == 0
+	switch {
+	case m.role == Empty && s.role == Empty:
+		if m.cfg.Preferred == m.cfg.Self.ID && m.highest == 0 && m.exec.Index() == 0 && !m.in.broken {
+			m.goOn(now, true, out)
+		}
+	case m.role == Backup && s.role == Primary && s.epoch == m.epoch && s.differs != 0:
+		m.diverge(now, s.differs, out)
+	case m.role == Backup && s.role == Empty:
+		m.bereft(now, out)
+	case m.role == Primary && s.role == Backup && s.epoch == m.epoch:
+		m.settle(now, s, out)
+	case m.role == Primary && s.role == Empty && same:
+		m.acked(now, s, out) // it is on its way to being the backup
+	case m.role == Primary && s.role == Empty:
+		if s.differs != 0 && !m.name(now, s.differs, out) {
+			return
+		}
+		m.bereft(now, out)
+	case m.role == Single && s.role == Empty:
+		m.copyTo(now, s, same, out)
+	}
+}
+
+// copyTo brings the state to the other, which has none.
+func (m *Machine) copyTo(now time.Time, s *statement, same bool, out *Output) {
+	switch {
+	case s.highest > m.epoch:
+		m.goOn(now, true, out) // its former life knew of more: what is decided from now on is later
+	case s.differs != 0 && s.flags&flagAgain != 0 && !m.name(now, s.differs, out):
+	case same:
+		m.acked(now, s, out)
+		if m.out.close() {
+			m.pair(now, out)
+		}
+	case !m.out.active() || s.stream == m.out.stream:
+		m.begin(now, out)
+	}
+}
+
+// settle takes the backup's acknowledgement.
+func (m *Machine) settle(now time.Time, s *statement, out *Output) {
+	if own, known := m.exec.At(s.index); known && own != s.digest && canary != BelievesDigests {
+		m.record(now, trace.Diverged, s.index, own, s.digest)
+		m.differs = s.index
+		if m.name(now, s.index, out) {
+			m.tell(now, out)
+		}
+		return
+	}
+	m.owed.drop(s.index)
+	m.acked(now, s, out)
+}
+
+// lose takes the other for silent.
+func (m *Machine) lose(now time.Time, out *Output) {
+	m.peer.silent = true
+	m.record(now, trace.PeerSilent, uint64(now.Sub(m.peer.bothAt).Microseconds()), 0, 0)
+	if m.role == Primary || m.role == Backup {
+		m.goOn(now, false, out)
+	}
+}
+
+// bereft is what a member of a whole pair does when it hears that the other has no state. If
+// that is certain not to have gone on alone since, this one goes on.
+func (m *Machine) bereft(now time.Time, out *Output) {
+	s := &m.peer.said
+	same := m.peer.life == m.mate
+	m.goOn(now, same || s.flags&flagKnown != 0 && s.kept <= m.epoch, out)
+}

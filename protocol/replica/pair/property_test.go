@@ -1,0 +1,215 @@
+package pair
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+var (
+	firstSeed = flag.Uint64("seed", 1, "first seed of the random schedules")
+	seeds     = flag.Uint64("seeds", 300, "how many random schedules to run")
+)
+
+// trial is one random schedule.
+type trial struct {
+	*cluster
+	seed  uint64
+	lines []string
+	cuts  bool // the two may be cut off from one another
+	flips int  // bits of a state that may flip
+	calls int  // still to be made
+}
+
+func newTrial(t testing.TB, seed uint64) *trial {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	r := &trial{seed: seed, calls: 60}
+	judges := []service.Judge{service.Once(), service.Agreement(), service.Honesty(), service.Retention(), service.Liveness()}
+	if rng.IntN(8) == 0 {
+		r.flips = 1 // a state that is damaged answers wrongly until it is found, and for ever if it is the primary's
+	} else {
+		judges = append(judges, service.Linearizability())
+	}
+	r.cluster = newCluster(t, 1+rng.IntN(4), judges...)
+	c := r.cluster
+	c.rng, c.careful = rng, true
+	c.policy = Policy(1 + rng.IntN(3))
+	c.known = rng.IntN(4) != 0
+	c.jitter = time.Duration(1+rng.IntN(3000)) * time.Microsecond
+	c.loss = []float64{0, 0.01, 0.1, 0.2}[rng.IntN(4)]
+	c.duplicate = []float64{0, 0.02, 0.2}[rng.IntN(3)]
+	r.cuts = rng.IntN(2) == 0
+	c.record = func(e trace.Event) {
+		if e.Kind != trace.Dropped {
+			r.note(e.Node.String(), fmt.Sprintf("%v %d %d %d", e.Kind, e.A, e.B, e.C))
+		}
+	}
+	c.tell = r.note
+	return r
+}
+
+func (r *trial) note(who, what string) {
+	line := fmt.Sprintf("%9.1f %s %s", float64(r.now.Sub(r.begin).Microseconds())/1000, who, what)
+	if r.lines = append(r.lines, line); len(r.lines) > 400 {
+		r.lines = r.lines[200:]
+	}
+}
+
+// report gives what went wrong, and what replays it.
+func (r *trial) failure(what string) string {
+	for _, n := range r.nodes {
+		if n.up {
+			r.note(n.id.String(), fmt.Sprintf("%+v silent=%v", n.m.State(), n.m.peer.silent))
+		}
+	}
+	return fmt.Sprintf("%s\n\n%s\npolicy %v, disk %v, loss %v, cuts %v, flips %d\nseed %d; again: go test ./protocol/replica/pair -run Random -seed %d -seeds 1",
+		strings.Join(r.lines, "\n"), what, r.policy, r.known, r.loss, r.cuts, r.flips, r.seed, r.seed)
+}
+
+// mayFall says whether a member may be lost: the other has all that was answered.
+func mayFall(n *node) bool {
+	y := n.c.nodes[2-n.id]
+	if !y.up || n.m.role == Halting || n.m.going.epoch != 0 {
+		return false
+	}
+	if n.m.role == Empty {
+		return y.m.going.epoch == 0 || y.m.role != Empty
+	}
+	return y.m.role != Empty && y.m.role != Halting && y.m.epoch >= n.m.epoch
+}
+
+// trouble does one random thing.
+func (r *trial) trouble() {
+	c, rng := r.cluster, r.rng
+	n := c.nodes[rng.IntN(2)]
+	points := []string{"piece-before", "piece-after", "receive", "answer-before", "answer-after", "statement-before"}
+	switch rng.IntN(10) {
+	case 0:
+		if n.up && mayFall(n) {
+			c.crash(n)
+		}
+	case 1, 2:
+		n.trap, n.trapAt = points[rng.IntN(len(points))], 1+rng.IntN(6)
+	case 3, 4:
+		for _, n := range c.nodes {
+			if !n.up {
+				c.start(n)
+				return
+			}
+		}
+	case 5:
+		if n.up && !c.now.Before(n.paused) {
+			r.note(n.id.String(), "is paused")
+			c.pause(n, time.Duration(rng.IntN(200))*time.Millisecond)
+		}
+	case 6:
+		if r.cuts {
+			r.note(n.id.String(), "is cut off")
+			c.cut[[2]int{int(n.id), int(3 - n.id)}] = true
+			c.cut[[2]int{int(3 - n.id), int(n.id)}] = rng.IntN(3) != 0
+		}
+	case 7:
+		clear(c.cut)
+	case 8:
+		c.deaf = rng.IntN(2) == 0
+	case 9:
+		if r.flips > 0 && n.up && n.m.role == Backup && n.m.epoch == c.nodes[2-n.id].m.epoch && c.nodes[2-n.id].up {
+			r.flips--
+			r.note(n.id.String(), "has a bit that flips")
+			n.state.set(uint32(rng.IntN(cellCount)), rng.Uint64())
+		}
+	}
+}
+
+// traffic lets clients begin calls.
+func (r *trial) traffic() {
+	for _, x := range r.clients {
+		if r.calls > 0 && x.sent == 0 && x.wants == nil && r.rng.IntN(2) == 0 {
+			r.calls--
+			x.call(service.Op(1+r.rng.IntN(3)), uint32(r.rng.IntN(cellCount)), r.rng.Uint64N(1000))
+		}
+	}
+}
+
+// calm ends all trouble and lets everything come to rest. Where a member cannot know whether it may go
+// on, and nobody can tell it, a person does.
+func (r *trial) calm() {
+	c := r.cluster
+	clear(c.cut)
+	c.loss, c.duplicate, c.deaf = 0, 0, false
+	for _, n := range c.nodes {
+		n.trap = ""
+		if !n.up {
+			c.start(n)
+		}
+	}
+	r.note("--", "calm")
+	c.hear(&service.Fact{Kind: service.Calmed})
+	c.run(2 * time.Second)
+	for _, n := range c.nodes {
+		if y := c.nodes[2-n.id]; n.m.role != Empty && n.m.role != Single && y.m.role == Empty && !c.halted {
+			if c.known {
+				r.court.Hear(&service.Fact{})
+				r.t.Fatal(r.failure("a person is needed, though there are disks"))
+			}
+			c.step(n, func(out *Output) { _ = n.m.Proceed(c.now, out) })
+		}
+	}
+	r.calls = 6
+	for range 40 {
+		r.traffic()
+		c.run(100 * time.Millisecond)
+	}
+}
+
+func (r *trial) run1() string {
+	c := r.cluster
+	for _, n := range c.nodes {
+		c.start(n)
+	}
+	for range 60 {
+		c.run(time.Duration(r.rng.IntN(40)) * time.Millisecond)
+		r.traffic()
+		if r.rng.IntN(3) == 0 {
+			r.trouble()
+		}
+	}
+	r.calm()
+	if !c.halted {
+		c.hear(&service.Fact{Kind: service.Ended})
+	}
+	switch v := c.court.Violation(); {
+	case v != nil:
+		return fmt.Sprintf("%s at %v: %s", v.Promise, v.At, v.Text)
+	case c.halted:
+		return "halted, and the service is deterministic"
+	case c.lost:
+		return "what was answered was given up"
+	}
+	a, b := c.nodes[0].m, c.nodes[1].m
+	if a.role+b.role != Primary+Backup || a.epoch != b.epoch || a.exec.Digest() != b.exec.Digest() {
+		return fmt.Sprintf("at peace the two are %v in epoch %d, digest %x, and %v in epoch %d, digest %x",
+			a.role, a.epoch, a.exec.Digest(), b.role, b.epoch, b.exec.Digest())
+	}
+	return ""
+}
+
+// TestRandomTrouble: whatever happens, as long as one member has all that was answered, clients
+// see one server that does not fail; and at peace two have the same state.
+func TestRandomTrouble(t *testing.T) {
+	for seed := *firstSeed; seed < *firstSeed+*seeds; seed++ {
+		r := newTrial(t, seed)
+		if wrong := r.run1(); wrong != "" {
+			t.Fatal(r.failure(wrong))
+		}
+	}
+}
+
+var _ = view.Nobody
