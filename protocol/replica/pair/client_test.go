@@ -25,6 +25,7 @@ type register struct {
 	applied map[uint64]applied // by index
 	latest  uint64
 	led     int  // it was the primary's when the court was last told
+	fill    int  // bytes more of a snapshot
 	random  bool // it is not deterministic
 	rng     *rand.Rand
 }
@@ -103,12 +104,22 @@ func (s *register) Passed(time.Duration)            {}
 func (s *register) Next() time.Duration             { return 0 }
 func (s *register) Digest() uint64                  { return s.digest }
 
-func (s *register) Snapshot(w io.Writer) error { return binary.Write(w, binary.BigEndian, s.cells[:]) }
+func (s *register) Snapshot(w io.Writer) error {
+	if err := binary.Write(w, binary.BigEndian, s.cells[:]); err != nil {
+		return err
+	}
+	_, err := w.Write(make([]byte, s.fill))
+	return err
+}
 
 func (s *register) Restore(r io.Reader) error {
 	var cells [cellCount]uint64
 	if err := binary.Read(r, binary.BigEndian, cells[:]); err != nil {
 		return fmt.Errorf("a state has less than %d cells: %w", cellCount, err)
+	}
+	fill, err := io.Copy(io.Discard, r)
+	if s.fill = int(fill); err != nil {
+		return err
 	}
 	for key := range cells {
 		s.set(uint32(key), cells[key])
@@ -148,12 +159,11 @@ type client struct {
 	nonce   uint64
 	calls   uint64
 	open    request
-	sent    uint64 // number of the present call; 0: none
-	number2 uint64 // of the last call in the session
-	serial  int    // of what was sent last, so that an older timer does nothing
-	fixed   bool   // it asks only whom it is told
-	every   time.Duration
-	busy    bool // it begins calls by itself
+	sent    uint64          // number of the present call; 0: none
+	number2 uint64          // of the last call in the session
+	serial  int             // of what was sent last, so that an older timer does nothing
+	fixed   bool            // it asks only whom it is told
+	said    map[string]bool // of the present call
 	wants   *request
 }
 
@@ -165,6 +175,7 @@ const (
 // call begins a call, when the last is answered.
 func (x *client) call(op service.Op, key uint32, value uint64) {
 	x.calls++
+	x.said = map[string]bool{}
 	r := request{x.number, x.calls, op, key, value}
 	if x.session == 0 {
 		x.wants = &r
@@ -192,7 +203,7 @@ func (x *client) ask() {
 	}
 	x.serial++
 	serial, n, data := x.serial, c.nodes[x.server-1], r.Append(nil)
-	c.tell(fmt.Sprintf("c%d", x.number), fmt.Sprintf("asks %v", x.server))
+	x.say(fmt.Sprintf("asks %v", x.server))
 	c.post(2+x.number, int(x.server), func() {
 		if n.up {
 			c.later(n, func() {
@@ -206,6 +217,14 @@ func (x *client) ask() {
 			x.ask()
 		}
 	})
+}
+
+// say tells what the client does, if it has not done so for this call.
+func (x *client) say(what string) {
+	if !x.said[what] {
+		x.said[what] = true
+		x.c.tell(fmt.Sprintf("c%d", x.number), what)
+	}
 }
 
 func (x *client) elsewhere() {
@@ -222,7 +241,7 @@ func (x *client) receive(data []byte) {
 	case why != wire.OK || r.Nonce != x.nonce:
 	case r.Status.Later():
 		if x.sent != 0 && r.Number == x.sent || x.session == 0 {
-			c.tell(who, fmt.Sprintf("is told %v, %v", r.Status, r.Server))
+			x.say(fmt.Sprintf("is told %v, %v", r.Status, r.Server))
 			serial := x.serial
 			c.after(repeatAfter/6, func() {
 				if x.serial == serial && (x.sent != 0 || x.session == 0) {

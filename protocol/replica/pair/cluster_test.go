@@ -63,6 +63,7 @@ type node struct {
 	trap   string
 	trapAt int
 
+	damaged bool   // a bit of its state has flipped
 	reports bool   // it has a state that counts
 	last    uint64 // the last command the court was told of
 	named   []uint64
@@ -150,7 +151,7 @@ func (c *cluster) start(n *node) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	n.m, n.up, n.paused, n.inbox, n.trap, n.reports, n.last, n.named = m, true, time.Time{}, nil, "", false, 0, nil
+	n.m, n.up, n.paused, n.inbox, n.trap, n.reports, n.last, n.named, n.damaged = m, true, time.Time{}, nil, "", false, 0, nil, false
 	c.step(n, func(out *Output) { m.Start(c.now, out) })
 }
 
@@ -215,7 +216,9 @@ func (c *cluster) step(n *node, call func(*Output)) {
 		if c.sprung(n, "answer-before") {
 			return
 		}
-		c.tell(n.id.String(), fmt.Sprintf("answers c%d", r.To))
+		if p, _ := session.ParseReply(r.Data); !p.Status.Later() {
+			c.tell(n.id.String(), fmt.Sprintf("answers c%d", r.To))
+		}
 		to, data := c.clients[r.To-1], append([]byte(nil), r.Data...)
 		c.post(int(n.id), 2+to.number, func() { to.receive(data) })
 		if c.sprung(n, "answer-after") {
@@ -288,7 +291,7 @@ func (n *node) report() {
 	c := n.c
 	for _, d := range n.out.Do {
 		if d.Verb == Founded || d.Verb == Paired && !n.reports {
-			n.reports, n.last = true, d.Index
+			n.reports, n.last, n.damaged = true, d.Index, false
 			c.hear(&service.Fact{Kind: service.Restored, Node: n.self(), Index: n.last, State: n.state.sumAt(n.last)})
 		}
 	}

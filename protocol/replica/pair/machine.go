@@ -57,6 +57,7 @@ type Machine struct {
 	baseTime time.Duration // the agreed time at baseAt
 	baseAt   time.Time
 	passAt   time.Time
+	stopped  bool   // it was told that this member has stopped
 	differs  uint64 // what this member says of the states
 	named    uint64 // the divergence that was told last
 	halted   *Command
@@ -116,8 +117,12 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 
 // serves says whether this member takes requests now.
 func (m *Machine) serves() bool {
-	return m.role == Single || m.role == Primary && !m.peer.silent && m.differs == 0
+	return m.role == Single || m.role == Primary && !m.parted() && m.differs == 0
 }
+
+// parted says whether the other of a whole pair is silent, or is another than it was: then this
+// member goes on alone, or has stopped.
+func (m *Machine) parted() bool { return m.peer.silent || m.peer.life != m.mate }
 
 // serving is who takes requests, as far as this member knows.
 func (m *Machine) serving() view.ID {

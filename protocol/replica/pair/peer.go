@@ -79,12 +79,14 @@ func (m *Machine) Receive(now time.Time, from view.Member, payload []byte, out *
 
 // heed takes a statement.
 func (m *Machine) heed(now time.Time, life view.Incarnation, s *statement, out *Output) {
+	joined := false
 	switch {
 	case s.heard != 0 && s.heard != m.cfg.Self.Incarnation:
 		m.drop(now, wire.WrongDestination)
 		return
 	case life > m.peer.life:
 		m.record(now, trace.PeerJoined, uint64(life), 0, 0)
+		joined = true
 		m.peer = peer{life: life, silent: m.peer.silent, bothAt: m.peer.bothAt}
 		m.out.stop()
 		m.in = receiver{broken: m.in.broken, failed: m.in.failed}
@@ -97,10 +99,13 @@ func (m *Machine) heed(now time.Time, life view.Incarnation, s *statement, out *
 	}
 	m.peer.said, m.peer.heardAt = *s, now
 	m.highest = max(m.highest, s.highest)
+	if joined {
+		m.tell(now, out) // so that it knows that it is heard
+	}
 	if s.heard != 0 {
 		m.peer.bothAt, m.peer.hinted = now, time.Time{}
 		if m.peer.silent {
-			m.peer.silent = false
+			m.peer.silent, m.stopped = false, false
 			m.record(now, trace.PeerHeard, 0, 0, 0)
 			m.rebase(now) // nobody served meanwhile, or this member did and has rebased
 		}

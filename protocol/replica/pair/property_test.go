@@ -10,7 +10,6 @@ import (
 
 	"github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
-	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 var (
@@ -76,7 +75,7 @@ func (r *trial) failure(what string) string {
 // mayFall says whether a member may be lost: the other has all that was answered.
 func mayFall(n *node) bool {
 	y := n.c.nodes[2-n.id]
-	if !y.up || n.m.role == Halting || n.m.going.epoch != 0 {
+	if !y.up || y.damaged || n.m.role == Halting || n.m.going.epoch != 0 {
 		return false
 	}
 	if n.m.role == Empty {
@@ -122,6 +121,7 @@ func (r *trial) trouble() {
 	case 9:
 		if r.flips > 0 && n.up && n.m.role == Backup && n.m.epoch == c.nodes[2-n.id].m.epoch && c.nodes[2-n.id].up {
 			r.flips--
+			n.damaged = true
 			r.note(n.id.String(), "has a bit that flips")
 			n.state.set(uint32(rng.IntN(cellCount)), rng.Uint64())
 		}
@@ -211,5 +211,3 @@ func TestRandomTrouble(t *testing.T) {
 		}
 	}
 }
-
-var _ = view.Nobody

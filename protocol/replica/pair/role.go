@@ -41,7 +41,15 @@ func (m *Machine) goOn(now time.Time, sure bool, out *Output) {
 			m.going = going{epoch: m.next()}
 			m.ask(now, out)
 		}
-	case m.peer.silent:
+	default:
+		m.stop(out)
+	}
+}
+
+// stop tells that this member does not go on, once.
+func (m *Machine) stop(out *Output) {
+	if !m.stopped {
+		m.stopped = true
 		out.Do = append(out.Do, Command{Verb: Stopped, Epoch: m.epoch, Index: m.exec.Index()})
 	}
 }
@@ -60,9 +68,8 @@ func (m *Machine) Arbitrated(now time.Time, epoch view.Epoch, granted bool, out 
 		m.save(epoch, out) // even if the other is heard again: the arbiter gives it nothing any more
 	default:
 		m.going = going{}
-		if m.peer.silent {
-			// The arbiter has granted the other something. This member is told when it hears it; it asks no more.
-			out.Do = append(out.Do, Command{Verb: Stopped, Epoch: m.epoch, Index: m.exec.Index()})
+		if m.parted() { // the arbiter has granted the other something: it is heard one day, or a person decides
+			m.stop(out)
 		}
 	}
 }
@@ -95,6 +102,7 @@ func (m *Machine) Persisted(now time.Time, epoch view.Epoch, err error, out *Out
 func (m *Machine) alone(now time.Time, out *Output) {
 	first := m.role == Empty
 	m.role, m.epoch, m.base, m.going, m.differs = Single, m.going.epoch, m.exec.Index(), going{}, 0
+	m.stopped = false
 	m.out.stop()
 	m.in = receiver{}
 	m.rebase(now) // while nobody served, the agreed time stood still
@@ -120,7 +128,7 @@ var ErrWorthless = errors.New("pair: this member's state was broken while anothe
 func (m *Machine) Proceed(now time.Time, out *Output) error {
 	m.enter(now)
 	switch {
-	case m.role == Halting || m.role == Single || m.going.saving || m.role == Primary && !m.peer.silent:
+	case m.role == Halting || m.role == Single || m.going.saving || (m.role == Primary || m.role == Backup) && !m.parted():
 		return ErrServing
 	case m.in.broken:
 		return ErrWorthless
@@ -164,7 +172,7 @@ func (m *Machine) yield(now time.Time, out *Output) {
 
 // empty gives up role and state.
 func (m *Machine) empty() {
-	m.role, m.epoch, m.base, m.going = Empty, 0, 0, going{}
+	m.role, m.epoch, m.base, m.going, m.stopped = Empty, 0, 0, going{}, false
 	m.in.useless = true
 	m.out.stop()
 	m.owed.reset()
