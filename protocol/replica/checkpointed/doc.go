@@ -1,0 +1,2 @@
+// Package checkpointed is two processes.
+package checkpointed
