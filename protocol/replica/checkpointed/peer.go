@@ -97,9 +97,10 @@ type watch struct {
 
 func (w *watch) reset(now time.Time) { *w = watch{lookAt: now, asked: w.asked} }
 
-// watching says whether the store has to be looked at: nobody is heard that serves.
+// watching says whether the store has to be looked at: nobody is heard that serves, and the store
+// answers this member.
 func (m *Machine) watching() bool {
-	return m.role == Standby && !m.desk.failed && !m.watch.asked && (m.peer.silent || m.vacant())
+	return m.role == Standby && !m.unable(m.ranAt) && !m.watch.asked && (m.peer.silent || m.vacant())
 }
 
 // vacant says whether the other is there, does not serve, and leaves it to this member.
@@ -148,7 +149,7 @@ func (m *Machine) looked(now time.Time, r *Result, out *Output) {
 		return
 	}
 	wait := looks * m.cfg.Heartbeat
-	if m.cfg.Preferred != m.cfg.Self.ID {
+	if m.cfg.Preferred != m.cfg.Self.ID && m.peer.said.role != Primary {
 		wait *= 2 // two who begin at once do not claim at once
 	}
 	if now.Sub(w.since) >= wait {

@@ -161,6 +161,9 @@ func (r *trial) run1() string {
 		return "halted, and the service is deterministic"
 	}
 	a, b := c.nodes[0].m, c.nodes[1].m
+	if past := c.now.Sub(c.begin); a.exec.Time() > past || b.exec.Time() > past {
+		return fmt.Sprintf("the agreed time is %v and %v, and only %v have gone by", a.exec.Time(), b.exec.Time(), past)
+	}
 	if a.role+b.role != Primary+Standby {
 		return fmt.Sprintf("at peace the two are %v and %v", a.role, b.role)
 	}

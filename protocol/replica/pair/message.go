@@ -51,7 +51,7 @@ func (s *statement) append(b []byte) []byte {
 
 func parseStatement(b []byte) (statement, bool) {
 	r := wire.NewReader(b)
-	r.U8()
+	kind := r.U8()
 	s := statement{
 		role: Role(r.U8()), flags: r.U8(), heard: view.Incarnation(r.U64()), sequence: r.U64(),
 		epoch: view.Epoch(r.U64()), highest: view.Epoch(r.U64()), kept: view.Epoch(r.U64()),
@@ -59,7 +59,7 @@ func parseStatement(b []byte) (statement, bool) {
 	}
 	stream := r.U64()
 	s.stream, s.upto = uint32(stream), r.U64()
-	sound := r.Done() && s.role >= Empty && s.role < roleEnd && s.flags < 2*flagMost && s.sequence > 0 && stream>>32 == 0 &&
+	sound := r.Done() && kind == kindStatement && s.role >= Empty && s.role < roleEnd && s.flags < 2*flagMost && s.sequence > 0 && stream>>32 == 0 &&
 		s.epoch <= s.highest && s.kept <= s.highest && s.highest <= epochMax && (s.role == Halting || (s.epoch == 0) == (s.role == Empty))
 	return s, sound
 }
@@ -74,8 +74,6 @@ type piece struct {
 	data     []byte // aliases what was parsed
 }
 
-const pieceHead = 1 + 8 + 8 + 4 + 8 + 8
-
 func (p *piece) append(b []byte) []byte {
 	b = append(b, kindPiece)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.heard))
@@ -88,13 +86,13 @@ func (p *piece) append(b []byte) []byte {
 
 func parsePiece(b []byte) (piece, bool) {
 	r := wire.NewReader(b)
-	r.U8()
+	kind := r.U8()
 	p := piece{
 		heard: view.Incarnation(r.U64()), epoch: view.Epoch(r.U64()), stream: r.U32(),
 		snapshot: r.U64(), offset: r.U64(),
 	}
 	p.data = r.Bytes(r.Len())
-	sound := r.Done() && p.heard != 0 && p.epoch > 0 && p.epoch <= epochMax && p.stream > 0 && len(p.data) > 0 &&
+	sound := r.Done() && kind == kindPiece && p.heard != 0 && p.epoch > 0 && p.epoch <= epochMax && p.stream > 0 && len(p.data) > 0 &&
 		p.snapshot > 0 && p.snapshot <= snapshotMax && p.offset < 1<<62 &&
 		(p.offset >= p.snapshot || p.offset+uint64(len(p.data)) <= p.snapshot)
 	return p, sound

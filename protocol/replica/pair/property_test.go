@@ -194,6 +194,9 @@ func (r *trial) run1() string {
 		return "what was answered was given up"
 	}
 	a, b := c.nodes[0].m, c.nodes[1].m
+	if past := c.now.Sub(c.begin); a.exec.Time() > past || b.exec.Time() > past {
+		return fmt.Sprintf("the agreed time is %v and %v, and only %v have gone by", a.exec.Time(), b.exec.Time(), past)
+	}
 	if a.role+b.role != Primary+Backup || a.epoch != b.epoch || a.exec.Digest() != b.exec.Digest() {
 		return fmt.Sprintf("at peace the two are %v in epoch %d, digest %x, and %v in epoch %d, digest %x",
 			a.role, a.epoch, a.exec.Digest(), b.role, b.epoch, b.exec.Digest())

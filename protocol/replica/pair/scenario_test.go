@@ -145,8 +145,8 @@ func (s *scenario) do(line string) {
 func (s *scenario) call(rest []string) {
 	i, _ := strconv.Atoi(strings.TrimPrefix(rest[0], "c"))
 	x := s.c.clients[i-1]
-	if rest[1][0] == 'm' {
-		x.server, x.fixed, rest = s.node(rest[1]).id, true, rest[1:]
+	if x.fixed = rest[1][0] == 'm'; x.fixed {
+		x.server, rest = s.node(rest[1]).id, rest[1:]
 	}
 	op := map[string]service.Op{"read": service.Read, "swap": service.Swap, "add": service.Add}[rest[1]]
 	key, _ := strconv.Atoi(rest[2])
