@@ -166,10 +166,7 @@ type client struct {
 	wants   *request
 }
 
-const (
-	repeatAfter = 60 * time.Millisecond
-	lease       = time.Minute
-)
+const repeatAfter = 60 * time.Millisecond
 
 // call begins a call, when the last is answered.
 func (x *client) call(op service.Op, key uint32, value uint64) {
@@ -193,7 +190,7 @@ func (x *client) call(op service.Op, key uint32, value uint64) {
 // ask sends what has no answer, and again until it has one.
 func (x *client) ask() {
 	c := x.c
-	r := session.Request{Verb: session.Open, Nonce: x.nonce, Lease: lease}
+	r := session.Request{Verb: session.Open, Nonce: x.nonce, Lease: c.lease}
 	if x.session != 0 {
 		r = session.Request{
 			Verb: session.Call, How: session.ExactlyOnce, Session: x.session, Nonce: x.nonce,

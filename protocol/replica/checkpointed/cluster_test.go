@@ -28,6 +28,7 @@ type cluster struct {
 	random  bool // the service draws numbers
 	every   time.Duration
 
+	lease           time.Duration // of clients' sessions
 	delay, jitter   time.Duration
 	loss, duplicate float64
 	cut             map[[2]int]bool // from, to; clients are 3 and on
@@ -110,7 +111,7 @@ func (d *dues) Pop() any {
 func newCluster(t testing.TB, clients int, judges ...service.Judge) *cluster {
 	c := &cluster{
 		t: t, begin: time.Unix(1000000000, 0).UTC(),
-		delay: 200 * time.Microsecond, cut: map[[2]int]bool{}, rng: rand.New(rand.NewPCG(1, 1)),
+		lease: time.Minute, delay: 200 * time.Microsecond, cut: map[[2]int]bool{}, rng: rand.New(rand.NewPCG(1, 1)),
 		record: func(trace.Event) {}, tell: func(string, string) {}, court: service.NewCourt(judges...),
 	}
 	c.now = c.begin

@@ -33,6 +33,9 @@ func newTrial(t testing.TB, seed uint64) *trial {
 	c := r.cluster
 	c.rng = rng
 	c.every = time.Duration(20+rng.IntN(200)) * time.Millisecond
+	if rng.IntN(3) == 0 {
+		c.lease = 150 * time.Millisecond // sessions end, and time has to be let pass
+	}
 	c.jitter = time.Duration(1+rng.IntN(3000)) * time.Microsecond
 	c.loss = []float64{0, 0.01, 0.1, 0.2}[rng.IntN(4)]
 	c.duplicate = []float64{0, 0.02, 0.2}[rng.IntN(3)]
@@ -131,6 +134,9 @@ func (r *trial) calm() {
 	r.note("--", "calm")
 	c.hear(&service.Fact{Kind: service.Calmed})
 	c.run(2 * time.Second)
+	if c.court.Violation() != nil {
+		return
+	}
 	r.calls = 6
 	for range 40 {
 		r.traffic()

@@ -128,3 +128,140 @@ func TestAStateOfManyWindowsIsCopiedWhileClientsGoOn(t *testing.T) {
 		t.Errorf("%v and %v in epoch %d, %v", a.role, b.role, a.epoch, v)
 	}
 }
+
+// whole says whether both are a pair again and alike.
+func (b *bench) whole() bool {
+	return b.m[0].role+b.m[1].role == Primary+Backup && b.m[0].epoch == b.m[1].epoch && b.m[0].exec.Digest() == b.m[1].exec.Digest()
+}
+
+// say lets the backup say something to the primary, or the other way round.
+func (b *bench) say(from int, payload []byte) {
+	b.m[1-from].Receive(b.now, view.Member{ID: view.ID(from + 1), Incarnation: 1}, payload, &b.out[1-from])
+}
+
+// TestAnAcknowledgementWithAnotherDigestIsADivergence: also if the backup has not noticed.
+func TestAnAcknowledgementWithAnotherDigestIsADivergence(t *testing.T) {
+	b := newBench(t)
+	b.call()
+	p, q := b.m[0], b.m[1]
+	b.say(1, (&statement{
+		role: Backup, heard: 1, sequence: q.sequence + 1, epoch: q.epoch, highest: q.highest, index: q.exec.Index(),
+		digest: q.exec.Digest() + 1, stream: q.in.stream, upto: q.in.upto,
+	}).append(nil))
+	q.sequence++
+	told := b.out[0].Do
+	if len(told) != 1 || told[0].Verb != Diverged || told[0].Index != q.exec.Index() || len(told[0].Request) == 0 || p.serves() {
+		t.Fatalf("the primary tells %+v", told)
+	}
+	for range 30 {
+		b.carry()
+		b.tick(time.Millisecond)
+	}
+	if !b.whole() || p.epoch <= 5 {
+		t.Errorf("they are %+v and %+v", p.State(), q.State())
+	}
+}
+
+// TestAStreamThatMakesNoSenseIsBegunAnew: the backup gives its role up, and gets the state again.
+func TestAStreamThatMakesNoSenseIsBegunAnew(t *testing.T) {
+	for name, r := range map[string]record{
+		"another kind":       {kind: 9},
+		"a command too far":  {kind: recordCommand, index: 99},
+		"paired once more":   {kind: recordPaired, index: 2, epoch: 7},
+		"an epoch of nobody": {kind: recordPaired, index: 2},
+	} {
+		b := newBench(t)
+		b.call()
+		q := b.m[1]
+		p := piece{heard: 1, epoch: q.epoch, stream: q.in.stream, snapshot: q.in.size, offset: q.in.upto, data: r.append(nil)}
+		if b.say(0, p.append(nil)); q.role != Empty {
+			t.Errorf("%s: it is %v", name, q.role)
+		}
+		for range 100 {
+			b.carry()
+			b.tick(time.Millisecond)
+		}
+		if !b.whole() {
+			t.Errorf("%s: they are %+v and %+v", name, b.m[0].State(), q.State())
+		}
+	}
+}
+
+// TestASnapshotThatCannotBeReadHaltsTheSecondTime.
+func TestASnapshotThatCannotBeReadHaltsTheSecondTime(t *testing.T) {
+	c := newCluster(t, 1)
+	c.start(c.nodes[1])
+	m, now := c.nodes[1].m, c.now
+	var out Output
+	from := view.Member{ID: 1, Incarnation: 1}
+	m.Receive(now, from, (&statement{role: Single, heard: 1, sequence: 1, epoch: 3, highest: 3}).append(nil), &out)
+	for stream := uint32(1); stream <= 2; stream++ {
+		p := piece{heard: 1, epoch: 3, stream: stream, snapshot: 5, data: []byte("wrong")}
+		m.Receive(now, from, p.append(nil), &out)
+		if err := m.Proceed(now, &out); stream == 1 && err != ErrWorthless {
+			t.Errorf("a member whose state was broken is told to proceed: %v", err)
+		}
+	}
+	if st := m.State(); st.Role != Halting || st.Stopped == nil || st.Stopped.Err == nil {
+		t.Errorf("it is %+v", st)
+	}
+}
+
+// TestWhatIsRefused: by name, and not executed.
+func TestWhatIsRefused(t *testing.T) {
+	b := newBench(t)
+	pass, call := session.Request{Verb: session.Pass}, session.Request{Verb: session.Call, How: session.Maybe, Body: b.body}
+	for _, c := range []struct {
+		to      int
+		request []byte
+		want    session.Status
+		server  view.ID
+	}{
+		{0, []byte("no request"), session.Malformed, 0},
+		{0, pass.Append(nil), session.Refused, 0},
+		{1, call.Append(nil), session.Elsewhere, 1},
+	} {
+		before := b.m[0].exec.Index()
+		b.m[c.to].Submit(b.now, 1, c.request, &b.out[c.to])
+		r, _ := session.ParseReply(b.out[c.to].Replies[0].Data)
+		if r.Status != c.want || r.Server != c.server || b.m[0].exec.Index() != before {
+			t.Errorf("m%d says %v, %v", c.to+1, r.Status, r.Server)
+		}
+		b.out[c.to].Reset()
+	}
+}
+
+// TestWhoIsCopiedToAndGoneHoldsNobodyUp: when there is no room for more, the copy is given up and begun anew later.
+func TestWhoIsCopiedToAndGoneHoldsNobodyUp(t *testing.T) {
+	c := newCluster(t, 1)
+	c.start(c.nodes[0])
+	c.start(c.nodes[1])
+	c.run(100 * time.Millisecond)
+	c.crash(c.nodes[1])
+	c.run(100 * time.Millisecond)
+	c.nodes[0].state.fill = 4 * windowMax
+	c.start(c.nodes[1])
+	c.run(1500 * time.Microsecond)
+	c.crash(c.nodes[1])
+	c.run(100 * time.Millisecond)
+	m := c.nodes[0].m
+	if !m.out.active() {
+		t.Fatal("nothing was copied")
+	}
+	large := session.Request{Verb: session.Call, How: session.Maybe, Body: make([]byte, session.BodyMax)}
+	for range 2 * logMax / session.BodyMax {
+		c.step(c.nodes[0], func(out *Output) {
+			if m.Submit(c.now, 1, large.Append(nil), out); len(out.Replies) != 1 {
+				t.Fatal("no answer")
+			}
+			if r, _ := session.ParseReply(out.Replies[0].Data); r.Status != session.OK {
+				t.Fatalf("the answer is %v", r.Status)
+			}
+		})
+	}
+	c.start(c.nodes[1])
+	c.run(time.Second)
+	if c.nodes[1].m.role != Backup {
+		t.Errorf("it is %v", c.nodes[1].m.role)
+	}
+}
