@@ -45,14 +45,16 @@ type Channel uint8
 
 // The channels. Zero is never sent.
 const (
-	Takeover   Channel = 1 // protocol/takeover
-	StateProxy Channel = 2 // protocol/replica/stateproxy
-	Identify   Channel = 3 // protocol/stack: names, so that a refusal can be by name
-	Detect     Channel = 4 // protocol/detect
-	Group      Channel = 5 // protocol/group
-	Cast       Channel = 6 // protocol/cast
-	Transfer   Channel = 7 // protocol/transfer
-	Call       Channel = 8 // protocol/session: a client and a member
+	Takeover     Channel = 1  // protocol/takeover
+	StateProxy   Channel = 2  // protocol/replica/stateproxy
+	Identify     Channel = 3  // protocol/stack: names, so that a refusal can be by name
+	Detect       Channel = 4  // protocol/detect
+	Group        Channel = 5  // protocol/group
+	Cast         Channel = 6  // protocol/cast
+	Transfer     Channel = 7  // protocol/transfer
+	Call         Channel = 8  // protocol/session: a client and a member
+	Pair         Channel = 9  // protocol/replica/pair
+	Checkpointed Channel = 10 // protocol/replica/checkpointed
 )
 
 // Header is what a frame says about itself.

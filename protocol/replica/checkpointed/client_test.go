@@ -20,12 +20,14 @@ const cellCount = 4
 // register is the service that is replicated: cells with numbers.
 type register struct {
 	cells   [cellCount]uint64
-	digest  uint64
+	digest  uint64 // of the cells
+	past    uint64 // of all that was answered, so that who answered otherwise has another state
 	index   func() uint64
 	applied map[uint64]applied // by index
 	latest  uint64
-	fill    int  // bytes more of a snapshot
-	random  bool // it is not deterministic
+	first   uint64 // the sum of the state before the first that was applied
+	fill    int    // bytes more of a snapshot
+	random  bool   // it is not deterministic
 	rng     *rand.Rand
 }
 
@@ -68,6 +70,9 @@ func (s *register) Apply(c session.Command, reply []byte) []byte {
 	if !ok {
 		return reply
 	}
+	if s.applied == nil {
+		s.applied, s.first = map[uint64]applied{}, s.sum()
+	}
 	had := s.cells[r.key]
 	value := r.value
 	if s.random {
@@ -79,9 +84,7 @@ func (s *register) Apply(c session.Command, reply []byte) []byte {
 	case service.Add:
 		s.set(r.key, had+value)
 	}
-	if s.applied == nil {
-		s.applied = map[uint64]applied{}
-	}
+	s.past = bits.RotateLeft64((s.past^had)*0x9e3779b97f4a7c15, 29)
 	if s.index != nil {
 		s.latest = s.index()
 		s.applied[s.latest] = applied{r, had, s.sum()}
@@ -101,10 +104,10 @@ func term(key uint32, value uint64) uint64 {
 func (s *register) Ended(time.Duration, session.ID) {}
 func (s *register) Passed(time.Duration)            {}
 func (s *register) Next() time.Duration             { return 0 }
-func (s *register) Digest() uint64                  { return s.digest }
+func (s *register) Digest() uint64                  { return s.digest ^ s.past }
 
 func (s *register) Snapshot(w io.Writer) error {
-	if err := binary.Write(w, binary.BigEndian, s.cells[:]); err != nil {
+	if err := binary.Write(w, binary.BigEndian, append(s.cells[:], s.past)); err != nil {
 		return err
 	}
 	_, err := w.Write(make([]byte, s.fill))
@@ -112,17 +115,18 @@ func (s *register) Snapshot(w io.Writer) error {
 }
 
 func (s *register) Restore(r io.Reader) error {
-	var cells [cellCount]uint64
-	if err := binary.Read(r, binary.BigEndian, cells[:]); err != nil {
+	var all [cellCount + 1]uint64
+	if err := binary.Read(r, binary.BigEndian, all[:]); err != nil {
 		return fmt.Errorf("a state has less than %d cells: %w", cellCount, err)
 	}
 	fill, err := io.Copy(io.Discard, r)
 	if s.fill = int(fill); err != nil {
 		return err
 	}
-	for key := range cells {
-		s.set(uint32(key), cells[key])
+	for key := range s.cells {
+		s.set(uint32(key), all[key])
 	}
+	s.past = all[cellCount]
 	s.applied, s.latest = nil, 0
 	return nil
 }
@@ -130,8 +134,20 @@ func (s *register) Restore(r io.Reader) error {
 // sum is the state as an observer sees it.
 func (s *register) sum() uint64 {
 	h := fnv.New64a()
-	_ = binary.Write(h, binary.BigEndian, s.cells[:])
+	_ = binary.Write(h, binary.BigEndian, append(s.cells[:], s.past))
 	return h.Sum64()
+}
+
+// fact is what an observer is told of a command that a member has for good: which request was
+// executed by it, or none.
+func (s *register) fact(node view.Member, index uint64) service.Fact {
+	f := service.Fact{Kind: service.Skipped, Node: node, Index: index, State: s.sumAt(index)}
+	if a, is := s.applied[index]; is {
+		h := fnv.New64a()
+		_, _ = h.Write(a.what.append(nil))
+		f.Kind, f.Session, f.Number, f.Sum, f.Value = service.Executed, uint64(a.what.client), a.what.call, h.Sum64(), a.had
+	}
+	return f
 }
 
 // sumAt is that of the state after a command, which was the last or was followed by what was
@@ -145,7 +161,7 @@ func (s *register) sumAt(index uint64) uint64 {
 			return a.sum
 		}
 	}
-	return 0
+	return s.first
 }
 
 // client is a program that asks the service, one call at a time, each to be executed exactly
@@ -182,7 +198,7 @@ func (x *client) call(op service.Op, key uint32, value uint64) {
 	x.sent, x.open = x.number2, r
 	x.c.hear(&service.Fact{
 		Kind: service.Called, Client: x.number, Call: r.call, Op: op, Key: key, Value: value,
-		Once: true, Session: uint64(x.number), Number: r.call,
+		Semantics: service.ExactlyOnce, Session: uint64(x.number), Number: r.call,
 	})
 	x.ask()
 }
@@ -266,6 +282,8 @@ func (x *client) receive(data []byte) {
 	case r.Session == x.session && x.sent != 0 && r.Number == x.sent && r.Status == session.OK:
 		x.sent = 0
 		c.tell(who, fmt.Sprintf("has call %d answered: %d", x.open.call, binary.BigEndian.Uint64(r.Body)))
+		c.hear(&service.Fact{Kind: service.Answered, Client: x.number, Call: x.open.call, Value: binary.BigEndian.Uint64(r.Body)})
+	case r.Session == x.session && x.sent == 0 && x.number2 != 0 && r.Number == x.number2 && r.Status == session.OK: // once more
 		c.hear(&service.Fact{Kind: service.Answered, Client: x.number, Call: x.open.call, Value: binary.BigEndian.Uint64(r.Body)})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,6 +67,9 @@ type node struct {
 	last    uint64  // the last command the court was told of
 }
 
+// theDisk is the disk as the court knows it: a replica that has executed what is recorded there.
+var theDisk = view.Member{ID: 9, Incarnation: 1}
+
 // disk is what both reach.
 type disk struct {
 	epoch      view.Epoch
@@ -122,6 +126,11 @@ func newCluster(t testing.TB, clients int, judges ...service.Judge) *cluster {
 		c.clients = append(c.clients, &client{c: c, number: i + 1, server: 1, nonce: uint64(i + 1)})
 	}
 	return c
+}
+
+// without leaves a judge out, where its promise cannot be kept and that is known.
+func without(promise string, judges []service.Judge) []service.Judge {
+	return slices.DeleteFunc(judges, func(j service.Judge) bool { return j.Promise() == promise })
 }
 
 func (c *cluster) after(d time.Duration, do func()) {
@@ -220,6 +229,10 @@ func (c *cluster) step(n *node, call func(*Output)) {
 		if d.Verb == Halted {
 			c.halted = true
 		}
+		if d.Verb == Halted && d.Err == nil { // its state is another than the disk's record says
+			c.hear(&service.Fact{Kind: service.Restored, Node: n.self(), Index: d.Index, State: n.state.sumAt(d.Index)})
+			c.hear(&service.Fact{Kind: service.Halted, Node: n.self(), Index: d.Index})
+		}
 	}
 	if is := n.m.role; is != was {
 		c.tell(n.id.String(), fmt.Sprintf("is %v", is))
@@ -231,10 +244,7 @@ func (c *cluster) step(n *node, call func(*Output)) {
 		w := write{op: op, life: n.life}
 		w.op.Data = append([]byte(nil), op.Data...)
 		if op.Kind == Record {
-			w.fact = service.Fact{Kind: service.Executed, Node: view.Member{ID: 9, Incarnation: 1}, Index: op.Index, State: n.state.sum()}
-			if a, is := n.state.applied[op.Index]; is {
-				w.fact.Session, w.fact.Number, w.fact.Reply = uint64(a.what.client), a.what.call, a.had
-			}
+			w.fact = n.state.fact(theDisk, op.Index)
 		}
 		n.queue = append(n.queue, w)
 		c.work(n)
@@ -385,10 +395,7 @@ func (n *node) report() {
 	}
 	for n.last < n.m.saved {
 		n.last++
-		f := service.Fact{Kind: service.Executed, Node: n.self(), Index: n.last, State: n.state.sumAt(n.last)}
-		if a, is := n.state.applied[n.last]; is {
-			f.Session, f.Number, f.Reply = uint64(a.what.client), a.what.call, a.had
-		}
+		f := n.state.fact(n.self(), n.last)
 		c.hear(&f)
 	}
 }

@@ -256,7 +256,7 @@ func (m *Machine) tell(now time.Time, out *Output) {
 	if m.unable(now) {
 		a.flags |= flagUnable
 	}
-	b := out.Begin(wire.Header{Channel: Channel, Fingerprint: m.cfg.Fingerprint})
+	b := out.Begin(wire.Header{Channel: wire.Checkpointed, Fingerprint: m.cfg.Fingerprint})
 	out.End(m.cfg.Peer, wire.AllLinks, a.append(b))
 }
 
@@ -278,7 +278,7 @@ func (m *Machine) record(now time.Time, k trace.Kind, a, b uint64) {
 
 func (m *Machine) drop(now time.Time, why wire.Reason) {
 	m.dropped[why]++
-	m.record(now, trace.Dropped, uint64(why), uint64(Channel))
+	m.record(now, trace.Dropped, uint64(why), uint64(wire.Checkpointed))
 }
 
 // Dropped is how many messages were dropped for a reason.

@@ -28,8 +28,7 @@ type trial struct {
 func newTrial(t testing.TB, seed uint64) *trial {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	r := &trial{seed: seed, calls: 60}
-	r.cluster = newCluster(t, 1+rng.IntN(4), service.Once(), service.Agreement(), service.Honesty(),
-		service.Retention(), service.Liveness(), service.Linearizability())
+	r.cluster = newCluster(t, 1+rng.IntN(4), service.All(service.Setting{})...)
 	c := r.cluster
 	c.rng = rng
 	c.every = time.Duration(20+rng.IntN(200)) * time.Millisecond
@@ -115,7 +114,7 @@ func (r *trial) traffic() {
 	for _, x := range r.clients {
 		if r.calls > 0 && x.sent == 0 && x.wants == nil && r.rng.IntN(2) == 0 {
 			r.calls--
-			x.call(service.Op(1+r.rng.IntN(3)), uint32(r.rng.IntN(cellCount)), r.rng.Uint64N(1000))
+			x.call(service.Op(1+r.rng.IntN(3)), uint32(r.rng.IntN(cellCount)), r.rng.Uint64())
 		}
 	}
 }

@@ -5,53 +5,49 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/cockroachdb/datadriven"
 
 	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/lab/scenario"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 // TestScenarios plays the text files: each line of a step is an instruction, and what is expected is the transcript
-// (milliseconds, who, what). -rewrite writes it anew.
+// (milliseconds, who, what). -rewrite writes it anew. The judges hear each story, and at its end.
 func TestScenarios(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		if strings.HasPrefix(path, "testdata/fuzz/") {
-			return
-		}
-		s := &scenario{t: t}
-		datadriven.RunTest(t, path, func(_ *testing.T, d *datadriven.TestData) string {
-			s.lines.Reset()
-			for line := range strings.SplitSeq(d.Input, "\n") {
-				if line = strings.TrimSpace(line); line != "" {
-					s.do(line)
-				}
-			}
-			return s.lines.String()
-		})
-		if v := s.c.court.Violation(); v != nil {
-			t.Errorf("%s at %v: %s", v.Promise, v.At, v.Text)
-		}
+	scenario.Play(t, func(t *testing.T, lines *scenario.Transcript) func(string) {
+		s := &play{t: t, lines: lines}
+		t.Cleanup(s.judge)
+		return s.do
 	})
 }
 
-type scenario struct {
+// play is one file being played.
+type play struct {
 	t     *testing.T
 	c     *cluster
-	lines strings.Builder
+	lines *scenario.Transcript
 }
 
-func (s *scenario) say(who, what string) {
-	fmt.Fprintf(&s.lines, "%9.1f %-2s %s\n", float64(s.c.now.Sub(s.c.begin).Microseconds())/1000, who, what)
+func (s *play) say(who, what string) { s.lines.Say(s.c.now.Sub(s.c.begin), who, what) }
+
+func (s *play) judge() {
+	if s.c == nil {
+		return
+	}
+	s.c.hear(&service.Fact{Kind: service.Ended})
+	if v := s.c.court.Violation(); v != nil {
+		s.t.Errorf("%s at %v: %s", v.Promise, v.At, v.Text)
+	}
 }
 
-func (s *scenario) create(options []string) {
-	s.c = newCluster(s.t, 2, service.Once(), service.Agreement(), service.Linearizability())
-	for _, o := range options {
+func (s *play) create(options map[string]string) {
+	s.c = newCluster(s.t, 2, service.All(service.Setting{})...)
+	for o := range options {
 		switch o {
 		case "random":
 			s.c.random = true
+			s.c.court = service.NewCourt(without("linearizability", service.All(service.Setting{}))...)
 		default:
 			s.t.Fatalf("unknown word %q", o)
 		}
@@ -65,74 +61,78 @@ func (s *scenario) create(options []string) {
 	}
 }
 
-func (s *scenario) node(word string) *node {
-	i, err := strconv.Atoi(strings.TrimPrefix(word, "m"))
-	if err != nil || i < 1 || i > 2 {
-		s.t.Fatalf("%q is no member", word)
-	}
-	return s.c.nodes[i-1]
-}
-
-// end is a member's or a client's place in the network.
-func (s *scenario) end(word string) int {
-	if i, err := strconv.Atoi(strings.TrimPrefix(word, "c")); err == nil {
+// end is a member's or a client's place in the network: m1, c1.
+func (s *play) end(word string) int {
+	i, err := strconv.Atoi(word[1:])
+	switch {
+	case err == nil && word[0] == 'm' && i >= 1 && i <= 2:
+		return i
+	case err == nil && word[0] == 'c' && i >= 1 && i <= len(s.c.clients):
 		return 2 + i
 	}
-	return int(s.node(word).id)
+	s.t.Fatalf("%q is neither m1 or m2 nor a client, as c1 is", word)
+	return 0
 }
 
-func (s *scenario) do(line string) {
-	words := strings.Fields(line)
-	verb, rest := words[0], words[1:]
-	if verb == "members" {
-		s.create(rest)
+func (s *play) do(line string) {
+	in := scenario.Parse(line)
+	if in.Verb == "members" {
+		s.create(in.Options)
 		return
 	}
-	c := s.c
 	s.say(">", line)
-	switch verb {
-	case "run":
-		d, err := time.ParseDuration(rest[0])
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		c.run(d)
-	case "start":
-		for _, w := range rest {
-			c.start(s.node(w))
-		}
-	case "crash":
-		c.crash(s.node(rest[0]))
-	case "trap":
-		n := s.node(rest[0])
-		n.trap, n.trapAt = rest[1], 1
-	case "cut", "mend":
+	switch rest := strings.Fields(line)[1:]; in.Verb {
+	case "cut", "mend": // both ways; with oneway from the first to the second
 		a, b := s.end(rest[0]), s.end(rest[1])
-		c.cut[[2]int{a, b}], c.cut[[2]int{b, a}] = verb == "cut", verb == "cut" && len(rest) == 2
+		s.c.cut[[2]int{a, b}] = in.Verb == "cut"
+		s.c.cut[[2]int{b, a}] = in.Verb == "cut" && !in.Has("oneway")
 	case "call": // call c1 add 1 5, or: call c1 m2 add 1 5
 		s.call(rest)
-	case "pause":
-		d, _ := time.ParseDuration(rest[1])
-		c.pause(s.node(rest[0]), d)
-	case "checkpoint":
-		n := s.node(rest[0])
-		c.step(n, func(out *Output) { n.m.Checkpoint(c.now, out) })
-	case "sever", "reach":
-		s.node(rest[0]).severed = verb == "sever"
-	case "break":
-		s.node(rest[0]).broken = true
+	case "run":
+		s.c.run(scenario.Duration(s.t, rest[0]))
 	case "status":
 		s.status()
 	default:
-		s.t.Fatalf("unknown instruction %q", line)
+		for _, id := range in.Members {
+			s.act(&in, s.c.nodes[id-1])
+		}
+		if len(in.Members) == 0 {
+			s.t.Fatalf("unknown instruction %q", line)
+		}
 	}
 }
 
-func (s *scenario) call(rest []string) {
-	i, _ := strconv.Atoi(strings.TrimPrefix(rest[0], "c"))
-	x := s.c.clients[i-1]
+// act does something to a member.
+func (s *play) act(in *scenario.Instruction, n *node) {
+	c := s.c
+	switch in.Verb {
+	case "start":
+		c.start(n)
+	case "crash":
+		c.crash(n)
+	case "trap":
+		for point := range in.Options {
+			n.trap, n.trapAt = point, 1
+		}
+	case "pause":
+		for d := range in.Options {
+			c.pause(n, scenario.Duration(s.t, d))
+		}
+	case "checkpoint":
+		c.step(n, func(out *Output) { n.m.Checkpoint(c.now, out) })
+	case "sever", "reach":
+		n.severed = in.Verb == "sever"
+	case "break":
+		n.broken = true
+	default:
+		s.t.Fatalf("unknown instruction %q", in.Verb)
+	}
+}
+
+func (s *play) call(rest []string) {
+	x := s.c.clients[s.end(rest[0])-3]
 	if x.fixed = rest[1][0] == 'm'; x.fixed {
-		x.server, rest = s.node(rest[1]).id, rest[1:]
+		x.server, rest = view.ID(s.end(rest[1])), rest[1:]
 	}
 	op := map[string]service.Op{"read": service.Read, "swap": service.Swap, "add": service.Add}[rest[1]]
 	key, _ := strconv.Atoi(rest[2])
@@ -143,7 +143,7 @@ func (s *scenario) call(rest []string) {
 	x.call(op, uint32(key), uint64(value))
 }
 
-func (s *scenario) status() {
+func (s *play) status() {
 	for _, n := range s.c.nodes {
 		if !n.up {
 			s.say(n.id.String(), "= down")

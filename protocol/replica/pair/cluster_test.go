@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,7 +40,8 @@ type cluster struct {
 	due    dues
 	serial int
 	court  *service.Court
-	lost   bool // a state with answers in it was given up
+	most   uint64 // the last command that the court was told of in this life of the service
+	lost   bool   // a state with answers in it was given up
 	halted bool
 	frames int
 
@@ -104,6 +106,11 @@ func newCluster(t testing.TB, clients int, judges ...service.Judge) *cluster {
 		c.clients = append(c.clients, &client{c: c, number: i + 1, server: 1, nonce: uint64(i + 1)})
 	}
 	return c
+}
+
+// without leaves a judge out, where its promise cannot be kept and that is known.
+func without(promise string, judges []service.Judge) []service.Judge {
+	return slices.DeleteFunc(judges, func(j service.Judge) bool { return j.Promise() == promise })
 }
 
 func (c *cluster) after(d time.Duration, do func()) {
@@ -282,6 +289,11 @@ func (c *cluster) obey(n *node, d Command) {
 		}
 	case Halted:
 		c.halted = true
+		if d.Err != nil { // it is out of the service, and not since replicas differ
+			n.reports = false
+			c.hear(&service.Fact{Kind: service.Fell, Node: n.self()})
+			return
+		}
 		c.hear(&service.Fact{Kind: service.Halted, Node: n.self(), Index: d.Index})
 	}
 }
@@ -291,6 +303,10 @@ func (c *cluster) obey(n *node, d Command) {
 func (n *node) report() {
 	c := n.c
 	for _, d := range n.out.Do {
+		if d.Verb == Founded && c.most > 0 {
+			c.most = 0
+			c.hear(&service.Fact{Kind: service.Perished})
+		}
 		if d.Verb == Founded || d.Verb == Paired && !n.reports {
 			n.reports, n.last, n.damaged = true, d.Index, false
 			c.hear(&service.Fact{Kind: service.Restored, Node: n.self(), Index: n.last, State: n.state.sumAt(n.last)})
@@ -305,10 +321,8 @@ func (n *node) report() {
 	}
 	for n.last < upto {
 		n.last++
-		f := service.Fact{Kind: service.Executed, Node: n.self(), Index: n.last, State: n.state.sumAt(n.last)}
-		if a, is := n.state.applied[n.last]; is {
-			f.Session, f.Number, f.Reply = uint64(a.what.client), a.what.call, a.had
-		}
+		c.most = max(c.most, n.last)
+		f := n.state.fact(n.self(), n.last)
 		c.hear(&f)
 	}
 	n.state.led = 0

@@ -7,11 +7,7 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
-	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
-
-// Channel is that of this machine's frames.
-const Channel wire.Channel = 9
 
 // Policy is what a member does when the other is silent: with two members a crash cannot be
 // told from a network that is cut.

@@ -248,7 +248,7 @@ func (m *Machine) tell(now time.Time, out *Output) {
 		s.stream = m.out.stream
 		m.in.ackAt = time.Time{}
 	}
-	b := out.Begin(wire.Header{Channel: Channel, Fingerprint: m.cfg.Fingerprint})
+	b := out.Begin(wire.Header{Channel: wire.Pair, Fingerprint: m.cfg.Fingerprint})
 	out.End(m.cfg.Peer, wire.AllLinks, s.append(b))
 }
 
@@ -267,5 +267,5 @@ func (m *Machine) record(now time.Time, k trace.Kind, a, b, c uint64) {
 
 func (m *Machine) drop(now time.Time, why wire.Reason) {
 	m.dropped[why]++
-	m.record(now, trace.Dropped, uint64(why), uint64(Channel), 0)
+	m.record(now, trace.Dropped, uint64(why), uint64(wire.Pair), 0)
 }

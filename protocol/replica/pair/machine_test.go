@@ -104,7 +104,7 @@ func TestAPrimaryWhoseBackupDoesNotAcknowledgeIsBusy(t *testing.T) {
 
 // TestAStateOfManyWindowsIsCopiedWhileClientsGoOn: with losses, and nothing that is executed meanwhile is missing.
 func TestAStateOfManyWindowsIsCopiedWhileClientsGoOn(t *testing.T) {
-	c := newCluster(t, 2, service.Once(), service.Agreement(), service.Linearizability())
+	c := newCluster(t, 2, service.All(service.Setting{})...)
 	c.loss, c.jitter = 0.05, time.Millisecond
 	c.start(c.nodes[0])
 	c.start(c.nodes[1])
@@ -123,6 +123,7 @@ func TestAStateOfManyWindowsIsCopiedWhileClientsGoOn(t *testing.T) {
 	}
 	c.loss = 0
 	c.run(time.Second)
+	c.hear(&service.Fact{Kind: service.Ended})
 	a, b := c.nodes[0].m, c.nodes[1].m
 	if v := c.court.Violation(); v != nil || a.role != Primary || b.role != Backup || a.exec.Digest() != b.exec.Digest() {
 		t.Errorf("%v and %v in epoch %d, %v", a.role, b.role, a.epoch, v)

@@ -30,11 +30,10 @@ type trial struct {
 func newTrial(t testing.TB, seed uint64) *trial {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	r := &trial{seed: seed, calls: 60}
-	judges := []service.Judge{service.Once(), service.Agreement(), service.Honesty(), service.Retention(), service.Liveness()}
+	judges := service.All(service.Setting{})
 	if rng.IntN(8) == 0 {
 		r.flips = 1 // a state that is damaged answers wrongly until it is found, and for ever if it is the primary's
-	} else {
-		judges = append(judges, service.Linearizability())
+		judges = without("linearizability", judges)
 	}
 	r.cluster = newCluster(t, 1+rng.IntN(4), judges...)
 	c := r.cluster
@@ -136,7 +135,7 @@ func (r *trial) traffic() {
 	for _, x := range r.clients {
 		if r.calls > 0 && x.sent == 0 && x.wants == nil && r.rng.IntN(2) == 0 {
 			r.calls--
-			x.call(service.Op(1+r.rng.IntN(3)), uint32(r.rng.IntN(cellCount)), r.rng.Uint64N(1000))
+			x.call(service.Op(1+r.rng.IntN(3)), uint32(r.rng.IntN(cellCount)), r.rng.Uint64())
 		}
 	}
 }

@@ -108,7 +108,7 @@ func (m *Machine) pump(now time.Time, out *Output) {
 			p.data = o.log.from(o.sent)
 		}
 		p.data = p.data[:min(len(p.data), pieceMax)]
-		b := out.Begin(wire.Header{Channel: Channel, Fingerprint: m.cfg.Fingerprint})
+		b := out.Begin(wire.Header{Channel: wire.Pair, Fingerprint: m.cfg.Fingerprint})
 		out.End(m.cfg.Peer, wire.AllLinks, p.append(b))
 		o.sent += uint64(len(p.data))
 	}
