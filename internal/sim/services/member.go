@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/internal/sim/world"
-	"github.com/holdfast-ha/holdfast/protocol/replica/active"
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
@@ -26,8 +26,10 @@ type member struct {
 	replica *replicated.Replica
 	state   *register
 	exec    *session.Executor
-	view    *view.View // nil: in none, or without the state
-	damaged bool       // a bit of the state has flipped
+	view    *view.View     // nil: in none, or without the state
+	damaged bool           // a bit of the state has flipped
+	seen    uint64         // index of the last command that was looked at
+	done    []service.Fact // commands that the court is not told yet: they are not safe
 	pending []*cohort.Delivery
 	frames  wire.Outbox
 }
@@ -51,10 +53,11 @@ func (m *member) boot() {
 		panic(fmt.Sprintf("services: a drawn configuration is refused: %v", err))
 	}
 	m.cohort.Start(w.Read(&m.Host), &m.out)
-	m.state = &register{}
+	m.state = &register{asked: m.look}
+	m.seen, m.done = 0, m.done[:0]
 	m.exec = session.NewExecutor(m.state)
 	m.replica, err = replicated.Join(w.Read(&m.Host), m.cohort, replicated.Config{
-		Self: m.Self, Group: cohort.GroupConfig{Name: "service"}, Executor: m.exec, Recorder: trace.RecorderFunc(w.record),
+		Self: m.Self, Group: cohort.GroupConfig{Name: "service"}, Executor: m.exec, Style: w.opt.style, Recorder: trace.RecorderFunc(w.record),
 	}, &m.out)
 	if err != nil {
 		panic(fmt.Sprintf("services: a drawn replica is refused: %v", err))
@@ -84,7 +87,7 @@ func (m *member) Receive(d *simnet.Datagram) {
 	w := m.w
 	if int(d.From.ID) > len(w.members) {
 		if h, request, why := wire.Open(d.Frame); why == wire.OK && h.Channel == wire.Call {
-			m.replica.Submit(w.Read(&m.Host), active.Client(d.From.ID), request)
+			m.replica.Submit(w.Read(&m.Host), replica.Client(d.From.ID), request)
 		}
 	} else {
 		m.cohort.Receive(w.Read(&m.Host), d.From, d.Link, d.Frame, &m.out)
@@ -103,10 +106,11 @@ func (m *member) Tick() {
 // Work lets a bit of the state flip, in worlds in which that happens.
 func (m *member) Work() {
 	m.Host.Work = world.Never
-	if m.view != nil && m.w.mayFlip(m) {
+	if m.view != nil && len(m.done) == 0 && m.w.mayFlip(m) {
 		m.w.Did("has a bit that flips", m.Self, view.Member{})
 		m.damaged = true
 		m.state.set(uint32(m.w.Rng.IntN(cellCount)), m.w.Rng.Uint64())
+		m.renewed()
 	}
 }
 
@@ -154,10 +158,39 @@ func (m *member) after() {
 	}
 }
 
+// look notes what a command has done.
+func (m *member) look() {
+	if m.exec == nil || m.exec.Index() != m.seen+1 {
+		return // somebody else wants to know
+	}
+	m.seen++
+	f := service.Fact{Kind: service.Skipped, Node: m.Self, Index: m.seen, State: m.state.sum()}
+	if m.state.fresh {
+		f.Kind, f.Session, f.Number, f.Value = service.Executed, uint64(m.state.last.client), m.state.last.call, m.state.had
+	}
+	m.state.fresh = false
+	m.done = append(m.done, f)
+}
+
+// confess tells the court which commands are safe at this member.
+func (m *member) confess() {
+	safe := 0
+	for safe < len(m.done) && m.done[safe].Index <= m.replica.Machine().Settled() {
+		m.w.hear(&m.done[safe])
+		safe++
+	}
+	m.done = append(m.done[:0], m.done[safe:]...)
+}
+
+// renewed tells the court that the member has a state that it did not make command by command.
+func (m *member) renewed() {
+	m.seen, m.done = m.exec.Index(), m.done[:0]
+	m.w.hear(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen, State: m.state.sum()})
+}
+
 // heed gives the replica a delivery, and the court what came of it.
 func (m *member) heed(d *cohort.Delivery) {
-	w, before := m.w, m.exec.Index()
-	m.state.fresh = false
+	w, began := m.w, m.view == nil
 	m.replica.Heed(w.Read(&m.Host), d)
 	switch d.Kind {
 	case cohort.Viewed:
@@ -165,32 +198,28 @@ func (m *member) heed(d *cohort.Delivery) {
 		if w.latest == nil || w.latest.Name.Less(d.View.Name) {
 			w.latest = d.View
 		}
-		w.hear(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.exec.Index(), State: m.state.sum()})
+		if began {
+			m.renewed()
+		}
 	case cohort.Expelled, cohort.Departed, cohort.StateBegan:
-		m.view = nil
+		m.view, m.done = nil, m.done[:0]
 		w.hear(&service.Fact{Kind: service.Fell, Node: m.Self})
 	case cohort.StateDone:
 		m.damaged = false
-		w.hear(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.exec.Index(), State: m.state.sum()})
+		m.renewed()
 	}
-	if m.exec.Index() == before+1 && d.Kind == cohort.Message {
-		f := service.Fact{Kind: service.Skipped, Node: m.Self, Index: m.exec.Index(), State: m.state.sum()}
-		if m.state.fresh {
-			f.Kind, f.Session, f.Number, f.Value = service.Executed, uint64(m.state.last.client), m.state.last.call, m.state.had
-		}
-		w.hear(&f)
-	}
+	m.confess()
 }
 
 // tell tells the court what the replica says.
 func (m *member) tell() {
 	for _, c := range m.replica.Output().Do {
 		switch c.Verb {
-		case active.Diverged:
+		case replica.Diverged:
 			for _, peer := range c.Members {
 				m.w.hear(&service.Fact{Kind: service.Named, Node: m.Self, Peer: peer, Index: c.Index})
 			}
-		case active.Halted:
+		case replica.Halted:
 			m.w.hear(&service.Fact{Kind: service.Halted, Node: m.Self, Index: c.Index})
 		}
 	}

@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
+	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 )
 
 // options is what a seed draws. A mean interval of zero means never.
 type options struct {
+	style            replicated.Style
 	members, clients int
 	phase            time.Duration // with faults, at least
 	drift            bool
@@ -21,6 +23,9 @@ type options struct {
 	downMost, pauseMost, cutMost           time.Duration
 }
 
+// styles is how many styles there are.
+const styles = 2
+
 const heartbeat = 20 * time.Millisecond
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
@@ -28,6 +33,7 @@ func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 // draw draws the options of a run.
 func draw(r *rand.Rand) options {
 	o := options{
+		style:   replicated.Style(r.IntN(styles)),
 		members: pick(r, 3, 3, 3, 4, 5), clients: pick(r, 2, 3, 4, 6),
 		phase:        time.Duration(1000+r.IntN(1500)) * time.Millisecond,
 		drift:        r.IntN(2) == 0,

@@ -23,6 +23,7 @@ type register struct {
 	last   request // the last that was applied
 	had    uint64  // what was answered
 	fresh  bool    // last was applied since it was looked at
+	asked  func()  // tells that the digest is wanted: after each command
 }
 
 // request is what a client asks of a register. Client and call tell the observer whose it is.
@@ -84,7 +85,14 @@ func term(key uint32, value uint64) uint64 {
 func (s *register) Ended(time.Duration, session.ID) {}
 func (s *register) Passed(time.Duration)            {}
 func (s *register) Next() time.Duration             { return 0 }
-func (s *register) Digest() uint64                  { return s.digest }
+
+// Digest is asked for after each command: that is when the observer looks.
+func (s *register) Digest() uint64 {
+	if s.asked != nil {
+		s.asked()
+	}
+	return s.digest
+}
 
 // Snapshot writes the cells.
 func (s *register) Snapshot(w io.Writer) error { return binary.Write(w, binary.BigEndian, s.cells[:]) }

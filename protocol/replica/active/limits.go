@@ -11,10 +11,6 @@ const (
 	// message of its own has carried it.
 	tellAfter = 200 * time.Millisecond
 
-	// ringMax is how many digests a member tells when two differ: the divergence is found with
-	// the next message of a member, so the first differing command is among the last.
-	ringMax = 1024
-
 	// passEvery is how often at most time is let pass.
 	passEvery = 10 * time.Millisecond
 )

@@ -1,19 +1,29 @@
 package active
 
 import (
+	"io"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// Client is where a request came from, as the stack numbers it; 0 is nobody.
-type Client uint64
+// What all styles share, under the names of this package's users.
+type (
+	Client  = replica.Client
+	Command = replica.Command
+	Output  = replica.Output
+)
 
-// passer is whom this member's own letting pass of time came from. It is given no answer.
-const passer Client = 1<<64 - 1
+// The verbs.
+const (
+	Restart  = replica.Restart
+	Diverged = replica.Diverged
+	Halted   = replica.Halted
+)
 
 // Config is what a member is told.
 type Config struct {
@@ -22,65 +32,23 @@ type Config struct {
 	Recorder trace.Recorder    // nil: nobody listens
 }
 
-// Reply is what a client is answered; valid until the output is reset.
-type Reply struct {
-	To   Client
-	Data []byte // an encoded session.Reply
-}
-
-// Verb is what the machine asks of its stack.
-type Verb uint8
-
-// The verbs.
-const (
-	// Restart: this member has diverged. It must go out of the view and come in anew.
-	Restart Verb = 1 + iota
-	// Diverged: Members have diverged from the others at Index, and are restored.
-	Diverged
-	// Halted: the members differ at Index, and no more than half agree. Nothing is executed
-	// any more.
-	Halted
-)
-
-// Command is one thing that the machine asks of its stack, or tells it.
-type Command struct {
-	Verb    Verb
-	Members []view.Member
-	Index   uint64 // of the first command after which they differ
-	Sure    bool   // it is that one; otherwise an earlier one
-	Request []byte // the beginning of that command's request, if it is known
-}
-
-// Output is what a step puts out.
-type Output struct {
-	Multicast [][]byte // to the whole group, totally ordered, in the order of the sender, uniform
-	Replies   []Reply
-	Do        []Command
-
-	buf []byte // of the replies
-}
-
-// Reset makes room for the next step.
-func (o *Output) Reset() {
-	o.Multicast, o.Replies, o.Do, o.buf = o.Multicast[:0], o.Replies[:0], o.Do[:0], o.buf[:0]
-}
-
 // Machine is one member's replica. See the package for what it does.
 type Machine struct {
 	cfg  Config
 	exec *session.Executor
 
 	view    *view.View // nil: in none, or without the state
-	base    time.Duration
-	baseAt  time.Time // when the agreed time was base
+	clock   replica.Clock
 	pending []Client  // whose are the own messages that are under way, the oldest first
 	told    uint64    // the index up to which the others know this member's digest
 	tellAt  time.Time // zero: they know all
 	passAt  time.Time // not before then
 	passing bool      // a Pass of this member is under way
 	halted  *Command
-	dispute dispute
-	heads   [headsKept]head
+	fallen  bool             // the state is not to be used
+	dispute *replica.Dispute // nil: none
+	doubted bool             // this member has begun it in this view
+	heads   replica.Heads
 }
 
 // New makes a member that is in no view.
@@ -90,17 +58,10 @@ func New(cfg Config) *Machine { return &Machine{cfg: cfg, exec: cfg.Executor} }
 func (m *Machine) Viewed(now time.Time, v *view.View, out *Output) {
 	m.view = v
 	m.rebase(now)
-	m.dispute = dispute{}
+	m.dispute, m.doubted = nil, false
 	m.passing = false
 	m.tellAt = now.Add(tellAfter)
 	m.told = 0
-}
-
-// Restored tells that the executor has been given another state: before Viewed.
-func (m *Machine) Restored(now time.Time) {
-	m.halted = nil
-	m.heads = [headsKept]head{}
-	m.rebase(now)
 }
 
 // Out tells that this member is in no view any more. What was under way is not answered: the
@@ -108,14 +69,17 @@ func (m *Machine) Restored(now time.Time) {
 func (m *Machine) Out() {
 	m.view, m.tellAt, m.passing = nil, time.Time{}, false
 	m.pending = m.pending[:0]
-	m.dispute = dispute{}
+	m.dispute, m.doubted = nil, false
 }
 
-func (m *Machine) rebase(now time.Time) { m.base, m.baseAt = m.exec.Time(), now }
+func (m *Machine) rebase(now time.Time) { m.clock.Set(now, m.exec.Time()) }
 
 // agreed is what this member thinks that the agreed time is: never more than it is.
 func (m *Machine) agreed(now time.Time) time.Duration {
-	return max(m.exec.Time(), m.base+max(0, now.Sub(m.baseAt)))
+	if canary == OwnClock {
+		return time.Duration(now.UnixNano())
+	}
+	return m.clock.Agreed(now)
 }
 
 // Submit takes a client's request.
@@ -129,36 +93,27 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 		status = session.Refused // it is the members' own
 	case m.halted != nil:
 		status = session.Halted
-	case m.view == nil:
+	case m.view == nil || m.fallen:
 		status = session.Elsewhere
 	case len(m.pending) >= pendingMax:
 		status = session.Busy
 	}
 	if status != session.OK {
-		start := len(out.buf)
-		out.buf = session.AppendRefusal(out.buf, request, status, view.Nobody)
-		out.answer(from, start)
+		out.Refuse(from, request, status, view.Nobody)
 		return
 	}
-	b := m.begin(kindCommand)
+	b := m.begin(out, kindCommand)
 	at := len(b)
 	b = append(b, request...)
 	session.Stamp(b[at:], m.agreed(now))
 	m.send(now, from, b, out)
 }
 
-// answer gives a client what was appended to the buffer from start on.
-func (o *Output) answer(to Client, start int) {
-	if to != 0 && to != passer {
-		o.Replies = append(o.Replies, Reply{to, o.buf[start:len(o.buf):len(o.buf)]})
-	}
-}
-
 // send multicasts a message for a client.
 func (m *Machine) send(now time.Time, whose Client, b []byte, out *Output) {
 	m.told, m.tellAt = m.exec.Index(), time.Time{}
 	m.pending = append(m.pending, whose)
-	out.Multicast = append(out.Multicast, b)
+	out.Send(b, true)
 }
 
 // Unsent tells that a message could not be taken: the one that is the back-th from the end of
@@ -188,7 +143,7 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 		m.record(now, trace.Dropped, from.ID, 0, 0)
 		return
 	}
-	if m.halted != nil {
+	if m.halted != nil || m.fallen {
 		return
 	}
 	m.hold(now, from, &msg, out)
@@ -203,11 +158,9 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 }
 
 func (m *Machine) execute(now time.Time, client Client, msg *message, out *Output) {
-	start := len(out.buf)
-	out.buf = m.exec.Execute(msg.body, out.buf)
-	out.answer(client, start)
-	m.remember(m.exec.Index(), msg.body)
-	if client == passer {
+	out.Answer(client, m.exec.Execute(msg.body, out.Begin()))
+	m.heads.Keep(m.exec.Index(), msg.body)
+	if client == replica.Passer {
 		m.passing = false
 	}
 	m.moved(now)
@@ -223,18 +176,18 @@ func (m *Machine) moved(now time.Time) {
 
 // Tick does what is due.
 func (m *Machine) Tick(now time.Time, out *Output) {
-	if m.view == nil || m.halted != nil {
+	if m.view == nil || m.halted != nil || m.fallen {
 		return
 	}
 	if !m.tellAt.IsZero() && !now.Before(m.tellAt) {
 		if m.tellAt = (time.Time{}); m.told != m.exec.Index() {
-			m.send(now, 0, m.begin(kindTell), out)
+			m.send(now, 0, m.begin(out, kindTell), out)
 		}
 	}
 	if next := m.exec.Next(); m.leads() && !m.passing && next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
 		m.passing, m.passAt = true, now.Add(passEvery)
 		pass := session.Request{Verb: session.Pass, At: m.agreed(now)}
-		m.send(now, passer, pass.Append(m.begin(kindCommand)), out)
+		m.send(now, replica.Passer, pass.Append(m.begin(out, kindCommand)), out)
 	}
 }
 
@@ -250,12 +203,12 @@ func (m *Machine) leads() bool {
 
 // Deadline is when Tick has something to do; zero: never.
 func (m *Machine) Deadline() time.Time {
-	if m.view == nil || m.halted != nil {
+	if m.view == nil || m.halted != nil || m.fallen {
 		return time.Time{}
 	}
 	d := m.tellAt
 	if next := m.exec.Next(); next != 0 && m.leads() && !m.passing {
-		at := m.baseAt.Add(next - m.base)
+		at := m.clock.When(next)
 		if at.Before(m.passAt) {
 			at = m.passAt
 		}
@@ -266,7 +219,36 @@ func (m *Machine) Deadline() time.Time {
 	return d
 }
 
-// Executor is the state, for giving and taking it as a whole.
+// Snapshot writes the state for who joins.
+func (m *Machine) Snapshot(w io.Writer) error {
+	if m.fallen {
+		return replica.ErrVoid
+	}
+	return m.exec.Snapshot(w)
+}
+
+// Restore reads a state in place of the present one. Viewed follows.
+func (m *Machine) Restore(now time.Time, r io.Reader) error {
+	if err := m.exec.Restore(r); err != nil {
+		return err
+	}
+	m.halted, m.fallen = nil, false
+	m.heads.Clear()
+	m.rebase(now)
+	return nil
+}
+
+// Settled is the index of the last command that is safe at this member: all that it has
+// executed.
+func (m *Machine) Settled() uint64 { return m.exec.Index() }
+
+// Next is the size of the message that Proceed makes: there is none.
+func (m *Machine) Next() int { return 0 }
+
+// Proceed has nothing to do: what is asked is multicast at once.
+func (m *Machine) Proceed(time.Time, *Output) {}
+
+// Executor is the state.
 func (m *Machine) Executor() *session.Executor { return m.exec }
 
 // View is the view this member is in with its state, or nil.

@@ -3,6 +3,7 @@ package active
 import (
 	"encoding/binary"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
@@ -26,10 +27,9 @@ type message struct {
 	last   uint64
 }
 
-// begin writes the head of a message, in memory of its own.
-func (m *Machine) begin(k kind) []byte {
-	b := make([]byte, 0, 128)
-	b = append(b, byte(k))
+// begin writes the head of a message.
+func (m *Machine) begin(out *Output, k kind) []byte {
+	b := append(out.Message(), byte(k))
 	b = binary.AppendUvarint(b, m.exec.Index())
 	return binary.BigEndian.AppendUint64(b, m.exec.Digest())
 }
@@ -46,13 +46,9 @@ func read(payload []byte) (message, bool) {
 		msg.body = r.Bytes(r.Len())
 	case kindTell, kindDoubt:
 	case kindRing:
-		msg.last = r.Uvarint()
-		n := r.Uvarint()
-		if n > ringMax || n > msg.last+1 {
+		var ok bool
+		if msg.last, msg.ring, ok = replica.ReadRing(&r); !ok {
 			return msg, false
-		}
-		for range n {
-			msg.ring = append(msg.ring, r.U64())
 		}
 	default:
 		return msg, false

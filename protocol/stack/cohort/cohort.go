@@ -45,6 +45,8 @@ type GroupConfig struct {
 	QueueMax   int  // bytes waiting for the window; 0 for 4 MiB. Members may differ
 	HeldMax    int  // bytes waiting for a slow owner over a change of the view; 0 for 64 MiB. Members may differ
 	Stateful   bool // a joiner is given the state: it is asked for with Wanted
+
+	Style string // how the state is replicated, a word; "": that is not the group's business
 }
 
 // Kind says what a delivery is.

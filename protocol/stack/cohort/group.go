@@ -136,6 +136,9 @@ func (c *GroupConfig) terms() string {
 	if c.Stateful {
 		state = "yes"
 	}
+	if c.Stateful && c.Style != "" {
+		state = c.Style
+	}
 	return fmt.Sprintf("group=%s partition=%s engine=%s message_max=%d state=%s",
 		c.Name, partition, c.Engine, c.MessageMax, state)
 }

@@ -10,22 +10,29 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/order"
-	"github.com/holdfast-ha/holdfast/protocol/replica/active"
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
-// how is the order of a replica's messages: each in one place for all, and not before it is
-// safe, since a client is answered when it is delivered.
-const how = order.Total | order.FIFO | order.Uniform
+// how is the order of a replica's messages: not before it is safe, since a client is answered
+// when its own is delivered.
+func how(m *replica.Message) order.Order {
+	if m.Total {
+		return order.Total | order.FIFO | order.Uniform
+	}
+	return order.FIFO | order.Uniform
+}
 
 // Config is what a replica needs.
 type Config struct {
 	Self     view.Member
 	Group    cohort.GroupConfig // Stateful is always on
 	Executor *session.Executor
+	Style    Style
+	Voters   int            // Voted: how many vote; 0 for 3
 	Recorder trace.Recorder
 }
 
@@ -34,8 +41,8 @@ type Config struct {
 type Replica struct {
 	node    *cohort.Node
 	group   *cohort.Group
-	machine *active.Machine
-	out     active.Output
+	machine Machine
+	out     replica.Output
 
 	giving   []giving // states for who joins
 	asks     []ask
@@ -64,27 +71,29 @@ func Join(now time.Time, node *cohort.Node, cfg Config, out *cohort.Output) (*Re
 	if cfg.Group.All {
 		return nil, fmt.Errorf("replicated: service %q: its group has partition = all, and two parts that go on apart have two states; choose primary", cfg.Group.Name)
 	}
+	machine, err := cfg.machine(cfg.Group.MessageMax)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Group.Style = cfg.Style.String()
 	g, err := node.Join(now, cfg.Group, out)
 	if err != nil {
 		return nil, err
 	}
-	return &Replica{
-		node: node, group: g,
-		machine: active.New(active.Config{Self: cfg.Self, Executor: cfg.Executor, Recorder: cfg.Recorder}),
-	}, nil
+	return &Replica{node: node, group: g, machine: machine}, nil
 }
 
 // Group is the replica's group.
 func (r *Replica) Group() *cohort.Group { return r.group }
 
 // Machine is the replica's machine, for status.
-func (r *Replica) Machine() *active.Machine { return r.machine }
+func (r *Replica) Machine() Machine { return r.machine }
 
 // Output is what clients are answered and what happened. It is valid until Reset.
-func (r *Replica) Output() *active.Output { return &r.out }
+func (r *Replica) Output() *replica.Output { return &r.out }
 
 // Submit takes a client's request, an encoded [session.Request]. Act must follow.
-func (r *Replica) Submit(now time.Time, from active.Client, request []byte) {
+func (r *Replica) Submit(now time.Time, from replica.Client, request []byte) {
 	r.machine.Submit(now, from, request, &r.out)
 }
 
@@ -135,12 +144,12 @@ func (r *Replica) Heed(now time.Time, d *cohort.Delivery) {
 // called.
 func (r *Replica) Act(now time.Time, out *cohort.Output) (called bool) {
 	called = len(r.out.Multicast)+len(r.asks) > 0
-	for i, payload := range r.out.Multicast {
-		if _, ok := r.group.Multicast(now, how, payload, out); !ok {
-			r.machine.Unsent(now, len(r.out.Multicast)-i)
-		}
+	r.send(now, out)
+	for r.proceeds() {
+		called = true
+		r.machine.Proceed(now, &r.out)
+		r.send(now, out)
 	}
-	r.out.Multicast = r.out.Multicast[:0]
 	for i := range r.giving {
 		if g := &r.giving[i]; !g.served {
 			g.served, called = true, true
@@ -153,7 +162,7 @@ func (r *Replica) Act(now time.Time, out *cohort.Output) (called bool) {
 	r.asks = r.asks[:0]
 	restart := r.bad
 	for i := range r.out.Do {
-		restart = restart || r.out.Do[i].Verb == active.Restart
+		restart = restart || r.out.Do[i].Verb == replica.Restart
 	}
 	if r.bad = false; restart {
 		r.group.Restart(now, out)
@@ -161,10 +170,31 @@ func (r *Replica) Act(now time.Time, out *cohort.Output) (called bool) {
 	return called || restart
 }
 
+// proceeds says whether the machine has a message that would leave at once, in the view that it knows.
+func (r *Replica) proceeds() bool {
+	size := r.machine.Next()
+	if size == 0 {
+		return false
+	}
+	v, current := r.machine.View(), r.group.View()
+	return v != nil && current != nil && v.Name == current.Name && r.group.Fits(size)
+}
+
+// send multicasts what the machine has put out.
+func (r *Replica) send(now time.Time, out *cohort.Output) {
+	for i := range r.out.Multicast {
+		m := &r.out.Multicast[i]
+		if _, ok := r.group.Multicast(now, how(m), m.Data, out); !ok {
+			r.machine.Unsent(now, len(r.out.Multicast)-i)
+		}
+	}
+	r.out.Sent()
+}
+
 // give takes the state as it is now, for joiners.
 func (r *Replica) give(d *cohort.Delivery) {
 	var b bytes.Buffer
-	if err := r.machine.Executor().Snapshot(&b); err != nil {
+	if err := r.machine.Snapshot(&b); err != nil {
 		return // the joiner asks another after a while
 	}
 	r.giving = append(r.giving, giving{cut: d.View.Name, data: b.Bytes()})
@@ -193,11 +223,8 @@ func (r *Replica) forget(cut view.Name) {
 
 // take reads the state that has come.
 func (r *Replica) take(now time.Time) {
-	err := r.machine.Executor().Restore(bytes.NewReader(r.incoming))
-	r.incoming = nil
-	if err != nil {
+	if err := r.machine.Restore(now, bytes.NewReader(r.incoming)); err != nil {
 		r.bad = true // another cut, maybe another donor
-		return
 	}
-	r.machine.Restored(now)
+	r.incoming = nil
 }

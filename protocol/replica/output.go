@@ -1,0 +1,94 @@
+package replica
+
+import (
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// Client is where a request came from, as the stack numbers it; 0 is nobody.
+type Client uint64
+
+// Passer is whom a member's own letting pass of time comes from. It is given no answer.
+const Passer Client = 1<<64 - 1
+
+// Reply is what a client is answered; valid until the output is reset.
+type Reply struct {
+	To   Client
+	Data []byte // an encoded session.Reply
+}
+
+// Message is a multicast to the whole group, in the order of the sender and uniform; with
+// Total in one order with those of others, too.
+type Message struct {
+	Data  []byte // valid until Output.Sent
+	Total bool
+}
+
+// Verb is what a machine asks of its stack, or tells it.
+type Verb uint8
+
+// The verbs.
+const (
+	// Restart: this member's state is not to be used. It must go out of the view and come in
+	// anew, with another's.
+	Restart Verb = 1 + iota
+	// Diverged: Members have diverged from the others at Index, and are restored.
+	Diverged
+	// Halted: the members differ at Index, and no more than half agree. Nothing is executed
+	// any more.
+	Halted
+)
+
+// Command is one thing that a machine asks of its stack, or tells it.
+type Command struct {
+	Verb    Verb
+	Members []view.Member
+	Index   uint64 // of the first command after which they differ
+	Sure    bool   // it is that one; otherwise an earlier one
+	Request []byte // the beginning of that command's request, if it is known
+}
+
+// Output is what a step of a machine puts out. Its memory is used again.
+type Output struct {
+	Multicast []Message
+	Replies   []Reply
+	Do        []Command
+
+	replies, messages []byte
+}
+
+// Reset makes room for the next step.
+func (o *Output) Reset() {
+	o.Replies, o.Do, o.replies = o.Replies[:0], o.Do[:0], o.replies[:0]
+	o.Sent()
+}
+
+// Sent forgets the messages: they are sent.
+func (o *Output) Sent() { o.Multicast, o.messages = o.Multicast[:0], o.messages[:0] }
+
+// Begin is the memory to append a reply to, for Answer.
+func (o *Output) Begin() []byte { return o.replies }
+
+// Answer gives a client what was appended to Begin, and keeps the memory.
+func (o *Output) Answer(to Client, grown []byte) {
+	from := len(o.replies)
+	o.replies = grown
+	if to != 0 && to != Passer {
+		o.Replies = append(o.Replies, Reply{to, grown[from:len(grown):len(grown)]})
+	}
+}
+
+// Refuse tells a client that its request is not put into the agreed order, and whom to ask.
+func (o *Output) Refuse(to Client, request []byte, s session.Status, server view.ID) {
+	o.Answer(to, session.AppendRefusal(o.replies, request, s, server))
+}
+
+// Message is the memory to append a message to, for Send.
+func (o *Output) Message() []byte { return o.messages }
+
+// Send multicasts what was appended to Message. It may be changed until the step ends.
+func (o *Output) Send(grown []byte, total bool) {
+	from := len(o.messages)
+	o.messages = grown
+	o.Multicast = append(o.Multicast, Message{grown[from:len(grown):len(grown)], total})
+}

@@ -1,0 +1,26 @@
+package passive
+
+import "time"
+
+const (
+	// waitingMax is how many requests wait at the primary, and aheadMax how many it is ahead of
+	// what is delivered; what comes beyond is refused as busy, so that a queue does not only
+	// make everybody wait longer. aheadMax is below the number of digests that an executor knows:
+	// the primary can tell its digest after any update that a backup doubts.
+	waitingMax = 4096
+	aheadMax   = 2048
+
+	// disputesMax is how many doubts of a view are looked into: each member has one at most.
+	disputesMax = 32
+
+	// passEvery is how often at most time is let pass.
+	passEvery = 10 * time.Millisecond
+
+	// retryEvery is how often it is tried whether requests that wait can leave, if nothing else
+	// happens meanwhile.
+	retryEvery = 10 * time.Millisecond
+
+	// headMax is the most that a message has before its request, bytes: kind, two varints, a
+	// digest.
+	headMax = 1 + 10 + 10 + 8
+)

@@ -1,0 +1,296 @@
+package passive
+
+import (
+	"encoding/binary"
+	"io"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/replica"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// Config is what a member is told.
+type Config struct {
+	Self       view.Member
+	Executor   *session.Executor // belongs to the machine from then on
+	MessageMax int               // the longest message that the group takes, bytes; 0: any request fits
+	Recorder   trace.Recorder    // nil: nobody listens
+}
+
+// Machine is one member's replica. See the package for what it does.
+type Machine struct {
+	cfg  Config
+	exec *session.Executor
+
+	view    *view.View // nil: in none, or without the state
+	primary view.Member
+	settled uint64        // index of the last update that was delivered
+	waiting replica.Queue // requests that the primary has not executed
+	ahead   replica.Queue // replies to what it has executed and is not delivered
+	retryAt time.Time     // of the waiting ones; zero: none waits
+	clock   replica.Clock
+	passAt  time.Time // not before then
+	passing bool      // a Pass waits or is ahead
+	fallen  bool      // the state is not to be used
+	halted  *replica.Command
+
+	doubted  bool // this member has said so in this view
+	disputes []dispute
+	named    []view.Member // in this view
+	heads    replica.Heads
+	scratch  []byte
+	pass     []byte
+}
+
+// New makes a member that is in no view.
+func New(cfg Config) *Machine { return &Machine{cfg: cfg, exec: cfg.Executor} }
+
+// Viewed tells of a new view that this member is in, with its state.
+func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
+	if m.view == nil {
+		m.fallen = false // restored; or nobody is left who has another state
+	}
+	m.view = v
+	m.primary = view.Member{}
+	for _, s := range v.Seats {
+		if !s.Witness {
+			m.primary = s.Member
+			break
+		}
+	}
+	m.doubted, m.disputes, m.named = false, m.disputes[:0], m.named[:0]
+	m.clock.Set(now, m.exec.Time())
+	if m.ahead.Len() > 0 && canary != GivesAhead {
+		m.restart(out) // what is ahead has not left in the old view: nobody else may ever have it
+		return
+	}
+	if m.ahead.Len() == 0 {
+		m.settled = m.exec.Index()
+	}
+	for ; !m.leads() && m.waiting.Len() > 0; m.waiting.Pop() {
+		w := m.waiting.At(0)
+		out.Refuse(w.Client, w.Data, session.Elsewhere, m.primary.ID)
+	}
+}
+
+// Out tells that this member is in no view any more, or without a state. What was under way is
+// not answered: the client asks again.
+func (m *Machine) Out() {
+	m.view, m.primary = nil, view.Member{}
+	m.fallen = m.fallen || m.ahead.Len() > 0
+	m.drop()
+	m.doubted, m.disputes, m.named = false, m.disputes[:0], m.named[:0]
+}
+
+// leads says whether this member is the primary.
+func (m *Machine) leads() bool { return m.view != nil && m.primary == m.cfg.Self }
+
+// agreed is what this member thinks that the agreed time is: never more than it is.
+func (m *Machine) agreed(now time.Time) time.Duration { return m.clock.Agreed(now) }
+
+// Submit takes a client's request.
+func (m *Machine) Submit(now time.Time, from replica.Client, request []byte, out *replica.Output) {
+	r, why := session.ParseRequest(request)
+	status, server := session.OK, view.Nobody
+	switch {
+	case why != wire.OK:
+		status = session.Malformed
+	case r.Verb == session.Pass || m.cfg.MessageMax > 0 && len(request)+headMax > m.cfg.MessageMax:
+		status = session.Refused // the members' own; or no member can multicast it
+	case m.halted != nil:
+		status = session.Halted
+	case m.fallen:
+		status = session.Elsewhere
+	case !m.leads() && (m.view == nil || canary != ServesAll):
+		status, server = session.Elsewhere, m.primary.ID
+	case m.waiting.Len() >= waitingMax:
+		status = session.Busy
+	}
+	if status != session.OK {
+		out.Refuse(from, request, status, server)
+		return
+	}
+	m.wait(now, from, request)
+}
+
+// wait puts a request behind those that wait.
+func (m *Machine) wait(now time.Time, from replica.Client, request []byte) {
+	if m.waiting.Len() == 0 {
+		m.retryAt = now.Add(retryEvery)
+	}
+	w := m.waiting.Push(from, 0)
+	w.Data = append(w.Data, request...)
+}
+
+// Next is the size of the update that Proceed makes; 0: none. It must be made only when it leaves at
+// once, in the view that the machine knows.
+func (m *Machine) Next() int {
+	if m.waiting.Len() == 0 || m.ahead.Len() >= aheadMax || m.view == nil || m.fallen || m.halted != nil {
+		return 0
+	}
+	return headMax + len(m.waiting.At(0).Data)
+}
+
+// Proceed executes the first request that waits, and multicasts the update.
+func (m *Machine) Proceed(now time.Time, out *replica.Output) {
+	w := m.waiting.At(0)
+	index := m.exec.Index() + 1
+	b := binary.AppendUvarint(m.begin(out, kindUpdate), index)
+	digest := len(b)
+	b = append(binary.BigEndian.AppendUint64(b, 0), w.Data...)
+	body := b[digest+8:]
+	session.Stamp(body, m.agreed(now))
+	a := m.ahead.Push(w.Client, index)
+	a.Data = m.exec.Execute(body, a.Data)
+	m.heads.Keep(index, body)
+	binary.BigEndian.PutUint64(b[digest:], m.exec.Digest())
+	out.Send(b, false)
+	m.waiting.Pop()
+	m.clock.Set(now, m.exec.Time())
+	if canary == AnswersEarly {
+		out.Answer(a.Client, append(out.Begin(), a.Data...))
+		a.Client = 0
+	}
+}
+
+// Unsent tells that the update which was just made was not taken: nobody will ever have it.
+func (m *Machine) Unsent(now time.Time, back int) {
+	m.fallen = true
+	m.drop()
+}
+
+// Lost tells that own messages will not be delivered here. What they updated is void; Out follows.
+func (m *Machine) Lost(count int) {}
+
+// Delivered takes a message, in the order of its sender.
+func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out *replica.Output) {
+	msg, ok := read(payload)
+	if !ok || m.view == nil || msg.epoch != m.view.Name.Epoch {
+		m.record(now, trace.Dropped, from.ID, 0, 0, 0)
+		return
+	}
+	if m.halted != nil || m.fallen {
+		return
+	}
+	switch msg.kind {
+	case kindUpdate:
+		m.update(now, from, &msg, out)
+		m.tell(out)
+	case kindDoubt:
+		m.disputed(msg.index)
+		m.tell(out)
+	case kindRing:
+		m.vote(now, from, &msg, out)
+	}
+}
+
+// update takes an update of the primary.
+func (m *Machine) update(now time.Time, from view.Member, msg *message, out *replica.Output) {
+	switch {
+	case from == m.cfg.Self:
+		if m.ahead.Len() > 0 && m.ahead.At(0).Index == msg.index {
+			m.answer(msg.index, out)
+		}
+	case from != m.primary && canary != ServesAll:
+		m.record(now, trace.Dropped, from.ID, 0, 0, 0)
+	case msg.index != m.exec.Index()+1 && canary != ServesAll:
+		m.record(now, trace.Diverged, from.ID, msg.index, m.exec.Index(), 0)
+		m.restart(out) // a command is missing here, or one too many
+	default:
+		m.scratch = m.exec.Execute(msg.body, m.scratch[:0])
+		m.heads.Keep(m.exec.Index(), msg.body)
+		m.settled = m.exec.Index()
+		m.clock.Set(now, m.exec.Time())
+		m.compare(now, from, msg, out)
+	}
+}
+
+// answer answers the first update that is ahead: it is safe.
+func (m *Machine) answer(index uint64, out *replica.Output) {
+	a := m.ahead.At(0)
+	if a.Client == replica.Passer {
+		m.passing = false
+	}
+	out.Answer(a.Client, append(out.Begin(), a.Data...))
+	m.settled = index
+	m.ahead.Pop()
+}
+
+// Tick does what is due.
+func (m *Machine) Tick(now time.Time, out *replica.Output) {
+	if !m.leads() || m.halted != nil || m.fallen {
+		return
+	}
+	m.retryAt = now.Add(retryEvery)
+	if next := m.exec.Next(); !m.passing && next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
+		m.passing, m.passAt = true, now.Add(passEvery)
+		r := session.Request{Verb: session.Pass}
+		m.pass = r.Append(m.pass[:0])
+		m.wait(now, replica.Passer, m.pass)
+	}
+}
+
+// Deadline is when Tick has something to do; zero: never.
+func (m *Machine) Deadline() time.Time {
+	if !m.leads() || m.halted != nil || m.fallen {
+		return time.Time{}
+	}
+	var d time.Time
+	if m.waiting.Len() > 0 {
+		d = m.retryAt
+	}
+	if next := m.exec.Next(); next != 0 && !m.passing {
+		at := m.clock.When(next)
+		if at.Before(m.passAt) {
+			at = m.passAt
+		}
+		if d.IsZero() || at.Before(d) {
+			d = at
+		}
+	}
+	return d
+}
+
+// Snapshot writes the state for who joins: that of the cut, since nothing is ahead then.
+func (m *Machine) Snapshot(w io.Writer) error {
+	if m.fallen || m.ahead.Len() > 0 && canary != GivesAhead {
+		return replica.ErrVoid
+	}
+	return m.exec.Snapshot(w)
+}
+
+// Restore reads a state in place of the present one. Viewed follows.
+func (m *Machine) Restore(now time.Time, r io.Reader) error {
+	if err := m.exec.Restore(r); err != nil {
+		return err
+	}
+	m.halted, m.fallen = nil, false
+	m.heads.Clear()
+	m.settled = m.exec.Index()
+	m.clock.Set(now, m.exec.Time())
+	return nil
+}
+
+// Executor is the state. At the primary it is ahead of what is safe.
+func (m *Machine) Executor() *session.Executor { return m.exec }
+
+// Settled is the index of the last command that is safe at this member.
+func (m *Machine) Settled() uint64 { return m.settled }
+
+// View is the view this member is in with its state, or nil.
+func (m *Machine) View() *view.View { return m.view }
+
+// Primary is who takes requests; the zero Member if that is not known.
+func (m *Machine) Primary() view.Member { return m.primary }
+
+// Stopped is why nothing is executed any more; nil: it is.
+func (m *Machine) Stopped() *replica.Command { return m.halted }
+
+func (m *Machine) record(now time.Time, k trace.Kind, peer view.ID, a, b, c uint64) {
+	if m.cfg.Recorder != nil {
+		m.cfg.Recorder.Record(trace.Event{At: now, Node: m.cfg.Self.ID, Peer: peer, Kind: k, A: a, B: b, C: c})
+	}
+}
