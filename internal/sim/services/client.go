@@ -33,6 +33,8 @@ type client struct {
 	sent    uint64 // number of the present call in the session; 0: none
 	numbers uint64
 	repeat  time.Duration
+	led     bool // somebody has said who serves, since the last repeat
+	over    bool // has given up, since the service has stopped for good
 }
 
 // boot begins the program's life; a client lives through the run.
@@ -46,11 +48,13 @@ func (c *client) boot() {
 func (c *client) Work() {
 	w := c.w
 	switch {
+	case c.over:
 	case c.session == 0 && c.nonce == 0:
 		c.nonce = w.Rng.Uint64() | 1
 		c.send()
 	case w.Now >= c.repeat && (c.session == 0 || c.sent != 0):
 		c.server = 1 + c.server%view.ID(len(w.members))
+		c.led = false
 		c.send()
 	case c.session != 0 && c.sent == 0 && (!w.Calm && w.called < callsMax || w.Calm && w.more > 0):
 		if w.Calm {
@@ -100,7 +104,11 @@ func (c *client) Receive(d *simnet.Datagram) {
 		return
 	}
 	r, why := session.ParseReply(payload)
-	if why != wire.OK || r.Nonce != c.nonce || r.Status.Later() {
+	if why != wire.OK || r.Nonce != c.nonce || c.over {
+		return
+	}
+	if r.Status.Later() {
+		c.put(&r)
 		return // it is sent again
 	}
 	switch {
@@ -113,6 +121,19 @@ func (c *client) Receive(d *simnet.Datagram) {
 	case r.Session == c.session && c.sent != 0 && r.Number == c.sent && r.Status == session.OK:
 		c.sent = 0
 		c.w.hear(&service.Fact{Kind: service.Answered, Client: c.number, Call: c.open.call, Value: binary.BigEndian.Uint64(r.Body)})
+	}
+}
+
+// put hears that this member does not execute the request: another may, or nobody any more.
+func (c *client) put(r *session.Reply) {
+	switch {
+	case c.session != 0 && (c.sent == 0 || r.Number != c.sent):
+	case r.Status == session.Halted && c.w.Calm:
+		c.over = true
+		c.gone()
+	case r.Status == session.Elsewhere && r.Server != view.Nobody && !c.led:
+		c.led, c.server = true, r.Server
+		c.send()
 	}
 }
 

@@ -188,6 +188,21 @@ func (m *member) renewed() {
 	m.w.hear(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen, State: m.state.sum()})
 }
 
+// regained tells the court of the state with which a member comes into a view: another's, or its own if the
+// group is founded anew with it. Then what it was ahead of the others is safe.
+func (m *member) regained() {
+	m.w.hear(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen - uint64(len(m.done)), State: m.basis()})
+	m.confess()
+}
+
+// basis is the state before what is not safe; 0 if nobody can see it any more.
+func (m *member) basis() uint64 {
+	if len(m.done) > 0 {
+		return 0
+	}
+	return m.state.sum()
+}
+
 // heed gives the replica a delivery, and the court what came of it.
 func (m *member) heed(d *cohort.Delivery) {
 	w, began := m.w, m.view == nil
@@ -199,10 +214,10 @@ func (m *member) heed(d *cohort.Delivery) {
 			w.latest = d.View
 		}
 		if began {
-			m.renewed()
+			m.regained()
 		}
 	case cohort.Expelled, cohort.Departed, cohort.StateBegan:
-		m.view, m.done = nil, m.done[:0]
+		m.view = nil
 		w.hear(&service.Fact{Kind: service.Fell, Node: m.Self})
 	case cohort.StateDone:
 		m.damaged = false

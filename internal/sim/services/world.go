@@ -135,12 +135,13 @@ func (w *services) run() {
 
 // done says whether the calls after calm are answered.
 func (w *services) done() bool {
+	over := false
 	for _, c := range w.clients {
-		if c.sent != 0 {
+		if over = over || c.over; c.sent != 0 {
 			return false
 		}
 	}
-	return w.more == 0
+	return over || w.more == 0
 }
 
 // settle ends the faults.

@@ -221,7 +221,7 @@ func (m *Machine) Deadline() time.Time {
 
 // Snapshot writes the state for who joins.
 func (m *Machine) Snapshot(w io.Writer) error {
-	if m.fallen {
+	if m.fallen || m.halted != nil {
 		return replica.ErrVoid
 	}
 	return m.exec.Snapshot(w)

@@ -67,7 +67,7 @@ func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
 		m.restart(out) // what is ahead has not left in the old view: nobody else may ever have it
 		return
 	}
-	if m.ahead.Len() == 0 {
+	if m.halted == nil && m.ahead.Len() == 0 {
 		m.settled = m.exec.Index()
 	}
 	for ; !m.leads() && m.waiting.Len() > 0; m.waiting.Pop() {
@@ -256,7 +256,7 @@ func (m *Machine) Deadline() time.Time {
 
 // Snapshot writes the state for who joins: that of the cut, since nothing is ahead then.
 func (m *Machine) Snapshot(w io.Writer) error {
-	if m.fallen || m.ahead.Len() > 0 && canary != GivesAhead {
+	if m.fallen || m.halted != nil || m.ahead.Len() > 0 && canary != GivesAhead {
 		return replica.ErrVoid
 	}
 	return m.exec.Snapshot(w)

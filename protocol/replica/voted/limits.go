@@ -1,0 +1,44 @@
+package voted
+
+import (
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+const (
+	// votersDefault and votersMax bound how many vote. Beyond nine, each vote costs every member
+	// more than the tolerance of a fifth fault is worth; the bound is that of a view.
+	votersDefault = 3
+	votersMin     = 2
+	votersMax     = view.SeatMax
+
+	// leastMajority is how many must agree whatever the view has left: one is no vote.
+	leastMajority = 2
+
+	// pendingMax is how many requests of clients a member has under way; what comes beyond
+	// is refused as busy.
+	pendingMax = 512
+
+	// ballotsMax is how many commands may be voted on and not decided: voters wait then. It is
+	// half as many as an executor knows digests of.
+	ballotsMax = 2048
+
+	// votesMax and votesBytes are how many votes a message has, and how many bytes of replies it is
+	// filled with, beyond the first.
+	votesMax   = 1024
+	votesBytes = 32 << 10
+
+	// comparedMax is the longest reply that is compared, bytes; longer ones must be the same.
+	comparedMax = 16 << 10
+
+	// headMax is the most that a message has before what it is about, bytes.
+	headMax = 1 + 3*10
+
+	// passEvery is how often at most time is let pass.
+	passEvery = 10 * time.Millisecond
+
+	// retryEvery is how often it is tried whether votes can leave, if nothing else happens
+	// meanwhile.
+	retryEvery = 10 * time.Millisecond
+)
