@@ -49,8 +49,14 @@ func (q *Queue) Pop() {
 	q.count--
 }
 
-// Cut removes the last item.
-func (q *Queue) Cut() { q.count-- }
+// Remove removes the i-th item.
+func (q *Queue) Remove(i int) {
+	for ; i+1 < q.count; i++ {
+		a, b := q.At(i), q.At(i+1)
+		*a, *b = *b, *a
+	}
+	q.count--
+}
 
 // Clear removes all.
 func (q *Queue) Clear() { q.first, q.count = 0, 0 }

@@ -28,6 +28,7 @@ type member struct {
 	exec    *session.Executor
 	view    *view.View     // nil: in none, or without the state
 	damaged bool           // a bit of the state has flipped
+	voters  int            // of the view, if replies are voted on
 	seen    uint64         // index of the last command that was looked at
 	done    []service.Fact // commands that the court is not told yet: they are not safe
 	pending []*cohort.Delivery
@@ -54,7 +55,7 @@ func (m *member) boot() {
 	}
 	m.cohort.Start(w.Read(&m.Host), &m.out)
 	m.state = &register{asked: m.look}
-	m.seen, m.done = 0, m.done[:0]
+	m.seen, m.done, m.voters = 0, m.done[:0], 0
 	m.exec = session.NewExecutor(m.state)
 	m.replica, err = replicated.Join(w.Read(&m.Host), m.cohort, replicated.Config{
 		Self: m.Self, Group: cohort.GroupConfig{Name: "service"}, Executor: m.exec, Style: w.opt.style, Recorder: trace.RecorderFunc(w.record),
@@ -224,6 +225,10 @@ func (m *member) heed(d *cohort.Delivery) {
 		m.renewed()
 	}
 	m.confess()
+	if v, is := m.replica.Machine().(interface{ Voters() int }); is && v.Voters() != m.voters {
+		m.voters = v.Voters()
+		w.hear(&service.Fact{Kind: service.Seated, Node: m.Self, Value: uint64(m.voters)})
+	}
 }
 
 // tell tells the court what the replica says.

@@ -24,7 +24,7 @@ type options struct {
 }
 
 // styles is how many styles there are.
-const styles = 2
+const styles = 3
 
 const heartbeat = 20 * time.Millisecond
 

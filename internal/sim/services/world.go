@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/sim"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/internal/sim/world"
+	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -56,6 +57,7 @@ type services struct {
 	more    int // calls still to be made after calm
 	faults  int
 	trap    trap
+	cuts    int // that last
 }
 
 // trap lets a member crash at one of the next frames that it sends.
@@ -75,8 +77,9 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 	w.Report.Options = w.opt.String()
 	w.Connect(w.opt.members+w.opt.clients, 1)
 	w.Late, w.StepsMax, w.BusyMax = "liveness", stepsMax, busyMax
-	judges := service.All(service.Setting{Majority: true})
-	if w.opt.flip > 0 {
+	voted := w.opt.style == replicated.Voted
+	judges := service.All(service.Setting{Majority: true, Voted: voted})
+	if w.opt.flip > 0 && !voted {
 		judges = honest(judges)
 	}
 	w.court = service.NewCourt(judges...)
@@ -231,7 +234,7 @@ func (w *services) trapped(m *member, e *wire.Envelope) bool {
 }
 
 func (w *services) pauseOne() {
-	if m := w.one(); m.Runs() {
+	if m := w.one(); m.Runs() && w.mayPart() {
 		w.faults++
 		w.Pause(&m.Host, w.UpTo(w.opt.pauseMost), m.resume)
 	}
@@ -240,7 +243,11 @@ func (w *services) pauseOne() {
 // cutOne cuts one member off from some of the others, or from all.
 func (w *services) cutOne() {
 	m, both, all := w.one(), w.Rng.IntN(3) != 0, w.Rng.IntN(2) == 0
+	if !w.mayPart() {
+		return
+	}
 	w.faults++
+	w.cuts++
 	w.Did("is cut off", m.Self, view.Member{})
 	var from []view.ID
 	for _, other := range w.members {
@@ -254,7 +261,10 @@ func (w *services) cutOne() {
 		}
 	}
 	cut(true)
-	w.After(w.UpTo(w.opt.cutMost), func() { cut(false) })
+	w.After(w.UpTo(w.opt.cutMost), func() {
+		w.cuts--
+		cut(false)
+	})
 }
 
 func (w *services) flipOne() {
@@ -263,11 +273,25 @@ func (w *services) flipOne() {
 	}
 }
 
+// mayPart says whether a member may be kept apart from the others for a while. While the state of one is damaged and
+// nobody knows, the others must stay together if replies are voted on: less than half are damaged or out, together.
+func (w *services) mayPart() bool {
+	for _, m := range w.members {
+		if w.opt.style == replicated.Voted && m.Up && m.damaged {
+			return false
+		}
+	}
+	return true
+}
+
 // mayFlip says whether a member's state may be damaged: most must be whole. Who joins
 // meanwhile may be given the damaged one, so nobody may.
 func (w *services) mayFlip(m *member) bool {
 	for _, other := range w.members {
 		if other != m && (!other.Up || other.view == nil || !w.latest.Has(other.Self)) {
+			return false
+		}
+		if w.opt.style == replicated.Voted && (other.Paused || w.cuts > 0) {
 			return false
 		}
 	}

@@ -66,10 +66,12 @@ func (m *Machine) decide(now time.Time, out *replica.Output) {
 			m.answer(s, out)
 			m.retire(now, s, voted&^best, out)
 			m.check(now, s, out)
-		case voted == 0 || most+possible >= need:
+		case most+possible >= need:
 			return
 		case best != voted:
 			m.halt(now, s, voted, out)
+			return
+		case possible > 0:
 			return
 		default: // too few can vote on it, and they agree: nobody is answered, and nobody is wrong
 			s.over = true
@@ -156,7 +158,8 @@ func (m *Machine) check(now time.Time, s *slot, out *replica.Output) {
 		own, known := m.exec.At(s.index)
 		wrong = known && own != s.won.sum
 	}
-	if !wrong || m.fallen || m.votes() && s.index > m.origin || canary == KeepsRetired {
+	tells := m.votes() && s.index > m.origin && (m.cfg.Comparer == nil || m.cast >= s.index)
+	if !wrong || m.fallen || tells || canary == KeepsRetired {
 		return
 	}
 	m.record(now, trace.Diverged, m.cfg.Self.ID, s.index, s.won.sum, 0)
@@ -205,9 +208,18 @@ func (m *Machine) seat() {
 // votes says whether this member votes.
 func (m *Machine) votes() bool { return m.view != nil && m.rank >= 0 && m.voters>>m.rank&1 == 1 }
 
+// last is the last command of the next message with votes.
+func (m *Machine) last() uint64 {
+	most := uint64(votesMax)
+	if m.cfg.MessageMax > 0 {
+		most = min(most, uint64(m.cfg.MessageMax-headMax)/8)
+	}
+	return min(m.exec.Index(), m.cast+most, m.next+ballotsMax-1)
+}
+
 // appendVotes appends this member's next votes, and notes that they are cast.
 func (m *Machine) appendVotes(b []byte) []byte {
-	first, last := m.cast+1, min(m.exec.Index(), m.cast+votesMax, m.next+ballotsMax-1)
+	first, last := m.cast+1, m.last()
 	if m.cfg.Comparer == nil {
 		count := uint64(0)
 		if last >= first {
@@ -246,6 +258,9 @@ func (m *Machine) appendReplies(b []byte, first, last uint64) []byte {
 		}
 		count, size = count+1, len(m.scratch)
 		m.cast = k.Index
+	}
+	if size < votesBytes {
+		m.cast = max(m.cast, last)
 	}
 	b = binary.AppendUvarint(binary.AppendUvarint(b, first), count)
 	return append(b, m.scratch...)

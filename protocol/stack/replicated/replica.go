@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/protocol/order"
 	"github.com/holdfast-ha/holdfast/protocol/replica"
+	"github.com/holdfast-ha/holdfast/protocol/replica/voted"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
@@ -33,6 +34,7 @@ type Config struct {
 	Executor *session.Executor
 	Style    Style
 	Voters   int            // Voted: how many vote; 0 for 3
+	Comparer voted.Comparer // Voted: nil for replies that must be the same to the last bit
 	Recorder trace.Recorder
 }
 

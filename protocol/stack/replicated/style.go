@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/replica/active"
 	"github.com/holdfast-ha/holdfast/protocol/replica/passive"
+	"github.com/holdfast-ha/holdfast/protocol/replica/voted"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -77,6 +78,10 @@ func (c *Config) machine(messageMax int) (Machine, error) {
 		return active.New(active.Config{Self: c.Self, Executor: c.Executor, Recorder: c.Recorder}), nil
 	case Passive:
 		return passive.New(passive.Config{Self: c.Self, Executor: c.Executor, MessageMax: messageMax, Recorder: c.Recorder}), nil
+	case Voted:
+		return voted.New(voted.Config{
+			Self: c.Self, Executor: c.Executor, Voters: c.Voters, Comparer: c.Comparer, MessageMax: messageMax, Recorder: c.Recorder,
+		})
 	}
 	return nil, fmt.Errorf("replicated: service %q: its style is %d; there are active, passive and voted", c.Group.Name, c.Style)
 }
@@ -84,4 +89,5 @@ func (c *Config) machine(messageMax int) (Machine, error) {
 var (
 	_ Machine = (*active.Machine)(nil)
 	_ Machine = (*passive.Machine)(nil)
+	_ Machine = (*voted.Machine)(nil)
 )

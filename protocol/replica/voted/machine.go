@@ -1,0 +1,311 @@
+package voted
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/bits"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/replica"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// Config is what a member is told. Voters and whether there is a Comparer must be the same at all.
+type Config struct {
+	Self       view.Member
+	Executor   *session.Executor // belongs to the machine from then on
+	Voters     int               // how many vote, 2 to view.SeatMax; 0: 3. With 2, no difference can be decided
+	Comparer   Comparer          // nil: replies and states must be the same to the last bit
+	MessageMax int               // the longest message that the group takes, bytes; 0: any request fits
+	Recorder   trace.Recorder    // nil: nobody listens
+}
+
+// Machine is one member's replica. See the package for what it does.
+type Machine struct {
+	cfg  Config
+	exec *session.Executor
+
+	view    *view.View    // nil: in none, or without the state
+	rank    int           // in it
+	origin  uint64        // index of the state that was given by another; this member votes on later ones
+	given   bool          // it was, since the last view
+	pending replica.Queue // whose are the own messages that are under way
+	kept    replica.Queue // own replies to commands that are not decided
+	clock   replica.Clock
+	passAt  time.Time // not before then
+	passing bool      // a Pass of this member is under way
+	retryAt time.Time
+	fallen  bool // the state is not to be used
+	halted  *replica.Command
+
+	next    uint64               // index of the command to be decided next
+	decided uint64               // in this view; 0: none
+	voters  uint32               // by rank
+	retired uint32               // by rank, in this view
+	begun   [view.SeatMax]uint64 // the first index that each has voted on in this view; 0: none
+	upto    [view.SeatMax]uint64 // the last one
+	told    bool                 // this member has begun
+	cast    uint64               // the last index that this member has voted on, or will not
+	ballots ballots
+	own     vote
+	wrong   bool // the own reply to what was decided is another
+	heads   replica.Heads
+
+	replies, bodies [][]byte
+	chosen, scratch []byte
+}
+
+// New makes a member that is in no view. The error says what is wrong with the configuration.
+func New(cfg Config) (*Machine, error) {
+	if cfg.Voters == 0 {
+		cfg.Voters = votersDefault
+	}
+	if cfg.Voters < votersMin || cfg.Voters > votersMax {
+		return nil, fmt.Errorf("voted: there are to be %d voters; it takes %d to %d, and 3 to decide who is wrong", cfg.Voters, votersMin, votersMax)
+	}
+	if least := 2 * (votesBytes + comparedMax); cfg.Comparer != nil && cfg.MessageMax > 0 && cfg.MessageMax < least {
+		return nil, fmt.Errorf("voted: messages have at most %d bytes, and replies that are compared need %d; make the group's MessageMax larger", cfg.MessageMax, least)
+	}
+	return &Machine{cfg: cfg, exec: cfg.Executor, next: 1}, nil
+}
+
+// Viewed tells of a new view that this member is in, with its state.
+func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
+	m.view, m.retired, m.voters, m.decided = v, 0, 0, 0
+	m.begun, m.upto = [view.SeatMax]uint64{}, [view.SeatMax]uint64{}
+	m.ballots.reset(len(v.Seats))
+	switch {
+	case m.given:
+		m.next = m.exec.Index() // the step of no time is the last thing that it has, and is voted on first
+	case m.fallen || m.halted != nil:
+	case canary != Unchecked:
+		m.exec.Pass(m.exec.Time())
+		m.heads.Keep(m.exec.Index(), nil)
+		if m.cfg.Comparer != nil {
+			m.kept.Push(0, m.exec.Index())
+		}
+	}
+	m.given = false
+	m.passing = false
+	m.clock.Set(now, m.exec.Time())
+	m.retryAt = now.Add(retryEvery)
+	m.rank = -1
+	m.seat()
+}
+
+// Out tells that this member is in no view any more, or without a state. What was under way is
+// not answered: the client asks again.
+func (m *Machine) Out() {
+	m.view, m.passing, m.voters = nil, false, 0
+	m.pending.Clear()
+	m.kept.Clear()
+}
+
+// agreed is what this member thinks that the agreed time is: never more than it is.
+func (m *Machine) agreed(now time.Time) time.Duration { return m.clock.Agreed(now) }
+
+// Submit takes a client's request.
+func (m *Machine) Submit(now time.Time, from replica.Client, request []byte, out *replica.Output) {
+	r, why := session.ParseRequest(request)
+	status := session.OK
+	switch {
+	case why != wire.OK:
+		status = session.Malformed
+	case r.Verb == session.Pass || m.cfg.MessageMax > 0 && len(request)+headMax > m.cfg.MessageMax:
+		status = session.Refused // the members' own; or no member can multicast it
+	case m.halted != nil:
+		status = session.Halted
+	case m.view == nil || m.fallen:
+		status = session.Elsewhere
+	case m.pending.Len() >= pendingMax || m.exec.Index() >= m.next+ballotsMax || bits.OnesCount32(m.voters) < leastMajority:
+		status = session.Busy
+	}
+	if status != session.OK {
+		out.Refuse(from, request, status, view.Nobody)
+		return
+	}
+	m.propose(now, from, request, out)
+}
+
+// propose multicasts a request, stamped.
+func (m *Machine) propose(now time.Time, from replica.Client, request []byte, out *replica.Output) {
+	b := append(out.Message(), byte(kindCommand))
+	at := len(b)
+	b = append(b, request...)
+	session.Stamp(b[at:], m.agreed(now))
+	m.pending.Push(from, 0)
+	out.Send(b, true)
+}
+
+// Unsent tells that a message could not be taken: the one that is the back-th from the end of
+// those under way, from 1. Its client asks again.
+func (m *Machine) Unsent(now time.Time, back int) {
+	if at := m.pending.Len() - back; at >= 0 {
+		m.pending.Remove(at)
+	}
+	m.passing = false
+}
+
+// Lost tells that so many of this member's oldest messages under way will not be delivered to
+// it. Their clients ask again.
+func (m *Machine) Lost(count int) {
+	for ; count > 0 && m.pending.Len() > 0; count-- {
+		m.pending.Pop()
+	}
+	m.passing = false
+}
+
+// Delivered takes a message in the agreed order.
+func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out *replica.Output) {
+	var client replica.Client
+	if from == m.cfg.Self && m.pending.Len() > 0 {
+		client = m.pending.At(0).Client
+		m.pending.Pop()
+	}
+	msg, ok := read(payload)
+	if !ok || m.view == nil {
+		m.record(now, trace.Dropped, from.ID, 0, 0, 0)
+		return
+	}
+	switch {
+	case m.halted != nil || m.fallen:
+	case msg.kind == kindCommand:
+		m.execute(now, client, &msg, out)
+	default:
+		m.take(now, from, &msg, out)
+	}
+}
+
+func (m *Machine) execute(now time.Time, client replica.Client, msg *message, out *replica.Output) {
+	index := m.exec.Index() + 1
+	if m.cfg.Comparer != nil || client != 0 && client != replica.Passer {
+		k := m.kept.Push(client, index)
+		k.Data = m.exec.Execute(msg.body, k.Data)
+		if canary == AnswersAlone {
+			out.Answer(client, append(out.Begin(), k.Data...))
+			k.Client = 0
+		}
+	} else {
+		m.scratch = m.exec.Execute(msg.body, m.scratch[:0])
+	}
+	m.heads.Keep(index, msg.body)
+	if client == replica.Passer {
+		m.passing = false
+	}
+	m.clock.Set(now, m.exec.Time())
+	m.retryAt = now.Add(retryEvery)
+}
+
+// Next is the size of the message with this member's votes; 0: it has none to tell.
+func (m *Machine) Next() int {
+	if m.fallen || m.halted != nil || !m.votes() {
+		return 0
+	}
+	last := m.last()
+	if m.told && last <= m.cast {
+		return 0
+	}
+	if m.cfg.Comparer != nil {
+		return headMax + votesBytes + comparedMax + 20
+	}
+	return headMax + 8*int(max(last, m.cast)-m.cast)
+}
+
+// Proceed votes on all that this member has executed and not voted on.
+func (m *Machine) Proceed(now time.Time, out *replica.Output) {
+	k := kindVotes
+	if m.cfg.Comparer != nil {
+		k = kindReplies
+	}
+	b := append(out.Message(), byte(k))
+	b = binary.AppendUvarint(b, uint64(m.view.Name.Epoch))
+	m.pending.Push(0, 0)
+	out.Send(m.appendVotes(b), true)
+	m.told = true
+}
+
+// Tick does what is due.
+func (m *Machine) Tick(now time.Time, out *replica.Output) {
+	if m.view == nil || m.halted != nil || m.fallen {
+		return
+	}
+	m.retryAt = now.Add(retryEvery)
+	if next := m.exec.Next(); m.leads() && !m.passing && next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
+		m.passing, m.passAt = true, now.Add(passEvery)
+		r := session.Request{Verb: session.Pass}
+		m.scratch = r.Append(m.scratch[:0])
+		m.propose(now, replica.Passer, m.scratch, out)
+	}
+}
+
+// leads says whether this member is the first of those who vote.
+func (m *Machine) leads() bool { return m.votes() && bits.TrailingZeros32(m.voters) == m.rank }
+
+// Deadline is when Tick has something to do; zero: never.
+func (m *Machine) Deadline() time.Time {
+	if m.view == nil || m.halted != nil || m.fallen {
+		return time.Time{}
+	}
+	var d time.Time
+	if m.Next() > 0 {
+		d = m.retryAt
+	}
+	if next := m.exec.Next(); next != 0 && m.leads() && !m.passing {
+		at := m.clock.When(next)
+		if at.Before(m.passAt) {
+			at = m.passAt
+		}
+		if d.IsZero() || at.Before(d) {
+			d = at
+		}
+	}
+	return d
+}
+
+// Snapshot writes the state for who joins.
+func (m *Machine) Snapshot(w io.Writer) error {
+	if m.fallen || m.halted != nil {
+		return replica.ErrVoid
+	}
+	return m.exec.Snapshot(w)
+}
+
+// Restore reads a state in place of the present one. Viewed follows.
+func (m *Machine) Restore(now time.Time, r io.Reader) error {
+	if err := m.exec.Restore(r); err != nil {
+		return err
+	}
+	m.halted, m.fallen, m.given = nil, false, true
+	m.origin = m.exec.Index()
+	if canary == Unchecked {
+		m.origin = 0
+	}
+	m.heads.Clear()
+	m.clock.Set(now, m.exec.Time())
+	return nil
+}
+
+// Executor is the state.
+func (m *Machine) Executor() *session.Executor { return m.exec }
+
+// Settled is the index of the last command that this member has for good: all that it has executed.
+func (m *Machine) Settled() uint64 { return m.exec.Index() }
+
+// View is the view this member is in with its state, or nil.
+func (m *Machine) View() *view.View { return m.view }
+
+// Voters is how many members vote, in the view that this member is in.
+func (m *Machine) Voters() int { return bits.OnesCount32(m.voters) }
+
+// Stopped is why nothing is executed any more; nil: it is.
+func (m *Machine) Stopped() *replica.Command { return m.halted }
+
+func (m *Machine) record(now time.Time, k trace.Kind, peer view.ID, a, b, c uint64) {
+	if m.cfg.Recorder != nil {
+		m.cfg.Recorder.Record(trace.Event{At: now, Node: m.cfg.Self.ID, Peer: peer, Kind: k, A: a, B: b, C: c})
+	}
+}
