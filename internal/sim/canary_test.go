@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/internal/sim"
 	"github.com/holdfast-ha/holdfast/internal/sim/cohorts"
+	"github.com/holdfast-ha/holdfast/internal/sim/services"
 	"github.com/holdfast-ha/holdfast/protocol/replica/stateproxy"
 	"github.com/holdfast-ha/holdfast/protocol/stack"
 	"github.com/holdfast-ha/holdfast/protocol/takeover"
@@ -41,7 +42,7 @@ func plants() []plant {
 	taking := func(b takeover.Bug, name, want string) plant {
 		return plant{"pair", name, func() { takeover.Plant(b) }, want, nil}
 	}
-	return append(cohortPlants(), []plant{
+	return append(append(cohortPlants(), servicePlants()...), []plant{
 		proxy(stateproxy.DeafToNack, "DeafToNack", "convergence"),
 		proxy(stateproxy.EarlyLow, "EarlyLow", ""),
 		proxy(stateproxy.NoSweep, "NoSweep", ""),
@@ -68,6 +69,7 @@ func heal() {
 	stack.Plant(stack.NoBug)
 	takeover.Plant(takeover.NoBug)
 	healCohorts()
+	healServices()
 }
 
 // TestCanary proves that every planted bug is found by the judge that is there for it, or
@@ -79,7 +81,7 @@ func TestCanary(t *testing.T) {
 			p.plant()
 			defer heal()
 			others, seeds := map[string]int{}, canarySeeds
-			if p.world == cohorts.Name {
+			if p.world == cohorts.Name || p.world == services.Name {
 				seeds = canaryGroups
 			}
 			for seed := range uint64(seeds) {

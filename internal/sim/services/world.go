@@ -284,14 +284,16 @@ func (w *services) mayPart() bool {
 	return true
 }
 
-// mayFlip says whether a member's state may be damaged: most must be whole. Who joins
-// meanwhile may be given the damaged one, so nobody may.
+// mayFlip says whether a member's state may be damaged: most must be whole. Who joins meanwhile may be given the damaged
+// one, so nobody may, unless replies are voted on: then the copy must be found out like the state itself.
 func (w *services) mayFlip(m *member) bool {
+	voted := w.opt.style == replicated.Voted
 	for _, other := range w.members {
-		if other != m && (!other.Up || other.view == nil || !w.latest.Has(other.Self)) {
+		switch {
+		case other == m:
+		case voted && (other.Paused || w.cuts > 0):
 			return false
-		}
-		if w.opt.style == replicated.Voted && (other.Paused || w.cuts > 0) {
+		case !voted && (!other.Up || other.view == nil || !w.latest.Has(other.Self)):
 			return false
 		}
 	}

@@ -12,3 +12,6 @@ const (
 	OwnClock            // time is told by each member's clock, as if it were agreed
 	AnswersEarly        // a request is executed and answered where it comes in, before it is ordered
 )
+
+// early is whom a command is for that was answered already, with AnswersEarly.
+const early Client = 1<<64 - 2

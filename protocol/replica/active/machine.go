@@ -1,6 +1,7 @@
 package active
 
 import (
+	"bytes"
 	"io"
 	"time"
 
@@ -76,9 +77,6 @@ func (m *Machine) rebase(now time.Time) { m.clock.Set(now, m.exec.Time()) }
 
 // agreed is what this member thinks that the agreed time is: never more than it is.
 func (m *Machine) agreed(now time.Time) time.Duration {
-	if canary == OwnClock {
-		return time.Duration(now.UnixNano())
-	}
 	return m.clock.Agreed(now)
 }
 
@@ -106,6 +104,10 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 	at := len(b)
 	b = append(b, request...)
 	session.Stamp(b[at:], m.agreed(now))
+	if canary == AnswersEarly {
+		out.Answer(from, m.exec.Execute(b[at:], out.Begin()))
+		from = early
+	}
 	m.send(now, from, b, out)
 }
 
@@ -158,6 +160,13 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 }
 
 func (m *Machine) execute(now time.Time, client Client, msg *message, out *Output) {
+	if canary == OwnClock {
+		msg.body = bytes.Clone(msg.body)
+		session.Stamp(msg.body, time.Duration(now.UnixNano()))
+	}
+	if canary == AnswersEarly && client == early {
+		return
+	}
 	out.Answer(client, m.exec.Execute(msg.body, out.Begin()))
 	m.heads.Keep(m.exec.Index(), msg.body)
 	if client == replica.Passer {
