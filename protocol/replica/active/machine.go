@@ -40,11 +40,11 @@ type Machine struct {
 
 	view    *view.View // nil: in none, or without the state
 	clock   replica.Clock
-	pending []Client  // whose are the own messages that are under way, the oldest first
-	told    uint64    // the index up to which the others know this member's digest
-	tellAt  time.Time // zero: they know all
-	passAt  time.Time // not before then
-	passing bool      // a Pass of this member is under way
+	pending replica.Queue // whose are the own messages that are under way, the oldest first
+	told    uint64        // the index up to which the others know this member's digest
+	tellAt  time.Time     // zero: they know all
+	passAt  time.Time     // not before then
+	passing bool          // a Pass of this member is under way
 	halted  *Command
 	fallen  bool             // the state is not to be used
 	dispute *replica.Dispute // nil: none
@@ -69,7 +69,7 @@ func (m *Machine) Viewed(now time.Time, v *view.View, out *Output) {
 // client asks again.
 func (m *Machine) Out() {
 	m.view, m.tellAt, m.passing = nil, time.Time{}, false
-	m.pending = m.pending[:0]
+	m.pending.Clear()
 	m.dispute, m.doubted = nil, false
 }
 
@@ -93,7 +93,7 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 		status = session.Halted
 	case m.view == nil || m.fallen:
 		status = session.Elsewhere
-	case len(m.pending) >= pendingMax:
+	case m.pending.Len() >= pendingMax:
 		status = session.Busy
 	}
 	if status != session.OK {
@@ -114,15 +114,16 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 // send multicasts a message for a client.
 func (m *Machine) send(now time.Time, whose Client, b []byte, out *Output) {
 	m.told, m.tellAt = m.exec.Index(), time.Time{}
-	m.pending = append(m.pending, whose)
+	m.pending.Push(whose, 0)
 	out.Send(b, true)
 }
 
 // Unsent tells that a message could not be taken: the one that is the back-th from the end of
 // those under way, from 1. Its client asks again.
 func (m *Machine) Unsent(now time.Time, back int) {
-	at := len(m.pending) - back
-	m.pending = append(m.pending[:at], m.pending[at+1:]...)
+	if at := m.pending.Len() - back; at >= 0 {
+		m.pending.Remove(at)
+	}
 	m.tellAt = now.Add(tellAfter)
 	m.passing = false
 }
@@ -130,15 +131,18 @@ func (m *Machine) Unsent(now time.Time, back int) {
 // Lost tells that so many of this member's oldest messages under way will not be delivered
 // to it. Their clients ask again.
 func (m *Machine) Lost(count int) {
-	m.pending = m.pending[min(count, len(m.pending)):]
+	for ; count > 0 && m.pending.Len() > 0; count-- {
+		m.pending.Pop()
+	}
 	m.passing = false
 }
 
 // Delivered takes a message in the agreed order.
 func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out *Output) {
 	var client Client
-	if from == m.cfg.Self && len(m.pending) > 0 {
-		client, m.pending = m.pending[0], m.pending[1:]
+	if from == m.cfg.Self && m.pending.Len() > 0 {
+		client = m.pending.At(0).Client
+		m.pending.Pop()
 	}
 	msg, ok := read(payload)
 	if !ok {

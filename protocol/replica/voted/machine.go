@@ -80,7 +80,7 @@ func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
 	m.ballots.reset(len(v.Seats))
 	switch {
 	case m.given:
-		m.next = m.exec.Index() // the step of no time is the last thing that it has, and is voted on first
+		m.next = max(1, m.exec.Index()) // the step of no time is the last thing that it has, and is voted on first
 	case m.fallen || m.halted != nil:
 	case canary != Unchecked:
 		m.exec.Pass(m.exec.Time())
