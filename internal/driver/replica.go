@@ -173,8 +173,8 @@ func (r *Replica) act() bool {
 // notify passes on what the service tells those of its clients that speak with this member.
 func (r *Replica) notify() (told bool) {
 	n, is := r.cfg.Service.(session.Notifier)
-	if !is {
-		return false
+	if !is || !r.replica.Machine().Safe() {
+		return false // a primary that is ahead, or replies that are not voted on: it is told later
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

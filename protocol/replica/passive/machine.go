@@ -283,6 +283,9 @@ func (m *Machine) Executor() *session.Executor { return m.exec }
 // Settled is the index of the last command that is safe at this member.
 func (m *Machine) Settled() uint64 { return m.settled }
 
+// Safe says whether all that this member has executed may be told to clients.
+func (m *Machine) Safe() bool { return m.ahead.Len() == 0 && !m.fallen }
+
 // View is the view this member is in with its state, or nil.
 func (m *Machine) View() *view.View { return m.view }
 

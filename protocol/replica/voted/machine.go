@@ -295,6 +295,9 @@ func (m *Machine) Executor() *session.Executor { return m.exec }
 // Settled is the index of the last command that this member has for good: all that it has executed.
 func (m *Machine) Settled() uint64 { return m.exec.Index() }
 
+// Safe says whether all that this member has executed may be told to clients: it was decided so.
+func (m *Machine) Safe() bool { return m.next > m.exec.Index() && !m.fallen && m.halted == nil }
+
 // View is the view this member is in with its state, or nil.
 func (m *Machine) View() *view.View { return m.view }
 

@@ -68,6 +68,7 @@ type Machine interface {
 	View() *view.View          // the one it is in with its state, or nil
 	Stopped() *replica.Command // why nothing is executed any more; nil: it is
 	Settled() uint64           // index of the last command that this member has for good
+	Safe() bool                // all that it has executed may be told to clients
 	Executor() *session.Executor
 }
 
