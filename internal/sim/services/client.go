@@ -29,7 +29,6 @@ type client struct {
 	nonce   uint64
 	calls   uint64 // of the whole program
 	open    request
-	how     session.Semantics
 	sent    uint64 // number of the present call in the session; 0: none
 	numbers uint64
 	repeat  time.Duration

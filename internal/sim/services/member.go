@@ -31,7 +31,6 @@ type member struct {
 	voters  int            // of the view, if replies are voted on
 	seen    uint64         // index of the last command that was looked at
 	done    []service.Fact // commands that the court is not told yet: they are not safe
-	pending []*cohort.Delivery
 	frames  wire.Outbox
 }
 
