@@ -45,7 +45,6 @@ func servicePlants() []plant {
 		voting(voted.AnswersOwn, "AnswersOwn", "linearizability"),
 		voting(voted.KeepsRetired, "KeepsRetired", "honesty"),
 		voting(voted.OneSuffices, "OneSuffices", "votes"),
-		voting(voted.Unchecked, "Unchecked", anybody),
 	}
 }
 

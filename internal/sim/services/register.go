@@ -20,6 +20,7 @@ const cellCount = 4
 type register struct {
 	cells  [cellCount]uint64
 	digest uint64
+	past   uint64  // of all that was answered: who answered wrongly once is not as the others are, whatever its cells
 	last   request // the last that was applied
 	had    uint64  // what was answered
 	fresh  bool    // last was applied since it was looked at
@@ -63,6 +64,7 @@ func (s *register) Apply(c session.Command, reply []byte) []byte {
 	}
 	had := s.cells[r.key]
 	s.had = had
+	s.past = term(r.key, s.past+had)
 	switch r.op {
 	case service.Swap:
 		s.set(r.key, r.value)
@@ -95,15 +97,18 @@ func (s *register) Digest() uint64 {
 }
 
 // Snapshot writes the cells.
-func (s *register) Snapshot(w io.Writer) error { return binary.Write(w, binary.BigEndian, s.cells[:]) }
+func (s *register) Snapshot(w io.Writer) error {
+	return binary.Write(w, binary.BigEndian, append(s.cells[:], s.past))
+}
 
 // Restore reads them.
 func (s *register) Restore(r io.Reader) error {
-	var cells [cellCount]uint64
+	var cells [cellCount + 1]uint64
 	if err := binary.Read(r, binary.BigEndian, cells[:]); err != nil {
 		return fmt.Errorf("services: a state has less than %d cells: %w", cellCount, err)
 	}
-	for key := range cells {
+	s.past = cells[cellCount]
+	for key := range cellCount {
 		s.set(uint32(key), cells[key])
 	}
 	return nil
@@ -112,6 +117,6 @@ func (s *register) Restore(r io.Reader) error {
 // sum is the state as an observer sees it.
 func (s *register) sum() uint64 {
 	h := fnv.New64a()
-	_ = binary.Write(h, binary.BigEndian, s.cells[:])
+	_ = binary.Write(h, binary.BigEndian, append(s.cells[:], s.past))
 	return h.Sum64()
 }
