@@ -68,6 +68,7 @@ type Node struct {
 	cohort    *driver.Cohort
 	door      *admin.Server // nil without Config.Control
 	once      sync.Once
+	fronts    sync.WaitGroup // of services
 }
 
 // Open makes a process a member of a cluster: it opens the sockets and begins to listen
@@ -164,6 +165,7 @@ func (n *Node) Close() error {
 	n.once.Do(func() {
 		n.closeDoor()
 		n.cohort.Close()
+		n.fronts.Wait()
 		n.transport.Close()
 	})
 	return nil

@@ -36,6 +36,8 @@ type Service struct {
 	name    string
 	replica *driver.Replica
 	front   *front.Front
+	shut    chan struct{} // closed when the front is
+	err     error         // of closing it
 }
 
 // Serve begins to keep a replica of a service, and to take clients for it. It returns at
@@ -86,6 +88,13 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 		_ = s.front.Close()
 		return nil, failure("serve", cfg.Name, err)
 	}
+	s.shut = make(chan struct{})
+	n.fronts.Go(func() {
+		// Without a replica there is nobody to answer: clients see the connection break, and ask another member.
+		<-s.replica.Gone()
+		s.err = s.front.Close()
+		close(s.shut)
+	})
 	return s, nil
 }
 
@@ -140,10 +149,11 @@ func (s *Service) Err() error {
 func (s *Service) Close() error {
 	s.replica.Leave()
 	select {
-	case <-s.replica.Gone():
+	case <-s.shut:
+		return s.err
 	case <-time.After(leaveMax):
+		return s.front.Close()
 	}
-	return s.front.Close()
 }
 
 // leaveMax is how long the others may take to let this member go.

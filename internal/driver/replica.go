@@ -37,7 +37,8 @@ type Replica struct {
 	gone    chan struct{}
 
 	mu      sync.Mutex
-	routes  map[session.ID]uint64 // over which connection a session has last spoken
+	routes  map[session.ID]uint64   // over which connection a session has last spoken
+	spoken  map[uint64][]session.ID // the other way round, and sessions that have moved on
 	filling *inbox
 	taking  *inbox // the owner's
 	err     error
@@ -60,7 +61,7 @@ const inboxMax = 16 << 20
 
 // Serve begins to keep a replica of a service. It returns at once.
 func (c *Cohort) Serve(cfg ReplicaConfig) (*Replica, error) {
-	r := &Replica{c: c, cfg: cfg, routes: map[session.ID]uint64{}, filling: &inbox{}, taking: &inbox{}, gone: make(chan struct{})}
+	r := &Replica{c: c, cfg: cfg, routes: map[session.ID]uint64{}, spoken: map[uint64][]session.ID{}, filling: &inbox{}, taking: &inbox{}, gone: make(chan struct{})}
 	c.mu.Lock()
 	err := c.failed
 	if err == nil && c.isClosed() {
@@ -86,8 +87,8 @@ func (r *Replica) Submit(client uint64, request []byte) bool {
 		r.mu.Unlock()
 		return false
 	}
-	if q, why := session.ParseRequest(request); why == wire.OK && q.Session != 0 {
-		r.routes[q.Session] = client
+	if q, why := session.ParseRequest(request); why == wire.OK && q.Session != 0 && r.routes[q.Session] != client {
+		r.route(q.Session, client)
 	}
 	from := len(in.bytes)
 	in.bytes = append(in.bytes, request...)
@@ -95,6 +96,23 @@ func (r *Replica) Submit(client uint64, request []byte) bool {
 	r.mu.Unlock()
 	r.c.notify(dueWork)
 	return true
+}
+
+// sessionsMax is over how many sessions a connection is told notices: more than a program
+// has, and few enough that nobody can fill the memory with sessions that are none.
+const sessionsMax = 64
+
+// route notes that a session speaks over a connection. The caller has the lock.
+func (r *Replica) route(id session.ID, client uint64) {
+	spoken := append(r.spoken[client], id)
+	if len(spoken) > sessionsMax {
+		if r.routes[spoken[0]] == client {
+			delete(r.routes, spoken[0])
+		}
+		spoken = append(spoken[:0], spoken[1:]...)
+	}
+	r.spoken[client] = spoken
+	r.routes[id] = client
 }
 
 // Gone is closed when the replica has ended; then Err says why.
@@ -191,11 +209,12 @@ func (r *Replica) notify() (told bool) {
 func (r *Replica) Forget(client uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for s, c := range r.routes { //tidy:unordered each for itself
-		if c == client {
+	for _, s := range r.spoken[client] {
+		if r.routes[s] == client {
 			delete(r.routes, s)
 		}
 	}
+	delete(r.spoken, client)
 }
 
 // Leave takes this member out of the service.
