@@ -7,7 +7,8 @@
 //	reply, err := c.Call(ctx, client.ExactlyOnce, command)
 //
 // What is promised of a call is in protocol/call, whose machine runs here; what a failed call
-// may have done is said by [Error.Outcome].
+// may have done is said by [Error.Outcome]. Leases count by a clock that goes on while the
+// machine sleeps ([Client.Now]).
 package client
 
 import (
@@ -35,16 +36,6 @@ const (
 	ExactlyOnce = session.ExactlyOnce // repeated until answered, and never executed twice
 )
 
-// Outcome is what is known of a call that failed.
-type Outcome = call.Outcome
-
-// The outcomes.
-const (
-	Executed    = call.Executed
-	NotExecuted = call.NotExecuted
-	Unknown     = call.Unknown
-)
-
 // Config is what a client needs.
 type Config struct {
 	// Servers are the sockets of the members, in the order of the members' names: all of
@@ -52,50 +43,40 @@ type Config struct {
 	Servers []string
 	// Lease is how long the session outlives this client's silence. 0: 10 s.
 	Lease time.Duration
+	// Margin is how long before the end of the lease the client gives the session up. 0: a fifth of the
+	// lease. Less than half of it.
+	Margin time.Duration
 	// Label says who this is, for people. "": host and process number.
 	Label string
 	// Hedge is after what time a call is sent to a second member as well; 0: never.
 	Hedge time.Duration
+	// RetryMax is how long at most a call waits for an answer before it is sent again, to the next member. A takeover is
+	// noticed that much later; but each repeat is work for all members, so a service that
+	// is slow because there is too much to do becomes slower still if it is short. 0: 250 ms. At least 20 ms.
+	RetryMax time.Duration
 
 	// Notice is told what the service says unasked, and Renewed from when on the lease counts
-	// anew: the moment at which the request that renewed it was sent. Ended is told that
-	// the session has ended; a new one is opened by itself. They may be nil. They are called
-	// one at a time, and must not call the client or wait.
+	// anew: the moment, by [Client.Now], at which the request that renewed it was sent. Ended is told that
+	// the session has ended, with ErrStale or ErrLapsed; a new one is opened by itself. They may be nil. They are called
+	// one at a time, and must not call the client (but Now) or wait.
 	Notice  func(body []byte)
 	Renewed func(sent time.Time, lease time.Duration)
 	Ended   func(cause error)
 }
 
-// Error is why a call failed.
-type Error struct {
-	Outcome Outcome
-	Cause   call.Cause
-	Servers []string
-}
-
-// Error gives the cause, what it means for the call, and who was asked.
-func (e *Error) Error() string {
-	fate := map[Outcome]string{
-		NotExecuted: "it was not executed", Unknown: "whether it was executed is not known", Executed: "it was executed",
-	}[e.Outcome]
-	return fmt.Sprintf("call: %v; %s; asked were %v", e.Cause, fate, e.Servers)
-}
-
-// ErrClosed is the error of calls after Close.
-var ErrClosed = errors.New("client: it is closed")
-
 // Client is a session with a service. Its methods may be called by any goroutine.
 type Client struct {
-	cfg Config
+	cfg   Config
+	clock *clock
 
 	mu      sync.Mutex
 	m       *call.Machine
 	out     call.Output
 	links   []*link
 	waiting map[uint64]chan answer
-	opened  chan struct{} // closed when there is a session
-	sent    time.Time     // from when the lease counts
+	sent    time.Time // from when the lease counts
 	timer   *time.Timer
+	closing bool
 	closed  bool
 	shut    chan struct{} // closed when the session was ended by Close
 	running sync.WaitGroup
@@ -106,42 +87,63 @@ type answer struct {
 	err  error
 }
 
-// Dial begins a session. It does not wait: calls do.
+// Dial begins a session. It does not wait: calls do. The error says what is wrong with the configuration.
 func Dial(cfg Config) (*Client, error) {
 	if cfg.Lease == 0 {
-		cfg.Lease = 10 * time.Second
+		cfg.Lease = leaseDefault
+	}
+	if cfg.Margin == 0 {
+		cfg.Margin = cfg.Lease / marginPart
+	}
+	if cfg.RetryMax == 0 {
+		cfg.RetryMax = retryDefault
 	}
 	if cfg.Label == "" {
 		host, _ := os.Hostname()
 		cfg.Label = fmt.Sprintf("%.60s:%d", host, os.Getpid())
 	}
+	cfg.Servers = append([]string(nil), cfg.Servers...)
 	ids := make([]view.ID, len(cfg.Servers))
 	for i := range ids {
 		ids[i] = view.ID(i + 1)
 	}
 	m, err := call.New(call.Config{
-		Servers: ids, Label: cfg.Label, Lease: cfg.Lease, Hedge: cfg.Hedge,
+		Servers: ids, Label: cfg.Label, Lease: cfg.Lease, Margin: cfg.Margin, Hedge: cfg.Hedge, RetryMin: retryMin, RetryMax: cfg.RetryMax,
 	}, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, m: m, waiting: map[uint64]chan answer{}, opened: make(chan struct{}), shut: make(chan struct{})}
+	c := &Client{cfg: cfg, clock: newClock(sinceBoot, time.Now), m: m, waiting: map[uint64]chan answer{}, shut: make(chan struct{})}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.timer = time.AfterFunc(time.Hour, c.tick)
+	now := c.Now()
+	for _, id := range ids {
+		c.m.Reachable(now, id, false, &c.out) // until the first connection, which is used at once
+	}
 	for i, path := range cfg.Servers {
 		c.links = append(c.links, newLink(c, ids[i], path))
 	}
-	c.step(func(now time.Time) { c.m.Open(now, &c.out) })
+	c.m.Open(now, &c.out)
+	c.carryOut()
 	return c, nil
 }
 
-// step runs something on the machine and carries out what follows.
-func (c *Client) step(do func(now time.Time)) {
+// Now is the time by which leases count: like time.Now, but it goes on while the machine sleeps, follows a wall
+// clock that is set forward, and never goes back.
+func (c *Client) Now() time.Time { return c.clock.read() }
+
+// step runs something on the machine and carries out what follows. It reports false, and does nothing, if
+// the client is closed.
+func (c *Client) step(do func(now time.Time)) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closed {
-		do(time.Now())
-		c.carryOut()
+	if c.closed {
+		return false
 	}
+	do(c.Now())
+	c.carryOut()
+	return true
 }
 
 func (c *Client) tick() {
@@ -163,28 +165,36 @@ func (c *Client) carryOut() {
 			c.links[m.To-1].send(m.Data)
 		}
 	}
+	if c.closed {
+		return
+	}
+	for _, l := range c.links {
+		l.flush()
+	}
 	c.renewed()
 	if d := c.m.Deadline(); !d.IsZero() {
-		c.timer.Reset(max(0, time.Until(d)))
+		c.timer.Reset(max(0, d.Sub(c.Now())))
 	}
 }
 
 // changed follows a change of the session.
 func (c *Client) changed(e call.Event) {
-	switch e.State {
-	case call.Opened:
-		close(c.opened)
-	case call.Idle:
-		c.opened, c.sent = make(chan struct{}), time.Time{}
-		if e.Cause == call.Shut {
-			c.end()
-			return
-		}
-		if c.cfg.Ended != nil {
-			c.cfg.Ended(&Error{Unknown, e.Cause, c.cfg.Servers})
-		}
-		c.m.Open(time.Now(), &c.out)
+	if e.State != call.Idle {
+		return
 	}
+	c.sent = time.Time{}
+	if e.Cause == call.Shut {
+		c.end()
+		return
+	}
+	if c.cfg.Ended != nil {
+		why := ErrLapsed
+		if e.Stale {
+			why = ErrStale
+		}
+		c.cfg.Ended(why)
+	}
+	c.m.Open(c.Now(), &c.out)
 }
 
 // renewed tells that the lease counts from a later moment.
@@ -193,7 +203,7 @@ func (c *Client) renewed() {
 	if end.IsZero() {
 		return
 	}
-	if sent := end.Add(c.cfg.Lease/marginPart - c.cfg.Lease); sent.After(c.sent) {
+	if sent := end.Add(c.cfg.Margin - c.cfg.Lease); sent.After(c.sent) {
 		c.sent = sent
 		if c.cfg.Renewed != nil {
 			c.cfg.Renewed(sent, c.cfg.Lease)
@@ -201,85 +211,111 @@ func (c *Client) renewed() {
 	}
 }
 
-// marginPart is the part of the lease that the machine keeps as its margin, its default.
-const marginPart = 5
-
 func (c *Client) resolve(r call.Result) {
 	w, is := c.waiting[r.ID]
 	if !is {
-		return
+		return // nobody waits any more
 	}
 	delete(c.waiting, r.ID)
 	if r.Cause == call.None {
 		w <- answer{append([]byte(nil), r.Body...), nil}
 		return
 	}
-	w <- answer{nil, &Error{r.Outcome, r.Cause, c.cfg.Servers}}
+	w <- answer{nil, c.failure(r.Outcome, r.Cause)}
+}
+
+// failure makes the error of a call. The caller has the lock.
+func (c *Client) failure(o Outcome, why call.Cause) *Error {
+	e := &Error{Outcome: o, Cause: why, Servers: c.cfg.Servers}
+	for _, l := range c.links {
+		if l.fault != nil {
+			e.Faults = append(e.Faults, l.fault)
+		}
+	}
+	return e
 }
 
 // Call asks the service to execute a command, and waits for the reply. When ctx is done it
-// is cancelled; the error then says whether it was executed, as far as that is known.
+// is cancelled: the error unwraps to that of ctx, and to an [*Error] that says whether the command was executed, as far as
+// that is known a quarter of a second later.
 func (c *Client) Call(ctx context.Context, how Semantics, body []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, &Error{Outcome: NotExecuted, Cause: call.Abandoned, Servers: c.cfg.Servers})
+	}
 	done := make(chan answer, 1)
-	var id uint64
-	for id == 0 {
-		opened, err := c.submit(ctx, how, body, done, &id)
-		if err != nil {
-			return nil, err
-		}
-		if id != 0 {
-			break
-		}
-		select {
-		case <-opened:
-		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), &Error{NotExecuted, call.CannotLocate, c.cfg.Servers})
-		}
+	id, err := c.submit(ctx, how, body, done)
+	if err != nil {
+		return nil, err
 	}
 	select {
 	case a := <-done:
-		return a.body, a.err
+		return a.body, c.timely(ctx, a.err)
 	case <-ctx.Done():
-		c.step(func(now time.Time) { c.m.Cancel(now, id, &c.out) })
-		a := <-done
-		if a.err != nil {
-			a.err = errors.Join(ctx.Err(), a.err)
-		}
-		return a.body, a.err
+	}
+	c.step(func(now time.Time) { c.m.Cancel(now, id, &c.out) })
+	enough := time.NewTimer(knowMax)
+	defer enough.Stop()
+	select {
+	case a := <-done:
+		return a.body, c.timely(ctx, a.err)
+	case <-enough.C:
+	}
+	c.mu.Lock()
+	delete(c.waiting, id) // the machine goes on asking, and nobody hears what it learns
+	err = c.failure(Unknown, call.Abandoned)
+	c.mu.Unlock()
+	select {
+	case a := <-done:
+		return a.body, c.timely(ctx, a.err)
+	default:
+		return nil, c.timely(ctx, err)
 	}
 }
 
-// submit gives a call to the machine; without a session it gives what is closed when there is one.
-func (c *Client) submit(ctx context.Context, how Semantics, body []byte, done chan answer, id *uint64) (opened chan struct{}, err error) {
+// timely joins an error with that of the context, if it has ended, or its deadline has passed.
+func (c *Client) timely(ctx context.Context, err error) error {
+	var e *Error
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return errors.Join(ctx.Err(), err)
+	case errors.As(err, &e) && (e.Cause == call.NoAnswer || e.Cause == call.CannotLocate):
+		return errors.Join(context.DeadlineExceeded, err) // the machine has looked at its clock sooner
+	}
+	return err
+}
+
+// submit gives a call to the machine.
+func (c *Client) submit(ctx context.Context, how Semantics, body []byte, done chan answer) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return nil, ErrClosed
+	if c.closed || c.closing {
+		return 0, ErrClosed
 	}
-	deadline, has := ctx.Deadline()
-	if !has {
-		deadline = time.Now().Add(patience)
-	}
-	n, why := c.m.Submit(time.Now(), call.Call{How: how, Deadline: deadline, Body: body}, &c.out)
-	switch {
-	case why == call.NoSession:
-		return c.opened, nil
-	case why != call.None:
-		return nil, &Error{NotExecuted, why, c.cfg.Servers}
-	}
-	*id = n
-	c.waiting[n] = done
+	now := c.Now()
+	c.m.Tick(now, &c.out) // a lease that has ended is followed by a new session, in which there is room for the call
 	c.carryOut()
-	return nil, nil
+	left := patience
+	if d, has := ctx.Deadline(); has {
+		left = max(1, time.Until(d))
+	}
+	id, why := c.m.Submit(now, call.Call{How: how, Deadline: now.Add(left), Body: body}, &c.out)
+	if why == call.None {
+		c.waiting[id] = done
+	}
+	c.carryOut()
+	if why != call.None {
+		return 0, c.failure(NotExecuted, why)
+	}
+	return id, nil
 }
 
-// patience is the deadline of a call whose context has none.
-const patience = 24 * time.Hour
-
 // Close ends the session and waits until the service has heard of it, or ctx is done: then it ends
-// with its lease.
+// with its lease. Calls that wait end.
 func (c *Client) Close(ctx context.Context) error {
 	c.step(func(now time.Time) {
+		c.closing = true
 		c.m.Close(now, &c.out)
 		if c.m.State() == call.Idle {
 			c.end()
@@ -289,11 +325,13 @@ func (c *Client) Close(ctx context.Context) error {
 	select {
 	case <-c.shut:
 	case <-ctx.Done():
-		err = fmt.Errorf("client: %w while closing the session; it ends within its lease, %v", ctx.Err(), c.cfg.Lease)
+		c.mu.Lock()
+		if !c.closed {
+			err = fmt.Errorf("client: %w while closing the session; it ends within its lease, %v", ctx.Err(), c.cfg.Lease)
+			c.end()
+		}
+		c.mu.Unlock()
 	}
-	c.mu.Lock()
-	c.end()
-	c.mu.Unlock()
 	c.running.Wait()
 	return err
 }

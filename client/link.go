@@ -3,22 +3,14 @@ package client
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/view"
-)
-
-const (
-	// redialMin and redialMax bound the time until a server that could not be reached is
-	// tried again; it doubles.
-	redialMin = 20 * time.Millisecond
-	redialMax = time.Second
-
-	// writeMax is how long a server's socket may have no room.
-	writeMax = time.Second
 )
 
 // The kinds of what a server sends, docs/rfc/0021-front.md.
@@ -33,8 +25,21 @@ type link struct {
 	id   view.ID
 	path string
 	stop chan struct{}
-	conn net.Conn // nil: there is none; under the client's lock
-	buf  []byte
+
+	// Under the client's lock.
+	pipe  *pipe // nil: there is none
+	fault error // why
+}
+
+// pipe is one connection. What it has no room for is written by a goroutine of its own, so that
+// a server that stands still holds up nobody.
+type pipe struct {
+	conn *net.UnixConn
+	raw  syscall.RawConn
+
+	// Under the client's lock.
+	owed    []byte
+	writing bool
 }
 
 func newLink(c *Client, id view.ID, path string) *link {
@@ -47,94 +52,162 @@ func newLink(c *Client, id view.ID, path string) *link {
 func (l *link) run() {
 	wait := redialMin
 	for {
-		conn, err := net.DialTimeout("unix", l.path, time.Second)
+		p, err := dial(l.path)
 		if err == nil {
-			wait = redialMin
-			l.up(conn)
-			l.read(conn)
-			l.down(conn)
-		} else {
-			l.c.step(func(now time.Time) { l.c.m.Reachable(now, l.id, false, &l.c.out) })
+			// A server that accepts and hangs up is no better than one that does not accept.
+			if l.up(p) && l.read(p.conn) {
+				wait = redialMin
+			}
+			err = errors.New(l.path + ": the server has ended the connection")
+			_ = p.conn.Close()
 		}
+		l.down(err)
+		again := time.NewTimer(wait)
 		select {
 		case <-l.stop:
+			again.Stop()
 			return
-		case <-time.After(wait):
+		case <-again.C:
 			wait = min(2*wait, redialMax)
 		}
 	}
 }
 
-func (l *link) up(conn net.Conn) {
-	c := l.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		_ = conn.Close() // its reader ends at once
-		return
+func dial(path string) (*pipe, error) {
+	c, err := net.DialTimeout("unix", path, dialMax)
+	if err != nil {
+		return nil, err
 	}
-	l.conn = conn
-	c.m.Reachable(time.Now(), l.id, true, &c.out)
-	c.carryOut()
+	conn := c.(*net.UnixConn)
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return &pipe{conn: conn, raw: raw}, nil
 }
 
-func (l *link) down(conn net.Conn) {
-	_ = conn.Close()
+// up begins to use a connection, unless the client is closed.
+func (l *link) up(p *pipe) bool {
+	return l.c.step(func(now time.Time) {
+		l.pipe, l.fault = p, nil
+		l.c.m.Reachable(now, l.id, true, &l.c.out)
+	})
+}
+
+func (l *link) down(err error) {
 	l.c.step(func(now time.Time) {
-		l.conn = nil
+		l.pipe, l.fault = nil, err
 		l.c.m.Reachable(now, l.id, false, &l.c.out)
 	})
 }
 
-// read takes what comes until the connection breaks.
-func (l *link) read(conn net.Conn) {
-	r := bufio.NewReaderSize(conn, 64<<10)
+// read takes what comes until the connection breaks. It reports whether something came.
+func (l *link) read(conn io.Reader) (came bool) {
+	r := bufio.NewReaderSize(conn, keptMax)
 	var data []byte
 	for {
-		var head [5]byte
-		if _, err := io.ReadFull(r, head[:]); err != nil {
-			return
+		kind, body, err := readFrame(r, data)
+		if err != nil {
+			return came
 		}
-		n := int(binary.BigEndian.Uint32(head[:]))
-		if n < 1 || n-1 > session.ReplyMax {
-			return
-		}
-		if cap(data) < n-1 {
-			data = make([]byte, n-1)
-		}
-		data = data[:n-1]
-		if _, err := io.ReadFull(r, data); err != nil {
-			return
-		}
+		came = true
 		l.c.step(func(now time.Time) {
 			switch {
-			case head[4] == kindReply:
-				l.c.m.Receive(now, l.id, data, &l.c.out)
-			case head[4] == kindNotice && l.c.cfg.Notice != nil:
-				l.c.cfg.Notice(data)
+			case kind == kindReply:
+				l.c.m.Receive(now, l.id, body, &l.c.out)
+			case kind == kindNotice && l.c.cfg.Notice != nil:
+				l.c.cfg.Notice(body)
 			}
 		})
+		if data = body; cap(data) > keptMax {
+			data = nil
+		}
 	}
 }
 
-// send writes a request. One that cannot be written is lost, and the connection with it. The
-// caller has the client's lock.
+// errFrame is the end of a connection over which what comes is no frame.
+var errFrame = errors.New("client: a frame is empty or too long")
+
+// readFrame reads what a server sends once, into the room of buf if there is enough.
+func readFrame(r io.Reader, buf []byte) (kind byte, body []byte, err error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r, head[:4]); err != nil {
+		return 0, nil, err
+	}
+	n := binary.BigEndian.Uint32(head[:])
+	if n < 1 || n-1 > session.ReplyMax {
+		return 0, nil, errFrame
+	}
+	if _, err := io.ReadFull(r, head[4:]); err != nil {
+		return 0, nil, err
+	}
+	if n--; cap(buf) < int(n) {
+		buf = make([]byte, n)
+	}
+	_, err = io.ReadFull(r, buf[:n])
+	return head[4], buf[:n], err
+}
+
+// send puts a request out, for the next flush. The caller has the client's lock.
 func (l *link) send(request []byte) {
-	if l.conn == nil {
+	p := l.pipe
+	if p == nil {
+		return // it is lost
+	}
+	if len(p.owed)+len(request) > owedMax {
+		_ = p.conn.Close() // the reader ends, and makes another
 		return
 	}
-	l.buf = binary.BigEndian.AppendUint32(l.buf[:0], uint32(len(request)))
-	l.buf = append(l.buf, request...)
-	_ = l.conn.SetWriteDeadline(time.Now().Add(writeMax))
-	if _, err := l.conn.Write(l.buf); err != nil {
-		_ = l.conn.Close() // its reader ends, and makes another
+	p.owed = binary.BigEndian.AppendUint32(p.owed, uint32(len(request)))
+	p.owed = append(p.owed, request...)
+}
+
+// flush writes what there is room for, and leaves the rest to a goroutine. The caller has the client's lock.
+func (l *link) flush() {
+	p := l.pipe
+	if p == nil || p.writing || len(p.owed) == 0 {
+		return
+	}
+	n := 0
+	_ = p.raw.Write(func(fd uintptr) bool {
+		n, _ = syscall.Write(int(fd), p.owed)
+		return true // never wait
+	})
+	p.owed = p.owed[:copy(p.owed, p.owed[max(n, 0):])] // what is wrong the goroutine will see
+	if len(p.owed) > 0 {
+		p.writing = true
+		l.c.running.Go(func() { l.c.write(p) })
+	} else if cap(p.owed) > keptMax {
+		p.owed = nil
+	}
+}
+
+// write writes what is owed, waiting for room. A server that takes nothing loses its connection.
+func (c *Client) write(p *pipe) {
+	for {
+		c.mu.Lock()
+		b := p.owed
+		p.owed = nil
+		if len(b) == 0 {
+			p.writing = false
+		}
+		c.mu.Unlock()
+		if len(b) == 0 {
+			return
+		}
+		_ = p.conn.SetWriteDeadline(time.Now().Add(writeMax)) // the writing says what is wrong
+		if _, err := p.conn.Write(b); err != nil {
+			_ = p.conn.Close() // the reader ends, and makes another
+			return
+		}
 	}
 }
 
 // close ends the link. The caller has the client's lock.
 func (l *link) close() {
 	close(l.stop)
-	if l.conn != nil {
-		_ = l.conn.Close()
+	if l.pipe != nil {
+		_ = l.pipe.conn.Close()
 	}
 }

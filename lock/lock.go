@@ -13,6 +13,9 @@
 // stops believing (its context is cancelled) before the service grants the lock to
 // another. What a process does that was stopped just before it wrote, no lock can prevent:
 // give the token to the resource and let it refuse older ones (package guard).
+//
+// A lock is a goroutine's as well: of several goroutines that enter the same lock with one client, one has it and the others
+// wait for their turn, be it shared or not. For goroutines that share a lock at the same time open a client for each.
 package lock
 
 import (
@@ -27,6 +30,31 @@ import (
 	"github.com/holdfast-ha/holdfast/service/lock"
 )
 
+const (
+	leaseDefault = 10 * time.Second
+
+	// marginPart is the part of the lease that is the margin by default.
+	marginPart = 4
+
+	// retryMax is how long a request waits for an answer before another member is asked. It adds to the time of a
+	// takeover, and there are few requests for locks.
+	retryMax = 40 * time.Millisecond
+
+	// askEvery is how often a client that waits asks whether it has been granted the lock: a
+	// notice tells it sooner, and may be lost.
+	askEvery = time.Second
+
+	// checkPart is after which part of the lease a client asks whether its locks are still its own: the notice that one was
+	// broken may be lost, too.
+	checkPart = 3
+
+	// lookMax is how long the clock is not looked at while something is held: timers stand still while the machine sleeps.
+	lookMax = time.Second
+
+	// settleMax is how long Enter, when its context is done, waits to be out of the queue; then that goes on by itself.
+	settleMax = 250 * time.Millisecond
+)
+
 // Config is what a program needs to use locks.
 type Config struct {
 	// Servers are the sockets of the lock service's members, in the order of their names.
@@ -34,49 +62,37 @@ type Config struct {
 	// Lease is for how long locks outlive this process's silence. 0: 10 s.
 	Lease time.Duration
 	// Margin is how long before the end of the lease the contexts are cancelled: what the
-	// work needs to stop. 0: a fourth of the lease.
+	// work needs to stop. 0: a fourth of the lease. Less than half of it.
 	Margin time.Duration
 	// Label says who this is, for people. "": host and process number.
 	Label string
 }
 
-// Options are of one Enter.
-type Options struct {
-	Shared  bool   // together with others that are shared
-	Try     bool   // do not wait: ErrHeld
-	Loose   bool   // shared requests may overtake; otherwise first come, first served
-	Purpose string // for people
-	// Queued is told the place in the queue, 1 being next, when the lock is not granted at
-	// once; nil for nothing.
-	Queued func(place int)
-}
-
-// ErrHeld is the error of a Try when somebody else has the lock; errors.As a *Refusal says who.
-var ErrHeld = errors.New("lock: somebody else has it")
-
-// Refusal is why the service refuses something: it names who has the lock, and what to do.
-type Refusal = lock.Refusal
-
 // Client is a session with the lock service. Its methods may be called by any goroutine.
 type Client struct {
-	cfg   Config
-	c     *client.Client
-	lease time.Duration
+	cfg  Config
+	c    *client.Client
+	life context.Context // ends with Close
+	die  context.CancelFunc
 
-	mu    sync.Mutex
-	sent  time.Time        // from when the lease counts
-	held  map[uint64]*Lock // by token
-	wakes map[string][]chan struct{}
-	timer *time.Timer
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	sent    time.Time        // from when the lease counts
+	session uint64           // counts sessions: what was granted in a former one is not held
+	held    map[uint64]*Lock // by token
+	doors   map[string]*door // of locks that this client is in, or wants to be in
+	timer   *time.Timer
 }
 
-// Open begins a session with the lock service. It does not wait: Enter does.
+// Open begins a session with the lock service. It does not wait: Enter does. The error says what is wrong with the
+// configuration.
 func Open(cfg Config) (*Client, error) {
 	if cfg.Lease == 0 {
-		cfg.Lease = 10 * time.Second
+		cfg.Lease = leaseDefault
 	}
 	if cfg.Margin == 0 {
-		cfg.Margin = cfg.Lease / 4
+		cfg.Margin = cfg.Lease / marginPart
 	}
 	if cfg.Label == "" {
 		host, _ := os.Hostname()
@@ -89,26 +105,37 @@ func Open(cfg Config) (*Client, error) {
 	if _, err := h.Usable(cfg.Lease); err != nil {
 		return nil, err
 	}
-	k := &Client{cfg: cfg, lease: cfg.Lease, held: map[uint64]*Lock{}, wakes: map[string][]chan struct{}{}}
+	k := &Client{cfg: cfg, session: 1, held: map[uint64]*Lock{}, doors: map[string]*door{}}
+	k.life, k.die = context.WithCancel(context.Background())
+	k.mu.Lock() // so that what is told finds the client
+	defer k.mu.Unlock()
 	k.timer = time.AfterFunc(time.Hour, k.tick)
 	k.c, err = client.Dial(client.Config{
-		Servers: cfg.Servers, Lease: cfg.Lease, Label: cfg.Label, Notice: k.notice, Renewed: k.renewed, Ended: k.ended,
+		Servers: cfg.Servers, Lease: cfg.Lease, Margin: cfg.Margin, Label: cfg.Label, RetryMax: retryMax,
+		Notice: k.notice, Renewed: k.renewed, Ended: k.ended,
 	})
 	if err != nil {
+		k.timer.Stop()
+		k.die()
 		return nil, fmt.Errorf("lock: %w", err)
 	}
+	k.running.Go(k.check)
 	return k, nil
 }
 
-// Close ends the session: all its locks go to who is next.
+// Close ends the session: all its locks go to who is next, and all calls end. If ctx is done before the service has heard of it, they
+// do when the lease ends.
 func (k *Client) Close(ctx context.Context) error {
 	k.mu.Lock()
 	for _, l := range k.held { //tidy:unordered all end alike
 		l.end(lock.Given)
 	}
 	k.timer.Stop()
+	k.die()
 	k.mu.Unlock()
-	return k.c.Close(ctx)
+	err := k.c.Close(ctx)
+	k.running.Wait()
+	return err
 }
 
 // ask calls the service and reads what it says.
@@ -124,68 +151,7 @@ func (k *Client) ask(ctx context.Context, how client.Semantics, q lock.Request) 
 	return p, nil
 }
 
-// askEvery is how often a client that waits asks whether it has been granted the lock: a
-// notice tells it sooner, and may be lost.
-const askEvery = time.Second
-
-// Enter waits for a lock, or, with Try, does not. When ctx is done it leaves the queue.
-func (k *Client) Enter(ctx context.Context, name string, o Options) (*Lock, error) {
-	if err := lock.CheckName(name); err != nil {
-		return nil, err
-	}
-	q := lock.Request{Kind: lock.Enter, Name: name, Try: o.Try, Order: lock.Strict, Label: k.cfg.Label, Purpose: o.Purpose}
-	if o.Shared {
-		q.Mode = lock.Shared
-	}
-	if o.Loose {
-		q.Order = lock.Loose
-	}
-	wake := k.listen(name)
-	defer k.deafen(name, wake)
-	p, err := k.ask(ctx, client.ExactlyOnce, q)
-	for err == nil {
-		switch {
-		case p.Status == lock.Granted:
-			if l := k.hold(name, p.Number); l != nil {
-				return l, nil
-			}
-			err = errors.Join(k.leave(context.WithoutCancel(ctx), name, p.Number),
-				fmt.Errorf("lock %q: it was granted, and the lease is nearly over; enter again", name))
-			continue
-		case p.Status == lock.Queued:
-			if o.Queued != nil {
-				o.Queued(p.Place)
-			}
-		case o.Try && p.Status.Refused():
-			return nil, errors.Join(ErrHeld, p.Err(name))
-		default:
-			return nil, p.Err(name)
-		}
-		select {
-		case <-wake:
-		case <-time.After(askEvery):
-		case <-ctx.Done():
-			return nil, k.giveUp(ctx, name)
-		}
-		p, err = k.ask(ctx, client.AtLeastOnce, lock.Request{Kind: lock.Ask, Name: name})
-	}
-	if ctx.Err() != nil {
-		return nil, k.giveUp(ctx, name)
-	}
-	return nil, err
-}
-
-// giveUp leaves the queue, or the lock if it was granted meanwhile.
-func (k *Client) giveUp(ctx context.Context, name string) error {
-	out, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.lease)
-	defer cancel()
-	p, err := k.ask(out, client.ExactlyOnce, lock.Request{Kind: lock.Cancel, Name: name})
-	if err == nil && p.Status == lock.Granted {
-		err = k.leave(out, name, p.Number)
-	}
-	return errors.Join(fmt.Errorf("lock %q: %w while waiting for it", name, ctx.Err()), err)
-}
-
+// leave tells the service that a lock is not held any more.
 func (k *Client) leave(ctx context.Context, name string, token uint64) error {
 	p, err := k.ask(ctx, client.ExactlyOnce, lock.Request{Kind: lock.Leave, Name: name, Number: token})
 	if err != nil {
@@ -194,44 +160,71 @@ func (k *Client) leave(ctx context.Context, name string, token uint64) error {
 	return p.Err(name)
 }
 
-// hold notes that a lock is held; nil if the lease is nearly over.
-func (k *Client) hold(name string, token uint64) *Lock {
-	h, err := lock.NewHolder(lock.HolderConfig{Margin: k.cfg.Margin})
-	if err != nil {
-		panic(err) // Open has made one of the same
-	}
+// current is which session this is.
+func (k *Client) current() uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !h.Granted(time.Now(), token, k.sent, k.lease) {
-		return nil
-	}
-	l := &Lock{k: k, name: name, token: token, holder: h}
-	l.ctx, l.cancel = context.WithCancelCause(context.Background())
-	k.held[token] = l
-	k.arm()
-	return l
+	return k.session
 }
 
-// listen gives a channel that is told of notices about a lock.
-func (k *Client) listen(name string) chan struct{} {
+// settle leaves a lock, or its queue, whichever it is, for as long as it takes; then it lets the next of this
+// client's goroutines ask for it. A session that has ended is in no lock.
+func (k *Client) settle(name string, session uint64) (settled chan struct{}) {
+	settled = make(chan struct{})
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	c := make(chan struct{}, 1)
-	k.wakes[name] = append(k.wakes[name], c)
-	return c
-}
-
-func (k *Client) deafen(name string, c chan struct{}) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	kept := k.wakes[name][:0]
-	for _, other := range k.wakes[name] {
-		if other != c {
-			kept = append(kept, other)
+	if k.life.Err() != nil { // the end of the session settles everything
+		k.next(name, k.doors[name])
+		close(settled)
+		return settled
+	}
+	k.running.Go(func() {
+		defer close(settled)
+		defer k.open(name)
+		for k.life.Err() == nil && k.current() == session {
+			ctx, cancel := context.WithTimeout(k.life, k.cfg.Lease)
+			p, err := k.ask(ctx, client.ExactlyOnce, lock.Request{Kind: lock.Cancel, Name: name})
+			if err == nil && p.Status == lock.Granted {
+				p, err = k.ask(ctx, client.ExactlyOnce, lock.Request{Kind: lock.Leave, Name: name, Number: p.Number})
+			}
+			cancel()
+			var e *client.Error
+			if err == nil || !errors.As(err, &e) {
+				return
+			}
 		}
-	}
-	if k.wakes[name] = kept; len(kept) == 0 {
-		delete(k.wakes, name)
+	})
+	return settled
+}
+
+// check asks now and then whether what is held is held.
+func (k *Client) check() {
+	again := time.NewTicker(k.cfg.Lease / checkPart)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+		case <-k.life.Done():
+			return
+		}
+		k.mu.Lock()
+		session := k.session
+		var held []*Lock
+		for _, l := range k.held { //tidy:unordered each for itself
+			held = append(held, l)
+		}
+		k.mu.Unlock()
+		ctx, cancel := context.WithTimeout(k.life, k.cfg.Lease/checkPart)
+		for _, l := range held {
+			p, err := k.ask(ctx, client.AtLeastOnce, lock.Request{Kind: lock.Ask, Name: l.name})
+			mine := err != nil || p.Status == lock.Granted && p.Number == l.token
+			if !mine && l.session == session && (p.Status == lock.NotWaiting || p.Status == lock.Granted) {
+				k.mu.Lock()
+				l.end(lock.BrokenBy)
+				k.mu.Unlock()
+			}
+		}
+		cancel()
 	}
 }
 
@@ -245,9 +238,9 @@ func (k *Client) notice(body []byte) {
 	defer k.mu.Unlock()
 	switch l := k.held[n.Number]; {
 	case n.What == lock.Granted:
-		for _, c := range k.wakes[string(n.Name)] {
+		if d := k.doors[string(n.Name)]; d != nil {
 			select {
-			case c <- struct{}{}:
+			case d.wake <- struct{}{}:
 			default:
 			}
 		}
@@ -264,18 +257,23 @@ func (k *Client) renewed(sent time.Time, lease time.Duration) {
 	defer k.mu.Unlock()
 	k.sent = sent
 	for _, l := range k.held { //tidy:unordered each for itself
-		l.holder.Renewed(time.Now(), sent, lease)
+		l.holder.Renewed(k.c.Now(), sent, lease)
 		l.look()
 	}
 	k.arm()
 }
 
-func (k *Client) ended(error) {
+func (k *Client) ended(cause error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.sent = time.Time{}
+	k.session++
 	for _, l := range k.held { //tidy:unordered each for itself
-		l.end(lock.SessionOver)
+		why := lock.SessionOver
+		if errors.Is(cause, client.ErrLapsed) {
+			why = lock.LeaseEnding
+		}
+		l.end(why)
 	}
 }
 
@@ -283,7 +281,7 @@ func (k *Client) tick() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, l := range k.held { //tidy:unordered each for itself
-		l.holder.Tick(time.Now())
+		l.holder.Tick(k.c.Now())
 		l.look()
 	}
 	k.arm()
@@ -297,64 +295,7 @@ func (k *Client) arm() {
 			next = d
 		}
 	}
-	if !next.IsZero() {
-		k.timer.Reset(max(0, time.Until(next)))
+	if !next.IsZero() && k.life.Err() == nil {
+		k.timer.Reset(min(lookMax, max(0, next.Sub(k.c.Now()))))
 	}
 }
-
-// Lock is a lock that this process holds.
-type Lock struct {
-	k      *Client
-	name   string
-	token  uint64
-	holder *lock.Holder
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-}
-
-// Name is the lock's name.
-func (l *Lock) Name() string { return l.name }
-
-// Token is a number that grows from owner to owner: give it to whatever the lock guards, and
-// let that refuse smaller ones.
-func (l *Lock) Token() uint64 { return l.token }
-
-// Context is cancelled when the work under the lock has to stop: a margin before the lease can
-// end, or when the lock was left or taken away; its cause says why.
-func (l *Lock) Context() context.Context { return l.ctx }
-
-// Holds says whether the lock is held at this moment. Ask right before each step that others
-// see.
-func (l *Lock) Holds() bool {
-	l.k.mu.Lock()
-	defer l.k.mu.Unlock()
-	held := l.holder.Holds(time.Now())
-	l.look()
-	return held
-}
-
-// Leave gives the lock to who is next, and cancels the context.
-func (l *Lock) Leave(ctx context.Context) error {
-	l.k.mu.Lock()
-	l.end(lock.Given)
-	l.k.mu.Unlock()
-	return l.k.leave(ctx, l.name, l.token)
-}
-
-// end ends the holding for a reason. The caller has the client's lock.
-func (l *Lock) end(why lock.Cause) {
-	l.holder.Revoke(time.Now(), l.token, why)
-	l.look()
-}
-
-// look cancels the context if the work may not go on.
-func (l *Lock) look() {
-	if why := l.holder.Why(); why != lock.NoCause {
-		l.cancel(why)
-		delete(l.k.held, l.token)
-	}
-}
-
-// Grace is for how long what runs under the lock may still take to stop when the context is
-// cancelled: the margin.
-func (l *Lock) Grace() time.Duration { return l.k.cfg.Margin }

@@ -103,7 +103,7 @@ func (p *Program) runLocked(ctx context.Context, k *lock.Client, name string, o 
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, p.Output, p.Errors
 	cmd.Env = append(os.Environ(), fmt.Sprintf("HOLDFAST_TOKEN=%d", l.Token()), "HOLDFAST_LOCK="+name)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = l.Grace()
+	cmd.WaitDelay = l.Left()
 	err = cmd.Run()
 	lost := context.Cause(l.Context())
 	var exit *exec.ExitError

@@ -1,0 +1,141 @@
+// Package trio runs the three members of a replicated service in this process, over loopback, for tests of
+// what is built upon it: real sockets, real clocks, no privileges.
+package trio
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/holdfast-ha/holdfast"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+)
+
+const (
+	// SuspectAfter is how long a member is silent before the others go on without it.
+	SuspectAfter = 300 * time.Millisecond
+
+	heartbeat = 20 * time.Millisecond
+
+	// serveMost is how long the members may take to find one another.
+	serveMost = 20 * time.Second
+)
+
+// OpError says which step failed.
+type OpError struct {
+	Op  string
+	Err error
+}
+
+// Error gives the step and its cause.
+func (e *OpError) Error() string { return "trio: " + e.Op + ": " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// Trio is three members. Its methods are for one goroutine at a time.
+type Trio struct {
+	// Sockets are where clients come in, in the order of the members' names.
+	Sockets []string
+
+	cfg      holdfast.Config
+	service  func() session.Service
+	nodes    [3]*holdfast.Node // nil: it is not running
+	services [3]*holdfast.Service
+}
+
+// Open starts three members of a service, each with its own of what service makes, with sockets in folder, and waits until
+// all serve.
+func Open(folder string, service func() session.Service) (*Trio, error) {
+	t := &Trio{service: service, cfg: holdfast.Config{
+		Cluster: "trio", Members: map[string][]string{}, Insecure: true, Heartbeat: heartbeat, SuspectAfter: SuspectAfter,
+	}}
+	var held [3]net.PacketConn
+	for i := range held {
+		p, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			return nil, &OpError{"find a port", err}
+		}
+		held[i] = p
+		t.cfg.Members[name(i)] = []string{p.LocalAddr().String()}
+		t.Sockets = append(t.Sockets, filepath.Join(folder, name(i)+".locks"))
+	}
+	for _, p := range held {
+		p.Close()
+	}
+	for i := range t.nodes {
+		if err := t.Start(i); err != nil {
+			t.Close()
+			return nil, err
+		}
+	}
+	if err := t.Await(); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func name(i int) string { return string(rune('a' + i)) }
+
+// Start starts a member that does not run, without a memory of its former life.
+func (t *Trio) Start(i int) error {
+	c := t.cfg
+	c.Name = name(i)
+	n, err := holdfast.Open(c)
+	if err != nil {
+		return &OpError{"open " + c.Name, err}
+	}
+	s, err := n.Serve(holdfast.ServiceConfig{Name: "trio", Service: t.service(), Socket: t.Sockets[i]})
+	if err != nil {
+		n.Close()
+		return &OpError{"serve at " + c.Name, err}
+	}
+	t.nodes[i], t.services[i] = n, s
+	return nil
+}
+
+// Await waits until all members that run serve.
+func (t *Trio) Await() error {
+	for i, s := range t.services {
+		if t.nodes[i] != nil && !s.Await(serveMost) {
+			return &OpError{"wait for " + name(i), fmt.Errorf("it does not serve after %v", serveMost)}
+		}
+	}
+	return nil
+}
+
+// Stop ends a member without a word to the others, as a crash would. One that does not run is left alone.
+func (t *Trio) Stop(i int) error {
+	n := t.nodes[i]
+	if n == nil {
+		return nil
+	}
+	t.nodes[i] = nil
+	if err := n.Close(); err != nil {
+		return &OpError{"stop " + name(i), err}
+	}
+	return nil
+}
+
+// Leave has a member leave the service, and ends it.
+func (t *Trio) Leave(i int) error {
+	if t.nodes[i] == nil {
+		return nil
+	}
+	if err := t.services[i].Close(); err != nil {
+		return &OpError{"leave with " + name(i), err}
+	}
+	return t.Stop(i)
+}
+
+// Close stops all members.
+func (t *Trio) Close() error {
+	var errs []error
+	for i := range t.nodes {
+		errs = append(errs, t.Stop(i))
+	}
+	return errors.Join(errs...)
+}
