@@ -8,15 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-ha/holdfast/client"
 	"github.com/holdfast-ha/holdfast/internal/config"
 	"github.com/holdfast-ha/holdfast/lock"
 )
@@ -44,7 +43,20 @@ func (t *lockTarget) open(lease, margin time.Duration) (*lock.Client, error) {
 		}
 		t.sockets = found
 	}
-	return lock.Open(lock.Config{Servers: t.sockets, Lease: lease, Margin: margin})
+	k, err := lock.Open(lock.Config{Servers: t.sockets, Lease: lease, Margin: margin})
+	if err != nil {
+		return nil, wrongUse("%w", err)
+	}
+	return k, nil
+}
+
+// silence words the error of a service that has not answered in time.
+func (t *lockTarget) silence(err error) error {
+	var why *client.Error
+	if errors.Is(err, context.DeadlineExceeded) && errors.As(err, &why) {
+		return fmt.Errorf("the lock service has not answered within %v: %w", t.wait, why)
+	}
+	return err
 }
 
 func (p *Program) locks() *cobra.Command {
@@ -63,21 +75,26 @@ lock's token in the environment variable HOLDFAST_TOKEN: give it to whatever the
 
 If the lease cannot be renewed (the service or the network is gone, or this process was
 stopped), the command is told to stop (SIGTERM) a margin before anybody else can have the
-lock, and killed before the lease ends.
+lock, and killed before the lease ends; if the lock is broken, a second after it was told. It is killed as well if this
+process is. Signals are passed on to it. Where the input is no terminal, all of this goes to
+the whole process group of the command; at a terminal to the command alone.
 
-Changes who holds the lock, and nothing else. The exit code is the command's; 1 if the lock was
-not granted or was lost, 2 for wrong use.`,
+Changes who holds the lock, and nothing else. The exit code is the command's, or 128 and the
+number of the signal that ended it; 1 if the lock was not granted or was lost, 2 for wrong use.`,
 		Example: "  holdfast lock run nightly-report -- /usr/local/bin/report\n  holdfast lock run --try deploy -- ./deploy.sh",
-		Args:    cobra.MinimumNArgs(2),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return wrongUse("%s is missing; write: holdfast lock run NAME -- COMMAND", [...]string{"NAME", "COMMAND"}[len(args)])
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			k, err := where.open(lease, margin)
 			if err != nil {
 				return err
 			}
-			o.Queued = func(place int) {
-				fmt.Fprintf(p.Errors, "holdfast: waiting for %s, place %d in the queue\n", args[0], place)
-			}
-			return p.runLocked(c.Context(), k, args[0], o, where.wait, args[1:])
+			defer p.hangUp(c.Context(), k, where.wait)
+			return (&locked{p, k, &where, args[0], args[1:]}).run(c.Context(), o)
 		},
 	}
 	where.flags(c)
@@ -89,44 +106,12 @@ not granted or was lost, 2 for wrong use.`,
 	return c
 }
 
-// runLocked runs a command under a lock.
-func (p *Program) runLocked(ctx context.Context, k *lock.Client, name string, o lock.Options, wait time.Duration, words []string) error {
-	defer p.hangUp(ctx, k, wait)
-	l, err := k.Enter(ctx, name, o)
-	if err != nil {
-		return err
-	}
-	work, stop := context.WithCancel(l.Context())
-	defer stop()
-	defer context.AfterFunc(ctx, stop)()
-	cmd := exec.CommandContext(work, words[0], words[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, p.Output, p.Errors
-	cmd.Env = append(os.Environ(), fmt.Sprintf("HOLDFAST_TOKEN=%d", l.Token()), "HOLDFAST_LOCK="+name)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = l.Left()
-	err = cmd.Run()
-	lost := context.Cause(l.Context())
-	var exit *exec.ExitError
-	switch {
-	case lost != nil:
-		return fmt.Errorf("%w; the command was stopped", lost)
-	case errors.As(err, &exit):
-		if code := exit.ExitCode(); code >= 0 {
-			return &exitError{code, nil}
-		}
-		return fmt.Errorf("the command was ended by %v", exit.ProcessState)
-	case err != nil:
-		return err
-	}
-	return nil
-}
-
 // hangUp ends the session: its locks are free at once.
 func (p *Program) hangUp(ctx context.Context, k *lock.Client, wait time.Duration) {
 	out, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
 	if err := k.Close(out); err != nil {
-		fmt.Fprintf(p.Errors, "holdfast: %v\n", err)
+		p.complain(err)
 	}
 }
 
@@ -139,7 +124,7 @@ func (p *Program) lookAt(ctx context.Context, where lockTarget, do func(context.
 	ctx, cancel := context.WithTimeout(ctx, where.wait)
 	defer cancel()
 	defer p.hangUp(ctx, k, time.Second)
-	return do(ctx, k)
+	return where.silence(do(ctx, k))
 }
 
 func (p *Program) lockList() *cobra.Command {
@@ -195,7 +180,7 @@ order, and for how long; and who broke it last and why.
 
 Changes nothing.`,
 		Example: "  holdfast lock explain nightly-report",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.lookAt(c.Context(), where, func(ctx context.Context, k *lock.Client) error {
 				r, err := k.Explain(ctx, args[0])
@@ -254,7 +239,7 @@ resource, which refuses its token, is safe. Look first: holdfast lock explain NA
 
 Changes who holds the lock.`,
 		Example: "  holdfast lock break nightly-report --reason \"db2 is being repaired\"",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if reason == "" {
 				return wrongUse("there is no --reason: say why, for whom it was taken from")

@@ -4,17 +4,25 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/holdfast-ha/holdfast/internal/control"
 	"github.com/holdfast-ha/holdfast/internal/driver/admin"
 	"github.com/holdfast-ha/holdfast/internal/driver/census"
+	"github.com/holdfast-ha/holdfast/internal/lab/trio"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/service/lock"
 )
 
 func TestMain(m *testing.M) {
@@ -24,7 +32,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the program as a shell would. The command "node SOCKET FILE" starts a
-// node that answers with the facts in FILE; "groups SOCKET FILE" one that is in groups; "expand FILE" puts variables into a file. Set
+// node that answers with the facts in FILE; "groups SOCKET FILE" one that is in groups; "locks FOLDER" a lock service; "exits CODE COMMAND" wants an exit code;
+// "expand FILE" puts variables into a file; "await FILE", "until TEXT COMMAND" and "gone FILE" wait. Set
 // REWRITE=1 to write the outputs into the scripts.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -46,6 +55,29 @@ func TestScript(t *testing.T) {
 				server, err := admin.Listen(admin.Config{Socket: ts.MkAbs(args[0]), Handler: factualGroups(facts)})
 				ts.Check(err)
 				ts.Defer(func() { ts.Check(server.Close(context.Background())) })
+			},
+			"locks": lockService(),
+			"exits": exits,
+			"await": func(ts *testscript.TestScript, _ bool, args []string) {
+				poll(ts, args[0]+" to be there", func() bool {
+					b, err := os.ReadFile(ts.MkAbs(args[0]))
+					return err == nil && len(b) > 0
+				})
+			},
+			"until": func(ts *testscript.TestScript, _ bool, args []string) {
+				poll(ts, "the output to have "+args[0], func() bool {
+					ts.Check(ts.Exec(args[1], args[2:]...))
+					return strings.Contains(strings.ToLower(ts.ReadFile("stdout")), args[0])
+				})
+			},
+			"gone": func(ts *testscript.TestScript, _ bool, args []string) {
+				pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[0])))
+				ts.Check(err)
+				poll(ts, "the process to be gone", func() bool {
+					// A zombie that nobody waits for is gone as well.
+					b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+					return err != nil || strings.Contains(string(b), ") Z ")
+				})
 			},
 			"node": func(ts *testscript.TestScript, _ bool, args []string) {
 				var facts control.Status
@@ -111,4 +143,55 @@ func serveFacts(t *testing.T, facts control.Status) string {
 		}
 	})
 	return socket
+}
+
+// lockService starts the members of a lock service with sockets in a folder; "stop" stops them.
+func lockService() func(*testscript.TestScript, bool, []string) {
+	var m *trio.Trio // of the one script that has any
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		if args[0] == "stop" {
+			ts.Check(m.Close())
+			return
+		}
+		var err error
+		m, err = trio.Open(ts.MkAbs(args[0]), func() session.Service {
+			s, err := lock.New(lock.Config{})
+			ts.Check(err)
+			return s
+		})
+		ts.Check(err)
+		ts.Defer(func() { ts.Check(m.Close()) })
+	}
+}
+
+// exits runs a command and wants an exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got, err := 0, ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// poll waits for something.
+func poll(ts *testscript.TestScript, what string, is func() bool) {
+	end := time.NewTimer(20 * time.Second)
+	defer end.Stop()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for !is() {
+		select {
+		case <-again.C:
+		case <-end.C:
+			ts.Fatalf("waited for %s in vain", what)
+		}
+	}
 }
