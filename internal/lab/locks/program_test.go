@@ -1,0 +1,312 @@
+package locks_test
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-ha/holdfast"
+	"github.com/holdfast-ha/holdfast/guard"
+	"github.com/holdfast-ha/holdfast/lock"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	service "github.com/holdfast-ha/holdfast/service/lock"
+)
+
+// role makes the test binary, run again by a test, the program of a member or of a client.
+const role = "HOLDFAST_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	programs := map[string]func(*settings) error{"member": member, "client": holder}
+	if run, is := programs[os.Getenv(role)]; is {
+		var s settings
+		err := json.NewDecoder(os.Stdin).Decode(&s)
+		if err == nil {
+			err = run(&s)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// settings are what a process is told.
+type settings struct {
+	History string
+	Node    holdfast.Config // of a member
+	Socket  string          // of a member
+
+	Client  int // from 1
+	Sockets []string
+	Locks   []string // names; the files have these names in Files
+	Files   string
+	Lease   time.Duration
+	Seed    uint64
+}
+
+// now is the kernel's monotonic clock.
+func now() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		panic(err)
+	}
+	return time.Duration(t.Nano())
+}
+
+// record is a line of a history.
+type record struct {
+	At   time.Duration
+	Kind string // executed, ended, serving; held, holds, left, gone
+
+	// Of a member: the place in the agreed order, and what happened there.
+	Index   uint64
+	Session uint64
+	Body    []byte
+	Reply   []byte
+	Notices []notice
+
+	// Of a client.
+	Lock   string
+	Token  uint64
+	Shared bool
+}
+
+type notice struct {
+	Session uint64
+	Body    []byte
+}
+
+// history is a file of records.
+type history struct {
+	mu sync.Mutex
+	f  *os.File
+}
+
+func openHistory(path string) (*history, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	return &history{f: f}, err
+}
+
+func (h *history) add(r record) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic(err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, err := h.f.Write(append(b, '\n')); err != nil {
+		panic(err)
+	}
+}
+
+// observed is the lock service, and what it does on record.
+type observed struct {
+	*service.Service
+	h       *history
+	index   uint64
+	pending []notice
+}
+
+// Apply executes a command and records it.
+func (o *observed) Apply(c session.Command, reply []byte) []byte {
+	from := len(reply)
+	reply = o.Service.Apply(c, reply)
+	o.note(record{Kind: "executed", Session: uint64(c.Session), Body: c.Body, Reply: reply[from:]})
+	return reply
+}
+
+// Ended ends a session and records it.
+func (o *observed) Ended(at time.Duration, s session.ID) {
+	o.Service.Ended(at, s)
+	o.note(record{Kind: "ended", Session: uint64(s)})
+}
+
+func (o *observed) note(r record) {
+	o.index++
+	r.At, r.Index = now(), o.index
+	o.Service.Notify(func(to session.ID, body []byte) {
+		r.Notices = append(r.Notices, notice{uint64(to), append([]byte(nil), body...)})
+	})
+	o.pending = append(o.pending, r.Notices...)
+	o.h.add(r)
+}
+
+// Notify passes on what was recorded.
+func (o *observed) Notify(tell func(session.ID, []byte)) {
+	for _, n := range o.pending {
+		tell(session.ID(n.Session), n.Body)
+	}
+	o.pending = o.pending[:0]
+}
+
+// Snapshot writes the place in the order, and the state.
+func (o *observed) Snapshot(w io.Writer) error {
+	return errors.Join(binary.Write(w, binary.BigEndian, o.index), o.Service.Snapshot(w))
+}
+
+// Restore reads both.
+func (o *observed) Restore(r io.Reader) error {
+	return errors.Join(binary.Read(r, binary.BigEndian, &o.index), o.Service.Restore(r))
+}
+
+// member serves until its input ends.
+func member(s *settings) error {
+	h, err := openHistory(s.History)
+	if err != nil {
+		return err
+	}
+	locks, err := service.New(service.Config{})
+	if err != nil {
+		return err
+	}
+	node, err := holdfast.Open(s.Node)
+	if err != nil {
+		return err
+	}
+	at, err := node.Serve(holdfast.ServiceConfig{Name: "locks", Service: &observed{Service: locks, h: h}, Socket: s.Socket})
+	if err != nil {
+		return err
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		_ = node.Close()
+		os.Exit(0)
+	}()
+	for !at.Await(time.Second) {
+		select {
+		case <-at.Done():
+			return at.Err()
+		default:
+		}
+	}
+	h.add(record{At: now(), Kind: "serving"})
+	<-at.Done()
+	return at.Err()
+}
+
+// client holds locks and writes to their files until its input ends.
+type client struct {
+	*settings
+	h      *history
+	k      *lock.Client
+	files  map[string]*guard.File
+	chance *rand.Rand
+}
+
+func holder(s *settings) error {
+	h, err := openHistory(s.History)
+	if err != nil {
+		return err
+	}
+	c := &client{s, h, nil, map[string]*guard.File{}, rand.New(rand.NewPCG(s.Seed, uint64(s.Client)))}
+	if c.k, err = lock.Open(lock.Config{Servers: s.Sockets, Lease: s.Lease, Label: fmt.Sprint(s.Client)}); err != nil {
+		return err
+	}
+	for _, name := range s.Locks {
+		if c.files[name], err = guard.NewFile(s.Files+name, name); err != nil {
+			return err
+		}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop()
+	}()
+	for ctx.Err() == nil {
+		if err := c.turn(ctx); err != nil {
+			return err
+		}
+	}
+	last, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := c.k.Close(last); err != nil {
+		return err
+	}
+	h.add(record{At: now(), Kind: "gone"})
+	return nil
+}
+
+// turn enters a lock once, one way or another.
+func (c *client) turn(ctx context.Context) error {
+	o := lock.Options{Shared: c.chance.IntN(4) == 0, Try: c.chance.IntN(8) == 0}
+	if c.chance.IntN(4) == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(c.chance.IntN(500))*time.Millisecond)
+		defer cancel()
+	}
+	l, err := c.k.Enter(ctx, c.Locks[c.chance.IntN(len(c.Locks))], o)
+	switch {
+	case errors.Is(err, lock.ErrHeld):
+		c.pause(ctx, ctx, 20)
+		return nil
+	case err != nil && ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return err
+	}
+	for range c.chance.IntN(6) {
+		if !c.holds(l, o.Shared) {
+			break
+		}
+		c.pause(ctx, l.Context(), 30)
+		if c.chance.IntN(3) == 0 && c.holds(l, o.Shared) {
+			if err := c.write(l, o.Shared); err != nil {
+				return err
+			}
+		}
+	}
+	last, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = l.Leave(last) // lost or not: the next turn will see
+	return nil
+}
+
+// holds says whether the lock is held, and records that it was before it was asked.
+func (c *client) holds(l *lock.Lock, shared bool) bool {
+	r := record{At: now(), Kind: "holds", Lock: l.Name(), Token: l.Token(), Shared: shared}
+	if !l.Holds() {
+		return false
+	}
+	c.h.add(r)
+	return true
+}
+
+// write appends a line to the file of a lock.
+func (c *client) write(l *lock.Lock, shared bool) error {
+	ctx, cancel := context.WithTimeout(l.Context(), 5*time.Second)
+	defer cancel()
+	err := c.files[l.Name()].Update(ctx, guard.Token{Lock: l.Name(), Number: l.Token(), Shared: shared}, func(f *os.File) error {
+		if _, err := f.Seek(0, io.SeekEnd); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(f, "\n%d %d %d %v .", now(), c.Client, l.Token(), shared)
+		return err
+	})
+	if errors.Is(err, guard.ErrStale) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// pause waits for up to so many milliseconds, or for the end of one of two contexts.
+func (c *client) pause(a, b context.Context, most int) {
+	t := time.NewTimer(time.Duration(c.chance.IntN(most)) * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-a.Done():
+	case <-b.Done():
+	}
+}
