@@ -108,7 +108,7 @@ func Dial(cfg Config) (*Client, error) {
 		ids[i] = view.ID(i + 1)
 	}
 	m, err := call.New(call.Config{
-		Servers: ids, Label: cfg.Label, Lease: cfg.Lease, Margin: cfg.Margin, Hedge: cfg.Hedge, RetryMin: retryMin, RetryMax: cfg.RetryMax,
+		Servers: ids, Label: cfg.Label, Lease: cfg.Lease, Margin: cfg.Margin, Hedge: cfg.Hedge, RetryMin: max(retryMin, cfg.RetryMax/retryPart), RetryMax: cfg.RetryMax,
 	}, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 	if err != nil {
 		return nil, err

@@ -361,7 +361,7 @@ func TestAServerThatTakesNothingHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stopped.Close()
-	c := dial(t, client.Config{Servers: append([]string{stopped.Addr().String()}, m.Sockets...)})
+	c := dial(t, client.Config{Servers: append([]string{stopped.Addr().String()}, m.Sockets...), RetryMax: time.Second})
 	for range 5 {
 		from := time.Now()
 		b, err := c.Call(within(t), client.ExactlyOnce, make([]byte, 300<<10))

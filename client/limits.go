@@ -10,9 +10,10 @@ const (
 	marginPart = 5
 
 	// retryDefault is the default of Config.RetryMax, retryMin the least time that is waited for an answer:
-	// more than the members take to agree when nothing is wrong.
+	// more than the members take to agree when nothing is wrong. The first wait is a retryPart of the longest.
 	retryDefault = 250 * time.Millisecond
 	retryMin     = 20 * time.Millisecond
+	retryPart    = 4
 
 	// patience is the deadline of a call whose context has none.
 	patience = 24 * time.Hour

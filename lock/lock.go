@@ -269,11 +269,12 @@ func (k *Client) ended(cause error) {
 	k.sent = time.Time{}
 	k.session++
 	for _, l := range k.held { //tidy:unordered each for itself
-		why := lock.SessionOver
-		if errors.Is(cause, client.ErrLapsed) {
-			why = lock.LeaseEnding
+		// Where nobody has renewed the session, the service has not ended it yet: there is the
+		// margin to stop in.
+		if l.holder.Tick(k.c.Now()); !errors.Is(cause, client.ErrLapsed) || l.holder.Why() == lock.NoCause {
+			l.holder.Revoke(k.c.Now(), l.token, lock.SessionOver)
 		}
-		l.end(why)
+		l.look()
 	}
 }
 

@@ -4,7 +4,7 @@
 // Start it in as many terminals as you like, and stop one with Ctrl-Z for longer than its lease: when it goes on, it finds that it
 // is not the owner any more, and its line is refused.
 //
-//	go run ./examples/lock -sockets /run/holdfast/locks.locks -file /tmp/lines
+//	go run ./examples/lock -sockets /run/holdfast/locks.locks -file lines
 package main
 
 import (

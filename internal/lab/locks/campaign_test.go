@@ -62,6 +62,7 @@ func (p *process) kill() {
 // world is members and clients on a segment.
 type world struct {
 	*testing.T
+	bug     string
 	dir     string
 	net     *segment.Segment
 	names   []string
@@ -76,13 +77,19 @@ type world struct {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
+	return newWorldWith(t, seed, "")
+}
+
+// newWorldWith is newWorld with a bug planted in all programs.
+func newWorldWith(t *testing.T, seed uint64, bug string) *world {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("needs root, and CI must skip nothing")
 		}
 		t.Skip("needs root, to make network namespaces: run sudo -E go test ./internal/lab/locks")
 	}
-	w := &world{T: t, names: []string{"a", "b", "c"}, locks: []string{"x", "y"}, chance: rand.New(rand.NewPCG(seed, 1)), members: map[string]*process{}}
+	w := &world{T: t, bug: bug, names: []string{"a", "b", "c"}, locks: []string{"x", "y"}, chance: rand.New(rand.NewPCG(seed, 1)), members: map[string]*process{}}
 	var err error
 	if w.dir, err = os.MkdirTemp("", "holdfast-locks-"); err != nil {
 		t.Fatal(err)
@@ -135,6 +142,7 @@ func (w *world) must(err error) {
 func (w *world) start(machine, what string, s settings) *process {
 	w.Helper()
 	w.serial++
+	s.Bug = w.bug
 	s.History = w.path(fmt.Sprintf("%s-%s-%d.json", what, machine, w.serial))
 	p := &process{name: machine, settings: s, cmd: exec.Command("/proc/self/exe"), gone: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), role+"="+what)
@@ -242,9 +250,7 @@ func (w *world) step() string {
 		w.member(name)
 		return "kill member " + name
 	case 2, 3:
-		c.kill()
-		w.clients[at] = w.client(c.name)
-		return fmt.Sprintf("kill client %d; client %d comes", c.settings.Client, w.clients[at].settings.Client)
+		return w.killClient(at)
 	case 4, 5, 6:
 		if !c.stopped.IsZero() {
 			return ""
@@ -277,6 +283,14 @@ func (w *world) step() string {
 func (w *world) wake(p *process) {
 	w.must(p.cmd.Process.Signal(syscall.SIGCONT))
 	p.stopped = time.Time{}
+}
+
+// killClient kills a client and starts another in its place.
+func (w *world) killClient(at int) string {
+	p := w.clients[at]
+	p.kill()
+	w.clients[at] = w.client(p.name)
+	return fmt.Sprintf("kill client %d; client %d comes", p.settings.Client, w.clients[at].settings.Client)
 }
 
 // calm ends all faults, waits until every client has held locks again, ends them, and has everything judged.

@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 		var s settings
 		err := json.NewDecoder(os.Stdin).Decode(&s)
 		if err == nil {
+			plant(s.Bug)
 			err = run(&s)
 		}
 		if err != nil {
@@ -45,6 +46,7 @@ func TestMain(m *testing.M) {
 // settings are what a process is told.
 type settings struct {
 	History string
+	Bug     string          // planted, in a build with the tag canary
 	Node    holdfast.Config // of a member
 	Socket  string          // of a member
 
@@ -240,7 +242,7 @@ func holder(s *settings) error {
 
 // turn enters a lock once, one way or another.
 func (c *client) turn(ctx context.Context) error {
-	o := lock.Options{Shared: c.chance.IntN(4) == 0, Try: c.chance.IntN(8) == 0}
+	o := lock.Options{Shared: c.chance.IntN(3) == 0, Try: c.chance.IntN(8) == 0}
 	if c.chance.IntN(4) == 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(c.chance.IntN(500))*time.Millisecond)

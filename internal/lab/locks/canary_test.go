@@ -1,0 +1,54 @@
+//go:build canary
+
+package locks_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	service "github.com/holdfast-ha/holdfast/service/lock"
+)
+
+// plant plants a bug in a program.
+func plant(bug string) {
+	switch bug {
+	case "":
+	case "crowded":
+		service.Plant(service.Crowded)
+	case "queue jumper":
+		service.Plant(service.QueueJumper)
+	case "haunted":
+		service.Plant(service.Haunted)
+	default:
+		panic("there is no bug " + bug)
+	}
+}
+
+// TestPlantedBugsAreFound has the campaign find bugs that are planted in members and clients: it is not enough that the judges
+// could see them, something must happen that brings them out.
+func TestPlantedBugsAreFound(t *testing.T) {
+	for _, b := range []struct{ bug, promises string }{
+		{"crowded", "exclusion lease"}, {"queue jumper", "queue"}, {"haunted", "queue liveness"},
+	} {
+		t.Run(b.bug, func(t *testing.T) {
+			w := newWorldWith(t, 3, b.bug)
+			for range 8 {
+				w.killClient(w.chance.IntN(len(w.clients)))
+				w.run(time.Second)
+			}
+			// Who lives with the bug may be in the way of calm, so there is none.
+			verdict, counts, err := w.judge(now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if verdict == nil {
+				t.Fatalf("nobody sees it in %s", counts)
+			}
+			if t.Log(verdict); !slices.Contains(strings.Fields(b.promises), verdict.Promise) {
+				t.Errorf("it is taken for another promise than %s", b.promises)
+			}
+		})
+	}
+}
