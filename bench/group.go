@@ -100,7 +100,7 @@ func (s *session) group(ctx context.Context) (*groupReport, error) {
 		return nil, err
 	}
 	s.say("group: building the members")
-	programs, err := sources.Build(ctx, s.peers)
+	programs, err := sources.Build(ctx, s.peersOf(group.Names()))
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-ha/holdfast/bench/group"
+	"github.com/holdfast-ha/holdfast/bench/locks"
 )
 
 // machine is where the figures come from.
@@ -82,16 +83,21 @@ func firstLine(name string, args ...string) string {
 }
 
 // require checks that what is needed is there, before anything is started.
-func require(verb string, peers []string) error {
+func (s *session) require(verb string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root: it makes network namespaces and reads other processes' figures; run: sudo -E env PATH=$PATH go run ./bench")
 	}
 	if verb == "group" || verb == "all" {
-		if err := group.Require(peers); err != nil {
+		if err := group.Require(s.peers); err != nil {
 			return err
 		}
 	}
-	if verb == "group" {
+	if verb == "lock" || verb == "all" {
+		if err := locks.Require(s.peers, s.etcd); err != nil {
+			return err
+		}
+	}
+	if !pairs(verb) {
 		return nil
 	}
 	needed := []struct{ program, pkg string }{{"conntrackd", "conntrackd"}, {"go", "golang"}}

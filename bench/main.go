@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/bench/group"
+	"github.com/holdfast-ha/holdfast/bench/locks"
 	"github.com/holdfast-ha/holdfast/bench/pair"
 )
 
@@ -23,7 +24,8 @@ type session struct {
 	quick       bool
 	rounds      int
 	roundsGiven bool     // on the command line
-	peers       []string // programs that group measures, in small letters
+	peers       []string // programs that group and lock measure, in small letters
+	etcd        []string // files of etcd servers; none: the one in the path
 	plots       string   // folder for plots
 	folder      string   // for files, removed at the end
 	binary      string   // holdfast
@@ -45,9 +47,10 @@ type Report struct {
 	Cost      *costReport     `json:"cost,omitempty"`
 	Takeover  *takeoverReport `json:"takeover,omitempty"`
 	Group     *groupReport    `json:"group,omitempty"`
+	Lock      *lockReport     `json:"lock,omitempty"`
 }
 
-var verbs = []string{"takeover", "inject", "cost", "group", "all"}
+var verbs = []string{"takeover", "inject", "cost", "group", "lock", "all"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -64,7 +67,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := require(verb, s.peers); err != nil {
+	if err := s.require(verb); err != nil {
 		return err
 	}
 	if asJSON {
@@ -76,7 +79,7 @@ func run(ctx context.Context, args []string) error {
 	defer os.RemoveAll(s.folder)
 	report := Report{Machine: facts(), Quick: s.quick}
 	fmt.Fprint(s.text, report.Machine.text())
-	if verb != "group" {
+	if pairs(verb) {
 		fmt.Fprint(s.text, report.Machine.peers())
 	}
 	if s.binary == "" && verb != "group" {
@@ -121,6 +124,11 @@ func (s *session) measure(ctx context.Context, verb string, report *Report) (err
 			return fmt.Errorf("group: %w", err)
 		}
 	}
+	if verb == "lock" || verb == "all" {
+		if report.Lock, err = s.lock(ctx); err != nil {
+			return fmt.Errorf("lock: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -140,14 +148,18 @@ func (s *session) parse(args []string) (verb string, asJSON bool, err error) {
 	flags.BoolVar(&s.quick, "quick", false, "few and small rounds, in about a minute: to see that it works")
 	flags.IntVar(&s.rounds, "rounds", 0, "rounds of each measurement (default 5, group 3; with --quick 1)")
 	flags.StringVar(&s.binary, "holdfast", "", "a `program` to measure instead of the one that this source tree makes")
-	chosen := flags.String("peers", strings.Join(group.Names(), ","), "programs that group measures")
+	chosen := flags.String("peers", strings.Join(everybody(), ","), "programs that group and lock measure")
+	servers := flags.String("etcd", "", "`FILES` of etcd servers that lock measures, with commas between (default: the one in the path)")
 	flags.StringVar(&s.plots, "plots", plotsDefault, "folder for plots; with --quick none are written unless it is another one")
 	_ = flags.Parse(args) // says what is wrong, and exits
 	s.peers, s.roundsGiven = strings.Split(*chosen, ","), s.rounds > 0
 	for _, name := range s.peers {
-		if !slices.Contains(group.Names(), name) {
-			return "", false, fmt.Errorf("--peers names %q; there are %s", name, strings.Join(group.Names(), ","))
+		if !slices.Contains(everybody(), name) {
+			return "", false, fmt.Errorf("--peers names %q; there are %s", name, strings.Join(everybody(), ","))
 		}
+	}
+	if *servers != "" {
+		s.etcd = strings.Split(*servers, ",")
 	}
 	switch {
 	case flags.NArg() > 0:
@@ -161,6 +173,30 @@ func (s *session) parse(args []string) (verb string, asJSON bool, err error) {
 	}
 	return verb, asJSON, nil
 }
+
+// everybody is the names of all programs that group and lock measure.
+func everybody() []string {
+	names := group.Names()
+	for _, name := range locks.Names() {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// peersOf gives those of some names that were chosen.
+func (s *session) peersOf(names []string) (chosen []string) {
+	for _, name := range names {
+		if slices.Contains(s.peers, name) {
+			chosen = append(chosen, name)
+		}
+	}
+	return chosen
+}
+
+// pairs says whether a verb measures pairs of firewalls.
+func pairs(verb string) bool { return verb != "group" && verb != "lock" }
 
 // draws says whether plots are written: figures of quick rounds must not replace others.
 func (s *session) draws() bool { return !s.quick || s.plots != plotsDefault }

@@ -3,6 +3,7 @@ package group
 import (
 	"fmt"
 
+	"github.com/holdfast-ha/holdfast/bench/process"
 	"github.com/holdfast-ha/holdfast/internal/lab/segment"
 )
 
@@ -38,6 +39,9 @@ func OpenBed() (*Bed, error) {
 	}
 	return b, nil
 }
+
+// Machine is where the node's programs run.
+func (n *Node) Machine() process.Machine { return n.machine }
 
 // Close removes it. Processes that still run keep their namespace.
 func (b *Bed) Close() { _ = b.segment.Close() } // what could not be closed ends with this process

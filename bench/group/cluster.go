@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/bench/group/line"
+	"github.com/holdfast-ha/holdfast/bench/process"
 	"github.com/holdfast-ha/holdfast/bench/usage"
 )
 
@@ -15,14 +16,14 @@ import (
 type Cluster struct {
 	program *Program
 	members []*member
-	daemons map[int][]*process // by the member's number: what it speaks with
-	roles   []string           // by member
+	daemons map[int][]*process.Process // by the member's number: what it speaks with
+	roles   []string                   // by member
 }
 
 // Start starts a program on the bed's machines and returns when all have the view of all.
 // The folder is an empty one for files.
 func (p *Program) Start(ctx context.Context, bed *Bed, folder string) (*Cluster, error) {
-	c := &Cluster{program: p, daemons: map[int][]*process{}}
+	c := &Cluster{program: p, daemons: map[int][]*process.Process{}}
 	for _, n := range bed.Nodes {
 		err := ctx.Err()
 		if err == nil {
@@ -194,8 +195,8 @@ func (c *Cluster) counts() (all []count, err error) {
 // use is what all processes of the cluster have used.
 func (c *Cluster) use() (sum usage.Use, err error) {
 	for _, m := range c.members {
-		for _, p := range append(c.daemons[m.node.Number], m.process) {
-			u, err := p.use()
+		for _, p := range append(c.daemons[m.node.Number], m.Process) {
+			u, err := p.Use()
 			if err != nil {
 				return sum, err
 			}
@@ -243,9 +244,9 @@ func (c *Cluster) Kill() (time.Duration, error) {
 	began := line.Now()
 	// The daemon first: one that outlives its member tells the others that it has gone.
 	for _, d := range c.daemons[victim.node.Number] {
-		d.signal()
+		d.Signal()
 	}
-	victim.signal()
+	victim.Signal()
 	var latest int64
 	for _, m := range c.members {
 		if m == victim {
@@ -265,12 +266,12 @@ func (c *Cluster) Close() {
 	for _, m := range c.members {
 		m.quit()
 		for _, d := range c.daemons[m.node.Number] {
-			d.kill()
+			d.Kill()
 		}
 	}
 	for _, m := range c.daemons {
 		for _, d := range m {
-			d.kill() // of a node whose member could not be started
+			d.Kill() // of a node whose member could not be started
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/holdfast-ha/holdfast/bench/process"
 )
 
 // corosync is Debian's, with a member in C on libcpg. It has several settings, for none is
@@ -52,7 +54,7 @@ func (t totem) start(c *Cluster, s *starting) error {
 		return err
 	}
 	const private = `for folder in /dev/shm /run /var/lib/corosync; do mount -t tmpfs tmpfs $folder; done && exec corosync -f -c "$0"`
-	daemon, err := launch(s.node, s.folder, nil, nil, "unshare", "-m", "sh", "-ec", private, file)
+	daemon, err := process.Launch(s.node.machine, s.folder, nil, nil, "unshare", "-m", "sh", "-ec", private, file)
 	if err != nil {
 		return err
 	}
@@ -60,27 +62,27 @@ func (t totem) start(c *Cluster, s *starting) error {
 	if err := awaitProgram(daemon, "corosync"); err != nil {
 		return err
 	}
-	return s.member(c, "nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", daemon.command.Process.Pid),
+	return s.member(c, "nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", daemon.PID()),
 		s.sources.built("cpg-member"), fmt.Sprint(s.node.Number), t.retry)
 }
 
 // awaitProgram waits until a process has become another program, as a shell's exec does.
-func awaitProgram(p *process, name string) error {
+func awaitProgram(p *process.Process, name string) error {
 	limit := time.NewTimer(answerMost)
 	defer limit.Stop()
 	again := time.NewTicker(time.Millisecond)
 	defer again.Stop()
 	for {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.command.Process.Pid))
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.PID()))
 		if err == nil && strings.TrimSpace(string(text)) == name {
 			return nil
 		}
 		select {
 		case <-again.C:
-		case <-p.ended:
-			return fmt.Errorf("%s has ended:\n%s", name, p.lastLines())
+		case <-p.Ended():
+			return fmt.Errorf("%s has ended:\n%s", name, p.LastLines())
 		case <-limit.C:
-			return fmt.Errorf("%s did not start within %v:\n%s", name, answerMost, p.lastLines())
+			return fmt.Errorf("%s did not start within %v:\n%s", name, answerMost, p.LastLines())
 		}
 	}
 }

@@ -36,7 +36,4 @@ const (
 	// viewMost is how long survivors may take to have a new view. Corosync's default for
 	// three nodes takes eight seconds.
 	viewMost = 30 * time.Second
-
-	// logLines is how much of a member's log is put into an error.
-	logLines = 8
 )

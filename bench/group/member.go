@@ -6,69 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/holdfast-ha/holdfast/bench/usage"
+	"github.com/holdfast-ha/holdfast/bench/process"
 )
-
-// process is something that runs on a node. What it writes to its standard error goes
-// to a file.
-type process struct {
-	command *exec.Cmd
-	log     string
-	ended   chan struct{} // closed when it has
-}
-
-// launch starts a program on a node. out gets its standard output; nil: the file does.
-func launch(n *Node, folder string, in io.Reader, out io.Writer, name string, args ...string) (*process, error) {
-	p := &process{
-		command: exec.Command(name, args...), ended: make(chan struct{}),
-		log: filepath.Join(folder, fmt.Sprintf("%s-%s.log", n.Name, filepath.Base(name))),
-	}
-	file, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() // the process has its own
-	p.command.Stdin, p.command.Stdout, p.command.Stderr = in, file, file
-	if out != nil {
-		p.command.Stdout = out
-	}
-	if err := n.machine.Start(p.command); err != nil {
-		return nil, &OpError{fmt.Sprintf("start %s on %s", name, n.Name), err}
-	}
-	go func() {
-		defer close(p.ended)
-		_ = p.command.Wait() // how it ended is in its log, or it was killed
-	}()
-	return p, nil
-}
-
-// signal kills it and does not wait.
-func (p *process) signal() { _ = p.command.Process.Kill() } // one that has ended is fine
-
-// kill ends it at once, and waits.
-func (p *process) kill() {
-	p.signal()
-	<-p.ended
-}
-
-func (p *process) use() (usage.Use, error) { return usage.Of(p.command.Process.Pid) }
-
-// lastLines gives the end of its log, for messages.
-func (p *process) lastLines() string {
-	text, err := os.ReadFile(p.log)
-	if err != nil {
-		return err.Error()
-	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(lines[max(0, len(lines)-logLines):], "\n")
-}
 
 // sight is one view as a member told it.
 type sight struct {
@@ -78,7 +22,7 @@ type sight struct {
 
 // member is a process that speaks the lines of package line.
 type member struct {
-	*process
+	*process.Process
 	node   *Node
 	orders io.WriteCloser
 
@@ -109,7 +53,7 @@ func launchMember(n *Node, folder, name string, args ...string) (*member, error)
 	}
 	defer lines.Close()
 	m.orders = orders
-	if m.process, err = launch(n, folder, theirs, lines, name, args...); err != nil {
+	if m.Process, err = process.Launch(n.machine, folder, theirs, lines, name, args...); err != nil {
 		orders.Close()
 		said.Close()
 		return nil, err
@@ -176,7 +120,7 @@ func (m *member) awaitView(members int, after int64, most time.Duration) (at int
 		}
 		select {
 		case <-changed:
-		case <-m.ended:
+		case <-m.Ended():
 			return 0, m.wrong(errors.New("it has ended"))
 		case <-limit.C:
 			return 0, m.wrong(fmt.Errorf("it has no view of %d members after %v, the last is of %d", members, most, last.members))
@@ -192,7 +136,7 @@ func (m *member) wrong(err error) error {
 	if said != "" {
 		said = "\nit said: " + said
 	}
-	return &OpError{"member on " + m.node.Name, fmt.Errorf("%w%s\n%s", err, said, m.lastLines())}
+	return &OpError{"member on " + m.node.Name, fmt.Errorf("%w%s\n%s", err, said, m.LastLines())}
 }
 
 // order gives an order.
@@ -210,7 +154,7 @@ func (m *member) await(verb string, most time.Duration) ([]string, error) {
 	select {
 	case answer := <-m.answers[verb]:
 		return answer, nil
-	case <-m.ended:
+	case <-m.Ended():
 		return nil, m.wrong(errors.New("it has ended"))
 	case <-limit.C:
 		return nil, m.wrong(fmt.Errorf("it did not answer %q within %v", verb, most))
@@ -238,5 +182,5 @@ func (m *member) awaitCount() (c count, err error) {
 // quit ends it, without asking: whether it leaves in good order is not measured.
 func (m *member) quit() {
 	m.orders.Close()
-	m.kill()
+	m.Kill()
 }

@@ -34,6 +34,7 @@ type Replica struct {
 	cfg ReplicaConfig
 
 	replica *replicated.Replica // nil before it is joined; the owner's
+	group   *Group              // what status tells of its group; nobody else has it
 	gone    chan struct{}
 
 	mu      sync.Mutex
@@ -62,6 +63,7 @@ const inboxMax = 16 << 20
 // Serve begins to keep a replica of a service. It returns at once.
 func (c *Cohort) Serve(cfg ReplicaConfig) (*Replica, error) {
 	r := &Replica{c: c, cfg: cfg, routes: map[session.ID]uint64{}, spoken: map[uint64][]session.ID{}, filling: &inbox{}, taking: &inbox{}, gone: make(chan struct{})}
+	r.group = &Group{c: c, cfg: GroupConfig{Group: cfg.Group}, submits: newSubmits()}
 	c.mu.Lock()
 	err := c.failed
 	if err == nil && c.isClosed() {
@@ -141,6 +143,7 @@ func (r *Replica) join() {
 		r.end(err)
 		return
 	}
+	r.group.place = r.replica.Group()
 	c.replicas = append(c.replicas, r)
 }
 
@@ -162,6 +165,7 @@ func (r *Replica) drain() {
 
 // heed takes a delivery. The owner calls it.
 func (r *Replica) heed(d *cohort.Delivery) {
+	r.group.remember(d)
 	r.replica.Heed(r.c.time, d)
 	if d.Kind == cohort.Departed {
 		r.c.withdraw(r)

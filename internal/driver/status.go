@@ -56,6 +56,9 @@ func (c *Cohort) status(t time.Time) census.Status {
 			s.Groups = append(s.Groups, g.status(t))
 		}
 	}
+	for _, r := range c.replicas {
+		s.Groups = append(s.Groups, r.group.status(t))
+	}
 	if c.cfg.Refusals != nil {
 		s.Refusals = c.cfg.Refusals()
 	}
