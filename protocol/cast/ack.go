@@ -14,6 +14,8 @@ type due struct {
 
 	ackNow    bool    // an acknowledgement leaves with the next Flush
 	ackAt     instant // or then
+	sender    bool    // nobody but its sender waits for the acknowledgement of an urgent packet
+	aware     mask    // who has had an acknowledgement of all that was taken
 	packets   int     // taken since the last one
 	answer    mask    // who asked
 	releaseAt instant // when the news of releases leaves, if no acknowledgement does before
@@ -32,13 +34,18 @@ func newDue(carriers int) due {
 	}
 }
 
-// took notes that something must be acknowledged.
-func (d *due) took(at instant, urgent bool) {
+// took notes that something of a stream must be acknowledged.
+func (d *due) took(at instant, rank int, urgent bool) {
 	d.packets++
-	d.unsure = true
-	if urgent || d.packets >= ackEvery {
+	d.unsure, d.aware = true, 0
+	if d.packets >= ackEvery || urgent && !d.sender {
 		d.ackNow = true
-	} else if d.ackAt == never {
+		return
+	}
+	if urgent {
+		d.answer |= bit(rank)
+	}
+	if d.ackAt == never {
 		d.ackAt = at + d.delay
 	}
 }
@@ -97,29 +104,33 @@ func (m *Machine) address(to mask) (view.ID, []view.ID) {
 // acknowledge sends the acknowledgements that are due.
 func (m *Machine) acknowledge(out *Output) {
 	d := &m.due
+	to := d.answer
 	switch {
-	case d.ackNow || m.at >= d.ackAt:
-		m.tell(m.others, 0, out)
-	default:
-		to := d.answer
-		if m.at >= d.releaseAt {
-			d.releaseAt = never
-			for i := range m.streams {
-				if s := &m.streams[i]; i != m.rank && s.released > s.let {
-					s.let = s.released
-					to |= bit(i)
-				}
+	case d.ackNow:
+		to = m.others
+	case m.at >= d.ackAt:
+		to |= m.others &^ d.aware
+	}
+	if d.ackNow || m.at >= d.ackAt {
+		d.ackNow, d.ackAt, d.packets = false, never, 0
+	}
+	if m.at >= d.releaseAt {
+		d.releaseAt = never
+		for i := range m.streams {
+			if s := &m.streams[i]; i != m.rank && s.released > s.let {
+				to |= bit(i)
 			}
 		}
-		d.answer = 0
-		if to != 0 {
-			m.tell(to, 0, out)
-		}
+	}
+	d.answer = 0
+	if to == 0 {
 		return
 	}
-	d.ackNow, d.ackAt, d.packets, d.answer, d.releaseAt = false, never, 0, 0, never
-	for i := range m.streams {
-		m.streams[i].let = m.streams[i].released
+	m.tell(to, 0, out)
+	d.aware |= to
+	for ; to != 0; to &= to - 1 {
+		s := &m.streams[bits.TrailingZeros64(uint64(to))]
+		s.let = s.released
 	}
 }
 

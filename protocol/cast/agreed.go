@@ -30,6 +30,20 @@ func newAgreement(v *view.View, all bool, hold int) agreement {
 	return a
 }
 
+// pairs says whether any two holders are enough: then who receives a packet knows that it is
+// safe, and only its sender waits for the news that others have it.
+func (a *agreement) pairs(v *view.View) bool {
+	for i := range v.Seats {
+		for k := range i {
+			one, other := &v.Seats[i], &v.Seats[k]
+			if !one.Witness && !other.Witness && int(one.Votes)+int(other.Votes) < a.need {
+				return false
+			}
+		}
+	}
+	return a.need > 0
+}
+
 // Agreed is the last packet up to which holders with [view.View.HoldQuorum] votes have
 // everything of a stream: whatever quorum a view change finds has one of them in it. They
 // have [Config.Hold] at least. With [Config.All], and where the holders' votes cannot suffice, all must have it.

@@ -115,6 +115,7 @@ func (m *Machine) Install(now time.Time, v *view.View) {
 	m.fetch = fetch{retryAt: never}
 	m.slow = slow{rank: -1}
 	m.agreed = newAgreement(v, m.cfg.All, m.cfg.Hold)
+	m.due.sender = m.agreed.pairs(v)
 	m.early, m.earlyMost = 0, max(1, view.RangesMax/len(v.Seats))
 	m.repeat = m.repeat[:0]
 	if m.rank >= 0 {

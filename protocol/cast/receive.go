@@ -79,7 +79,7 @@ func (m *Machine) onPacket(payload []byte, out *Output) wire.Reason {
 	}
 	s := &m.streams[rank]
 	if s.here(number) {
-		m.due.took(m.at, false) // perhaps the acknowledgement was lost
+		m.due.took(m.at, rank, false) // perhaps the acknowledgement was lost
 		if sl := s.at(number); sl != nil && sl.asked {
 			sl.asked = false
 			s.repair.rash()
@@ -111,6 +111,6 @@ func (m *Machine) onPacket(payload []byte, out *Output) wire.Reason {
 		m.fetch.tries = 0
 		return wire.OK
 	}
-	m.due.took(m.at, payload[1]&packetUrgent != 0)
+	m.due.took(m.at, rank, payload[1]&packetUrgent != 0)
 	return wire.OK
 }
