@@ -216,7 +216,7 @@ func (c *Cohort) step() {
 		d = next
 	}
 	for _, s := range c.replicas {
-		if next := s.replica.Deadline(); !next.IsZero() && next.Before(d) {
+		if next := s.deadline(); !next.IsZero() && next.Before(d) {
 			d = next
 		}
 	}

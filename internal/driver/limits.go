@@ -32,6 +32,10 @@ const (
 	// packMax is the longest that a message waits for company.
 	packMax = 100 * time.Microsecond
 
+	// holdMax is the longest that clients' requests wait for those before them to be answered,
+	// so that they go together: longer than that takes on a network that is near.
+	holdMax = 2 * time.Millisecond
+
 	// deliverMany is how many deliveries at once suggest that there are more at once: the
 	// node gives out in portions what it kept back.
 	deliverMany = 1024

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/replica/active"
@@ -36,6 +37,10 @@ type Replica struct {
 	replica *replicated.Replica // nil before it is joined; the owner's
 	group   *Group              // what status tells of its group; nobody else has it
 	gone    chan struct{}
+
+	underWay int         // requests that were handed to the replica and are not answered; the owner's
+	sent     time.Time   // when the last were
+	waiting  atomic.Bool // there is something in filling
 
 	mu      sync.Mutex
 	routes  map[session.ID]uint64   // over which connection a session has last spoken
@@ -95,6 +100,7 @@ func (r *Replica) Submit(client uint64, request []byte) bool {
 	from := len(in.bytes)
 	in.bytes = append(in.bytes, request...)
 	in.requests = append(in.requests, submission{client, from, len(in.bytes)})
+	r.waiting.Store(true)
 	r.mu.Unlock()
 	r.c.notify(dueWork)
 	return true
@@ -150,17 +156,44 @@ func (r *Replica) join() {
 // drain gives the replica what clients have asked, and lets it do what is due. The owner
 // calls it.
 func (r *Replica) drain() {
+	r.feed()
+	r.replica.Tick(r.c.time)
+	r.act()
+}
+
+// feed gives the replica what clients have asked, and reports whether there was something. While
+// requests are under way the next wait for the answers, and then go together: they could
+// not be executed before those, and every sending wakes all members twice.
+func (r *Replica) feed() bool {
 	now := r.c.time
+	if !r.waiting.Load() {
+		return false
+	}
+	if r.underWay > 0 && now.Sub(r.sent) < holdMax {
+		return false
+	}
 	r.mu.Lock()
 	r.filling, r.taking = r.taking, r.filling
+	r.waiting.Store(false)
 	r.mu.Unlock()
 	in := r.taking
 	for _, q := range in.requests {
 		r.replica.Submit(now, active.Client(q.client), in.bytes[q.from:q.to])
 	}
+	r.underWay, r.sent = len(in.requests), now
 	in.requests, in.bytes = in.requests[:0], in.bytes[:0]
-	r.replica.Tick(now)
-	r.act()
+	return true
+}
+
+// deadline is when the replica has something to do, zero: never.
+func (r *Replica) deadline() time.Time {
+	d := r.replica.Deadline()
+	if r.underWay > 0 && r.waiting.Load() {
+		if held := r.sent.Add(holdMax); d.IsZero() || held.Before(d) {
+			d = held
+		}
+	}
+	return d
 }
 
 // heed takes a delivery. The owner calls it.
@@ -174,22 +207,27 @@ func (r *Replica) heed(d *cohort.Delivery) {
 }
 
 // act does what followed, and tells clients. It reports whether there was anything.
-func (r *Replica) act() bool {
-	out := r.replica.Output()
-	acted := r.replica.Act(r.c.time, r.c.out)
-	for i := range out.Replies {
-		r.cfg.Answer(uint64(out.Replies[i].To), out.Replies[i].Data)
-	}
-	if told := r.notify(); told || len(out.Replies) > 0 {
-		r.cfg.Flush()
-	}
-	for _, c := range out.Do {
-		if r.cfg.Happened != nil {
-			r.cfg.Happened(c)
+func (r *Replica) act() (acted bool) {
+	for {
+		out := r.replica.Output()
+		acted = r.replica.Act(r.c.time, r.c.out) || acted
+		for i := range out.Replies {
+			r.cfg.Answer(uint64(out.Replies[i].To), out.Replies[i].Data)
+		}
+		r.underWay = max(0, r.underWay-len(out.Replies))
+		if told := r.notify(); told || len(out.Replies) > 0 {
+			r.cfg.Flush()
+		}
+		for _, c := range out.Do {
+			if r.cfg.Happened != nil {
+				r.cfg.Happened(c)
+			}
+		}
+		out.Reset()
+		if !r.feed() {
+			return acted
 		}
 	}
-	out.Reset()
-	return acted
 }
 
 // notify passes on what the service tells those of its clients that speak with this member.
