@@ -14,7 +14,7 @@ SEEDS    ?= 500
 
 # One goroutine owns a machine and internal/tidy refuses a second one in the pure
 # packages, so the race detector has work in these only.
-CONCURRENT = $(shell $(GO) list . ./examples/... ./guard/... ./internal/... | grep -v -e /internal/sim -e /internal/tidy -e /internal/lab/cohort)
+CONCURRENT = $(shell $(GO) list . ./client/... ./lock/... ./examples/... ./guard/... ./internal/... | grep -v -e /internal/sim -e /internal/tidy -e /internal/lab/cohort -e /internal/lab/locks)
 
 # Test runs go through verdict, which prints what a person needs, counts, and fails
 # when a test is skipped in CI.
@@ -66,7 +66,7 @@ sim: build ## the simulator: SEEDS=500 seeds of this commit (10,000 for groups),
 	HOLDFAST_SIM_SEED=$$(git rev-parse HEAD 2>/dev/null || true) \
 	$(GO) test -json -count=1 -timeout 60m ./internal/sim -args -seeds=$(SEEDS) | $(VERDICT)
 	$(call say,planted bugs: each must be found)
-	$(GO) test -json -timeout 60m -tags canary -run Canary ./internal/sim/... ./protocol/... | $(VERDICT)
+	$(GO) test -json -timeout 60m -tags canary -run Canary ./internal/sim/... ./protocol/... ./internal/lab/locks | $(VERDICT)
 
 soak: ## the simulator, on new seeds, until it is stopped or something fails
 	$(GO) build -o bin/simulate ./internal/command/simulate

@@ -52,7 +52,7 @@ type Config struct {
 	Hedge time.Duration
 	// RetryMax is how long at most a call waits for an answer before it is sent again, to the next member. A takeover is
 	// noticed that much later; but each repeat is work for all members, so a service that
-	// is slow because there is too much to do becomes slower still if it is short. 0: 250 ms. At least 20 ms.
+	// is slow because there is too much to do, or calls are large, becomes slower still if it is short. 0: 250 ms. At least 20 ms.
 	RetryMax time.Duration
 
 	// Notice is told what the service says unasked, and Renewed from when on the lease counts

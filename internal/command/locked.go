@@ -133,8 +133,8 @@ func (r *locked) command(ctx context.Context, l *lock.Lock, signals chan os.Sign
 			lost, cause = nil, context.Cause(l.Context())
 			left := l.Left()
 			switch {
-			case errors.Is(cause, service.LeaseOver) || errors.Is(cause, service.ClockBack):
-				tell(unix.SIGKILL)
+			case left == 0 && (errors.Is(cause, service.LeaseEnding) || errors.Is(cause, service.LeaseOver) || errors.Is(cause, service.ClockBack)):
+				tell(unix.SIGKILL) // there was no time to hear of it sooner
 				continue
 			case left == 0:
 				left = stopSoon

@@ -26,9 +26,9 @@ func plant(bug string) {
 	}
 }
 
-// TestPlantedBugsAreFound has the campaign find bugs that are planted in members and clients: it is not enough that the judges
+// TestCanariesAreFoundByTheCampaign has the campaign find bugs that are planted in members and clients: it is not enough that the judges
 // could see them, something must happen that brings them out.
-func TestPlantedBugsAreFound(t *testing.T) {
+func TestCanariesAreFoundByTheCampaign(t *testing.T) {
 	for _, b := range []struct{ bug, promises string }{
 		{"crowded", "exclusion lease"}, {"queue jumper", "queue"}, {"haunted", "queue liveness"},
 	} {
