@@ -75,8 +75,8 @@ lock's token in the environment variable HOLDFAST_TOKEN: give it to whatever the
 
 If the lease cannot be renewed (the service or the network is gone, or this process was
 stopped), the command is told to stop (SIGTERM) a margin before anybody else can have the
-lock, and killed before the lease ends; if the lock is broken, a second after it was told. It is
-killed as well if this process is. Signals are passed on to it. Where the input is no terminal,
+lock, and killed before the lease ends; if the lock is broken, a second after it was told. It
+is killed as well if this process is. Signals are passed on to it. Where the input is no terminal,
 all of this goes to the whole process group of the command; at a terminal to the command alone.
 
 Changes who holds the lock, and nothing else. The exit code is the command's, or 128 and the
