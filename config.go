@@ -116,6 +116,8 @@ type GroupConfig struct {
 	// Stateful says at a witness, which has neither Snapshot nor Restore, that the others
 	// have them. At another member it says nothing that those do not say.
 	Stateful bool
+	// Durable says at a witness that they keep it on disks, too: ServiceConfig.Data.
+	Durable bool
 }
 
 // The bounds of a configuration.

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/driver"
 	"github.com/holdfast-ha/holdfast/internal/driver/front"
+	"github.com/holdfast-ha/holdfast/internal/edge/disk"
+	"github.com/holdfast-ha/holdfast/protocol/journal"
 	"github.com/holdfast-ha/holdfast/protocol/replica/active"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
@@ -24,14 +27,20 @@ type ServiceConfig struct {
 	// Socket is the path of a Unix socket at which clients come in (package client). It is
 	// made, with a mode that lets its owner and group in.
 	Socket string
+	// Data is a directory of the service's own, in which this member keeps a log of the commands and
+	// snapshots; it is made if its parent is there. All members have one, or none has. With it a
+	// client is answered when its command is on the disks of more than half of the configured
+	// votes: nothing that was answered is lost when all members lose their power at once. Without
+	// it ("") everything is in memory, and survives the loss of less than half.
+	Data string
 }
 
 // socketMode lets the owner and the group of a socket's file in.
 const socketMode fs.FileMode = 0o660
 
 // Service is this process's replica of a service. Every member executes every command, in
-// one order; a client is answered when its command is safe as long as less than half of
-// the members lose their memory.
+// one order; a client is answered when its command is safe: as long as less than half of
+// the members lose their memory, or with ServiceConfig.Data, their disks.
 type Service struct {
 	name    string
 	replica *driver.Replica
@@ -53,6 +62,8 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 		return fail(Invalid, errors.New("there is no Service; give one that executes commands"))
 	case cfg.Socket == "":
 		return fail(Invalid, errors.New("there is no Socket; name the path at which clients come in"))
+	case cfg.Data != "" && !filepath.IsAbs(cfg.Data):
+		return fail(Invalid, fmt.Errorf("Data is %q; give an absolute path, for what is kept must be found again", cfg.Data))
 	}
 	s := &Service{name: cfg.Name}
 	ready := make(chan struct{})
@@ -75,7 +86,7 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 		return fail(Failed, err)
 	}
 	s.replica, err = n.cohort.Serve(driver.ReplicaConfig{
-		Group: cohort.GroupConfig{Name: cfg.Name}, Service: cfg.Service,
+		Group: cohort.GroupConfig{Name: cfg.Name}, Service: cfg.Service, Disk: cfg.disk(),
 		Answer: func(client uint64, b []byte) { s.front.Send(client, front.Reply, b) },
 		Notice: func(client uint64, b []byte) { s.front.Send(client, front.Notice, b) },
 		Flush:  func() { s.front.Flush() },
@@ -92,10 +103,24 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 	n.fronts.Go(func() {
 		// Without a replica there is nobody to answer: clients see the connection break, and ask another member.
 		<-s.replica.Gone()
-		s.err = s.front.Close()
+		s.err = errors.Join(s.front.Close(), s.replica.Close())
 		close(s.shut)
 	})
 	return s, nil
+}
+
+// disk opens the service's log; nil if it has none.
+func (c *ServiceConfig) disk() *driver.Disk {
+	if c.Data == "" {
+		return nil
+	}
+	return &driver.Disk{Path: c.Data, Open: func(j journal.Config, state journal.State) (driver.Log, journal.Recovered, error) {
+		l, found, err := disk.Open(disk.Config{Path: c.Data, Journal: j}, state)
+		if err != nil {
+			return nil, found, err // not a Log that is none
+		}
+		return l, found, nil
+	}}
 }
 
 // tellDivergence logs what a replica says of the others, or of itself.

@@ -292,4 +292,7 @@ type Locks struct {
 	// Order is in which order those who wait are granted a lock, if they do not say
 	// otherwise: "strict" (first come, first served) or "loose". Default: strict.
 	Order string
+
+	// Data is the directory of this member's log. Default: none, and everything is in memory.
+	Data string
 }

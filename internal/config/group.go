@@ -201,6 +201,12 @@ func (r *reader) readLocks(b *hclsyntax.Block, g *Group, group section) *Locks {
 	} else if !s.mentions("socket") {
 		l.Socket = filepath.Join(SocketFolder, g.Name+".locks")
 	}
+	if text, at, ok := s.text("data", "/var/lib/holdfast/main"); ok {
+		l.Data = filepath.Clean(text)
+		if !filepath.IsAbs(text) {
+			r.fail(at, fmt.Sprintf("data = %q is not an absolute path", text), fmt.Sprintf(`write data = "/var/lib/holdfast/%s"`, g.Name))
+		}
+	}
 	for _, key := range []string{"engine", "message_max", "stateful"} {
 		if a, ok := group.body.Attributes[key]; ok {
 			r.fail(a.NameRange, fmt.Sprintf("%s has locks and %s", group.place, key), "the lock service chooses it: remove the line")

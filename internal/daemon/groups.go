@@ -86,6 +86,7 @@ func nodeConfig(f *config.File, log *slog.Logger) holdfast.Config {
 func takePart(ctx context.Context, node *holdfast.Node, f *config.File, g config.Group, log *slog.Logger) error {
 	group, err := node.Join(ctx, holdfast.GroupConfig{
 		Name: g.Name, Partition: g.Partition, Engine: g.Engine, MessageMax: g.MessageMax, Stateful: (g.Stateful || g.Locks != nil) && f.Self().Witness,
+		Durable: g.Locks != nil && g.Locks.Data != "" && f.Self().Witness,
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -121,7 +122,7 @@ func serveLocks(ctx context.Context, node *holdfast.Node, _ *config.File, g conf
 	if err != nil {
 		return err
 	}
-	s, err := node.Serve(holdfast.ServiceConfig{Name: g.Name, Service: locks, Socket: g.Locks.Socket})
+	s, err := node.Serve(holdfast.ServiceConfig{Name: g.Name, Service: locks, Socket: g.Locks.Socket, Data: g.Locks.Data})
 	if err != nil {
 		return err
 	}

@@ -82,6 +82,7 @@ type Cohort struct {
 const (
 	dueTime  uint64 = 1 << iota // the alarm rang
 	dueWork                     // some group has something queued, or a command
+	dueDisk                     // a disk has written something
 	dueLinks uint64 = 1 << 8
 )
 
@@ -207,6 +208,9 @@ func (c *Cohort) step() {
 		g.depart()
 	}
 	for _, r := range c.replicas {
+		if due&dueDisk != 0 {
+			r.wrote()
+		}
 		r.drain()
 	}
 	c.carryOut()

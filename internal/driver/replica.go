@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"bytes"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,9 @@ import (
 type ReplicaConfig struct {
 	Group   cohort.GroupConfig
 	Service session.Service
+
+	// Disk is where its log is; nil: memory only.
+	Disk *Disk
 
 	// Answer gives a client what it is answered, an encoded session.Reply, and Notice what the
 	// service tells it unasked, both valid during the call. They are called by the owner of
@@ -36,6 +40,9 @@ type Replica struct {
 
 	replica *replicated.Replica // nil before it is joined; the owner's
 	group   *Group              // what status tells of its group; nobody else has it
+	exec    *session.Executor   // the replica's
+	lasting *lasting            // nil: memory only
+	notices []notice            // that wait for the disks
 	gone    chan struct{}
 
 	underWay int         // requests that were handed to the replica and are not answered; the owner's
@@ -65,10 +72,25 @@ type submission struct {
 // request finds no room is not answered, and asks again.
 const inboxMax = 16 << 20
 
-// Serve begins to keep a replica of a service. It returns at once.
+// notice is what the service tells a client unasked.
+type notice struct {
+	index  uint64 // of the last command when it was told
+	client uint64
+	body   []byte
+}
+
+// Serve begins to keep a replica of a service. It returns when what is on the disk, if any, is read.
 func (c *Cohort) Serve(cfg ReplicaConfig) (*Replica, error) {
-	r := &Replica{c: c, cfg: cfg, routes: map[session.ID]uint64{}, spoken: map[uint64][]session.ID{}, filling: &inbox{}, taking: &inbox{}, gone: make(chan struct{})}
+	r := &Replica{
+		c: c, cfg: cfg, exec: session.NewExecutor(cfg.Service), routes: map[session.ID]uint64{}, spoken: map[uint64][]session.ID{},
+		filling: &inbox{}, taking: &inbox{}, gone: make(chan struct{}),
+	}
 	r.group = &Group{c: c, cfg: GroupConfig{Group: cfg.Group}, submits: newSubmits()}
+	if cfg.Disk != nil {
+		if err := r.recoverFrom(cfg.Disk); err != nil {
+			return nil, err
+		}
+	}
 	c.mu.Lock()
 	err := c.failed
 	if err == nil && c.isClosed() {
@@ -79,6 +101,7 @@ func (c *Cohort) Serve(cfg ReplicaConfig) (*Replica, error) {
 	}
 	c.mu.Unlock()
 	if err != nil {
+		_ = r.Close()
 		return nil, err
 	}
 	c.notify(dueWork)
@@ -141,9 +164,21 @@ func (r *Replica) Do(fn func(now time.Time, at *replicated.Replica)) bool {
 // join makes the replica. The owner calls it.
 func (r *Replica) join() {
 	c := r.c
+	var store *replicated.Store
+	if r.lasting != nil {
+		store = r.lasting.store
+		fd, err := duplicate(r.lasting.log.FD())
+		if err == nil {
+			err = c.watch(fd, func() { c.notify(dueDisk) })
+		}
+		if err != nil {
+			r.end(err)
+			return
+		}
+	}
 	var err error
 	r.replica, err = replicated.Join(c.time, c.node, replicated.Config{
-		Self: c.cfg.Node.Self, Group: r.cfg.Group, Executor: session.NewExecutor(r.cfg.Service), Recorder: trace.RecorderFunc(c.journal.record),
+		Self: c.cfg.Node.Self, Group: r.cfg.Group, Executor: r.exec, Store: store, Recorder: trace.RecorderFunc(c.journal.record),
 	}, c.out)
 	if err != nil {
 		r.end(err)
@@ -211,6 +246,9 @@ func (r *Replica) act() (acted bool) {
 	for {
 		out := r.replica.Output()
 		acted = r.replica.Act(r.c.time, r.c.out) || acted
+		if r.broken() {
+			return false
+		}
 		for i := range out.Replies {
 			r.cfg.Answer(uint64(out.Replies[i].To), out.Replies[i].Data)
 		}
@@ -238,12 +276,24 @@ func (r *Replica) notify() (told bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	index, stable := r.exec.Index(), r.replica.Stable()
 	n.Notify(func(to session.ID, body []byte) {
-		if client, here := r.routes[to]; here {
+		client, here := r.routes[to]
+		switch {
+		case here && index <= stable:
 			r.cfg.Notice(client, body)
 			told = true
+		case here: // as an answer, it must not be of what a power cut may undo
+			r.notices = append(r.notices, notice{index, client, bytes.Clone(body)})
 		}
 	})
+	for len(r.notices) > 0 && r.notices[0].index <= stable {
+		r.cfg.Notice(r.notices[0].client, r.notices[0].body)
+		r.notices, told = r.notices[1:], true
+	}
+	if r.replica.Machine().View() == nil {
+		r.notices = nil // clients ask again where the service goes on
+	}
 	return told
 }
 

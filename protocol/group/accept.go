@@ -20,9 +20,10 @@ func (m *Machine) takesPart(now time.Time, of view.Name) bool {
 
 // founds says whether a process outside has a say in the founding: it knows of no view that
 // may still go on; or there is certainly none, since all candidates are heard and outside;
+// or the disks of the founders say all that must be known, since the group is durable;
 // or it does not matter, since every component goes on.
 func (m *Machine) founds(now time.Time, p *pulse) bool {
-	return p.fresh() || m.cfg.All || m.allOutside(now)
+	return p.fresh() || m.cfg.All || m.cfg.Durable && p.state == Asking || m.allOutside(now)
 }
 
 func (m *Machine) allOutside(now time.Time) bool {
@@ -88,7 +89,15 @@ func (m *Machine) Frozen(now time.Time, holding view.Cut, out *Output) {
 	if m.current == nil {
 		holding = nil // what is left of a view that this member has gone out of; nothing was sent in the void one
 	}
-	own := report{have: true, holding: holding, accepted: m.accepted, floor: m.floor.Epoch, donor: m.donor, lived: m.lived}
+	if m.cfg.Durable && m.current == nil && !m.stands && m.state != Idle && !m.witness() {
+		return // it is asked again
+	}
+	own := report{have: true, standing: m.standing, holding: holding, accepted: m.accepted, floor: m.floor.Epoch, donor: m.donor, lived: m.lived}
+	if m.cfg.Durable && m.current == nil {
+		// Nobody adopts a founding: the next is of a later era, to which whoever promises it
+		// brings along what may have been answered for in this one.
+		own.accepted = proposal{}
+	}
 	if m.promised.By == m.cfg.Self.ID {
 		if m.change.active {
 			m.change.reports[m.self] = own
@@ -100,10 +109,12 @@ func (m *Machine) Frozen(now time.Time, holding view.Cut, out *Output) {
 	b := appendBallot(appendName(m.begin(verbReport, out), m.base().Name), m.promised)
 	b = appendUvarint(appendUvarint(b, uint64(own.floor)), uint64(own.donor))
 	b = appendCut(appendName(b, own.lived), own.holding)
-	if own.accepted.outcome == nil {
-		b = append(b, 0)
-	} else {
-		b = appendBallot(append(b, 1), own.accepted.ballot)
+	flags := byte(bit(own.accepted.outcome != nil) | bit(m.cfg.Durable)<<1)
+	if b = append(b, flags); m.cfg.Durable {
+		b = appendStanding(b, own.standing)
+	}
+	if own.accepted.outcome != nil {
+		b = appendBallot(b, own.accepted.ballot)
 		b = appendOutcome(b, own.accepted.outcome)
 	}
 	m.end(to, b, out)
@@ -112,13 +123,16 @@ func (m *Machine) Frozen(now time.Time, holding view.Cut, out *Output) {
 func (m *Machine) readReport(now time.Time, from int, r *wire.Reader, out *Output) bool {
 	of, b := readName(r), readBallot(r)
 	got := report{have: true, floor: view.Epoch(r.Uvarint()), donor: readID(r), lived: readName(r), holding: readCut(r)}
-	switch r.U8() {
-	case 0:
-	case 1:
+	flags := r.U8()
+	if flags > 3 || flags&2 != 0 != m.cfg.Durable {
+		r.Fail()
+	}
+	if flags&2 != 0 {
+		got.standing = readStanding(r)
+	}
+	if flags&1 != 0 {
 		got.accepted.ballot = readBallot(r)
 		got.accepted.outcome = readOutcome(r)
-	default:
-		r.Fail()
 	}
 	if got.accepted.outcome != nil && !m.possible(got.accepted.outcome) {
 		return false
@@ -168,6 +182,10 @@ func (m *Machine) onPropose(now time.Time, from int, b Ballot, o *Outcome, out *
 	}
 	if b != m.promised {
 		m.promise(now, b, out) // its Prepare was lost; nothing new may be sent or taken from here on
+	}
+	if m.cfg.Durable && m.current == nil {
+		m.pledge(now, b, o, out)
+		return
 	}
 	m.accepted = proposal{b, o}
 	f := appendBallot(appendName(m.begin(verbAccepted, out), o.Of), b)

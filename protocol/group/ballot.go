@@ -21,11 +21,14 @@ func (b Ballot) Less(o Ballot) bool {
 
 // Outcome is how a view ends: what the members of a view agree on, once.
 type Outcome struct {
-	Of    view.Name // the view that ends; the zero Name for the founding
-	Next  view.View // what follows; without seats the group ends
-	Stay  uint32    // which seats of Next, by rank, come from the old view with its cut; the others come new
-	Cut   view.Cut  // what is delivered in the old view, by its ranks
-	Close bool      // nothing follows here: the members ask to be let into another component
+	Of    view.Name  // the view that ends; the zero Name for the founding
+	Next  view.View  // what follows; without seats the group ends
+	Stay  uint32     // which seats of Next, by rank, come from the old view with its cut; the others come new
+	Cut   view.Cut   // what is delivered in the old view, by its ranks
+	Era   view.Epoch // of a durable group: since which founding its state goes on; else 0
+	Base  Standing   // of a durable group's founding: the state that it begins with
+	First bool       // it begins with nothing
+	Close bool       // nothing follows here: the members ask to be let into another component
 }
 
 // stays says whether this life comes from the old view into the next.

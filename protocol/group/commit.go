@@ -12,6 +12,8 @@ func (m *Machine) onCommit(now time.Time, from int, o *Outcome, out *Output) {
 	late := o.Next.Name.Epoch <= m.floor.Epoch && canary != ForgetsFloor
 	switch {
 	case o.Next.Name == m.floor:
+	case m.fenced(o):
+		m.sendApart(in, from, o.Next.Name, out)
 	case m.current == nil && late:
 		m.sendApart(in, from, o.Next.Name, out)
 	case m.binds(now, o):
@@ -68,6 +70,7 @@ func (m *Machine) know(o *Outcome) {
 	if m.floor.Less(o.Next.Name) {
 		m.floor = o.Next.Name
 	}
+	m.fence = max(m.fence, o.Era)
 	if len(o.Next.Seats) == 0 {
 		m.ended = max(m.ended, o.Next.Name.Epoch)
 	}
@@ -116,7 +119,7 @@ func (m *Machine) apply(now time.Time, o *Outcome, out *Output) {
 // install begins the view that an outcome names.
 func (m *Machine) install(now time.Time, o *Outcome, out *Output) {
 	next := o.Next
-	c := Command{Verb: Install, View: &next, Cut: o.Cut}
+	c := Command{Verb: Install, View: &next, Cut: o.Cut, Era: o.Era}
 	if o.stays(m.cfg.Self) {
 		for rank, s := range next.Seats {
 			if o.Stay&(1<<rank) != 0 {
@@ -130,6 +133,7 @@ func (m *Machine) install(now time.Time, o *Outcome, out *Output) {
 	}
 	unblock := m.blocked
 	m.reset(&next)
+	m.era, m.stands = o.Era, false
 	for _, s := range next.Seats {
 		if i := m.index(s.ID); i >= 0 {
 			m.meet(i, s.Member)              // nothing may have been heard of that life yet

@@ -18,6 +18,11 @@ type Config struct {
 	Terms       string // all that the members of the group must agree on, in words; at most termsMax bytes
 	All         bool   // every component goes on; otherwise only the one with the votes
 
+	// Durable: members have disks, and what is on more than half of them is kept whatever
+	// becomes of the processes. The owner tells what it has with [Machine.Stand], and answers
+	// Pledge. Not with All.
+	Durable bool
+
 	Past Past // of a former membership in the group in this life
 
 	Pulse    time.Duration // how often a member says where it stands
@@ -74,6 +79,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("the terms have %d bytes, more than %d", len(c.Terms), termsMax)
 	case c.Pulse <= 0 || c.Patience <= 0:
 		return fmt.Errorf("pulse %v and patience %v must be positive", c.Pulse, c.Patience)
+	}
+	if c.All && c.Durable {
+		return fmt.Errorf("a durable group with partition = all: two parts that go on apart have two states; choose primary")
 	}
 	whole := view.View{Seats: c.Candidates}
 	if !c.All && whole.Votes() == 0 {

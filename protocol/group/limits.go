@@ -34,6 +34,10 @@ const (
 	// counts no longer.
 	forgetPulses = 5
 
+	// overPatiences is for how many patiences a durable group's view that wants for votes is kept,
+	// although it could be founded anew.
+	overPatiences = 2
+
 	// accusePatiences is for how many patiences a member's suspicion of another, which the
 	// coordinator does not share, must last before one of the two has to go.
 	accusePatiences = 2

@@ -38,6 +38,9 @@ const (
 	Block
 	// Unblock: it does.
 	Unblock
+	// Pledge: put the promise to take nothing of an era before Era on the disk; answer with
+	// Pledged when it is there.
+	Pledge
 	// Refuse: Peer does not let this member in, since its terms are Text.
 	Refuse
 )
@@ -64,6 +67,7 @@ type Command struct {
 	Missing []view.Member
 	Peer    view.ID
 	Text    string
+	Era     view.Epoch // Install, Pledge: of a durable group
 }
 
 // Output is what a step puts out.
@@ -119,7 +123,13 @@ type Machine struct {
 	promised Ballot
 	accepted proposal
 	change   change
-	traced   time.Time // when FlushWaited was traced last
+	standing Standing   // outside of a durable group: what this member has
+	stands   bool       // standing is told
+	fence    view.Epoch // nothing of an era before this one is taken any more
+	pledged  view.Epoch // the latest era that the owner was asked to promise
+	pledging proposal   // whose promise is on its way to the disk
+	era      view.Epoch // of the present view
+	traced   time.Time  // when FlushWaited was traced last
 }
 
 // base is the view that the next outcome ends.

@@ -115,10 +115,7 @@ func readCut(r *wire.Reader) view.Cut {
 func appendOutcome(b []byte, o *Outcome) []byte {
 	b = appendName(b, o.Of)
 	b = appendName(b, o.Next.Name)
-	flags := byte(0)
-	if o.Close {
-		flags = 1
-	}
+	flags := byte(bit(o.Close) | bit(o.Era != 0)<<1 | bit(o.First)<<2)
 	b = binary.BigEndian.AppendUint32(append(b, flags), o.Stay)
 	b = append(b, byte(len(o.Next.Seats)))
 	for _, s := range o.Next.Seats {
@@ -126,7 +123,11 @@ func appendOutcome(b []byte, o *Outcome) []byte {
 		b = binary.BigEndian.AppendUint64(b, uint64(s.Incarnation))
 		b = append(b, s.Votes)
 	}
-	return appendCut(b, o.Cut)
+	b = appendCut(b, o.Cut)
+	if o.Era != 0 {
+		b = appendStanding(b, Standing{Promise: o.Era, Era: o.Base.Era, Index: o.Base.Index})
+	}
+	return b
 }
 
 func bit(b bool) uint64 {
@@ -143,11 +144,11 @@ func readOutcome(r *wire.Reader) *Outcome {
 	flags := r.U8()
 	o.Stay = r.U32()
 	seats := int(r.U8())
-	if flags > 1 || seats > view.SeatMax || uint64(o.Stay)>>seats != 0 {
+	if flags > 7 || flags&6 == 4 || seats > view.SeatMax || uint64(o.Stay)>>seats != 0 {
 		r.Fail()
 		return nil
 	}
-	o.Close = flags == 1
+	o.Close, o.First = flags&1 != 0, flags&4 != 0
 	for range seats {
 		id := r.Uvarint()
 		s := view.Seat{Witness: id&1 == 1}
@@ -165,6 +166,12 @@ func readOutcome(r *wire.Reader) *Outcome {
 		o.Next.Seats = append(o.Next.Seats, s)
 	}
 	o.Cut = readCut(r)
+	if flags&2 != 0 {
+		o.Base = readStanding(r)
+		if o.Era, o.Base.Promise = o.Base.Promise, 0; o.Era == 0 {
+			r.Fail() // it is written in one way only
+		}
+	}
 	if r.Failed() {
 		return nil
 	}

@@ -36,9 +36,10 @@ func (m *Machine) outcome(now time.Time) *Outcome {
 			o.Next.Seats = append(o.Next.Seats, s)
 		}
 	}
-	if m.current == nil {
+	if m.current == nil && !m.cfg.Durable {
 		m.promote(o)
-	} else {
+	} else if m.current != nil {
+		o.Era = m.era
 		m.demote(o)
 	}
 	if m.current == nil || m.cfg.All || votes < base.Quorum() {
@@ -51,6 +52,8 @@ func (m *Machine) outcome(now time.Time) *Outcome {
 	}
 	if m.current != nil {
 		m.admit(now, o)
+	} else if m.cfg.Durable {
+		m.foundLasting(o)
 	}
 	return o
 }

@@ -26,6 +26,7 @@ type report struct {
 	accepted proposal
 	floor    view.Epoch
 	lived    view.Name // the last view that left it with a state; zero if it has none
+	standing Standing  // at the founding of a durable group
 	donor    view.ID   // who is giving it the state; Nobody if it has it
 	filled   bool
 }
@@ -98,7 +99,13 @@ func (m *Machine) advance(now time.Time, out *Output) {
 		m.decideCut(now, out)
 	}
 	if c.stage == Filling && m.filled() {
-		m.propose(now, m.outcome(now), out)
+		o := m.outcome(now)
+		if m.cfg.Durable && m.current != nil && !o.lasts() {
+			// Whoever had the state is gone: the latest is on the disks.
+			m.dismiss(now, WasExpelled, nil, false, out)
+			return
+		}
+		m.propose(now, o, out)
 	}
 	if c.stage == Proposing && m.acceptedBy(now) {
 		m.commit(now, out)
@@ -139,6 +146,18 @@ func (m *Machine) collected(now time.Time, out *Output) bool {
 			missing = append(missing, s.Member)
 		}
 	}
+	if m.cfg.Durable && m.current == nil {
+		return m.enough(m.reportedStanding)
+	}
+	if m.cfg.Durable && votes < m.base().Quorum() && canary != Minority {
+		m.change.enough = time.Time{}
+		if m.isOver(now) {
+			m.dismiss(now, WasExpelled, nil, false, out)
+			return false
+		}
+		m.block(now, votes, missing, out)
+		return false
+	}
 	if m.cfg.All || votes >= m.base().Quorum() || m.alone(now, m.reported) || canary == Minority {
 		return len(missing) == 0 || !m.blocked || m.waitedForMore(now)
 	}
@@ -148,6 +167,12 @@ func (m *Machine) collected(now time.Time, out *Output) bool {
 }
 
 func (m *Machine) reported(candidate int) bool { return m.change.reports[candidate].have }
+
+// reportedStanding is what a candidate has reported of its disk.
+func (m *Machine) reportedStanding(i int) (Standing, bool) {
+	r := &m.change.reports[i]
+	return r.standing, r.have
+}
 
 // waitedForMore says whether those who come into hearing after a time without enough votes
 // had the time to: a network that heals does so for one after the other, and the first
@@ -180,6 +205,12 @@ func (m *Machine) filled() bool {
 func (m *Machine) propose(now time.Time, o *Outcome, out *Output) {
 	c := &m.change
 	c.stage, c.outcome, m.staged = Proposing, o, now
+	if m.cfg.Durable && m.current == nil {
+		c.accepted = 0
+		m.sendProposal(out)
+		m.pledge(now, c.ballot, o, out)
+		return
+	}
 	m.accepted = proposal{c.ballot, o}
 	c.accepted = 1 << m.self
 	m.sendProposal(out)
@@ -219,6 +250,9 @@ func (m *Machine) acceptedBy(now time.Time) bool {
 			every = false
 		}
 	}
+	if m.cfg.Durable && m.current == nil {
+		return m.pledgedBy()
+	}
 	if canary == HalfCommit || canary == Minority {
 		return true
 	}
@@ -237,6 +271,11 @@ func (m *Machine) commit(now time.Time, out *Output) {
 			m.end(i, appendOutcome(m.begin(verbCommit, out), o), out)
 		}
 	}
+	if m.fenced(o) {
+		m.asked = now // it was decided before this member promised a later one
+		m.reset(nil)
+		return
+	}
 	m.apply(now, o, out)
 }
 
@@ -252,7 +291,9 @@ func (m *Machine) retry(now time.Time, out *Output) {
 		m.traced = now
 		m.record(now, trace.FlushWaited, waits[0], uint64(c.stage), uint64(now.Sub(m.staged).Microseconds()), 0)
 	}
-	if now.Sub(m.staged) > shunAfter*m.cfg.Patience && !m.blocked {
+	// Of a durable view somebody may have reported and then given it up, which nobody else does.
+	stuck := !m.blocked || m.cfg.Durable && c.stage == Proposing
+	if now.Sub(m.staged) > shunAfter*m.cfg.Patience && stuck {
 		for _, id := range waits {
 			m.peers[m.index(id)].shunned = now.Add(shunFor * m.cfg.Patience)
 		}

@@ -12,13 +12,15 @@ import (
 // pulse is how a member says where it stands, to all candidates. It is the asking of one
 // that is outside and the farewell of one that leaves.
 type pulse struct {
-	serial   uint64 // of this life's pulses: a late one says nothing any more
-	state    State
-	name     view.Name  // of its view; outside: its floor
-	ended    view.Epoch // the group ended with a view of this epoch
-	frozen   bool
-	accuses  uint32 // candidates that it does not trust, by their index
-	oldTerms bool   // its terms are not ours
+	serial    uint64 // of this life's pulses: a late one says nothing any more
+	state     State
+	name      view.Name  // of its view; outside: its floor
+	ended     view.Epoch // the group ended with a view of this epoch
+	frozen    bool
+	accuses   uint32     // candidates that it does not trust, by their index
+	oldTerms  bool       // its terms are not ours
+	fence     view.Epoch // of a durable group: it takes nothing of an earlier era; inside: the view's era
+	remembers bool       // outside of a durable group: its disk is neither new nor lost
 }
 
 // fresh says whether a process outside knows of no view that may still go on, so that it
@@ -26,9 +28,10 @@ type pulse struct {
 func (p *pulse) fresh() bool { return p.state == Asking && p.name.Epoch <= p.ended }
 
 func (m *Machine) ownPulse() pulse {
-	p := pulse{state: m.state, name: m.floor, ended: m.ended, frozen: m.frozen}
+	p := pulse{state: m.state, name: m.floor, ended: m.ended, frozen: m.frozen, fence: m.fence}
+	p.remembers = m.stands && m.standing.Promise != 0
 	if m.current != nil {
-		p.name = m.current.Name
+		p.name, p.fence = m.current.Name, m.era
 	}
 	if m.rests() {
 		p.state = Idle
@@ -55,6 +58,9 @@ func (m *Machine) sendPulse(now time.Time, out *Output) {
 	b = binary.AppendUvarint(b, uint64(p.ended))
 	b = binary.BigEndian.AppendUint32(b, p.accuses)
 	b = wire.AppendBlock(b, []byte(m.cfg.Terms))
+	if m.cfg.Durable {
+		b = append(binary.AppendUvarint(b, uint64(p.fence)), byte(bit(p.remembers)))
+	}
 	out.EndAll(m.others, b)
 }
 
@@ -68,6 +74,10 @@ func (m *Machine) readPulse(now time.Time, from int, r *wire.Reader, out *Output
 	p.ended = view.Epoch(r.Uvarint())
 	p.accuses = r.U32()
 	terms := r.Block(termsMax)
+	if m.cfg.Durable && r.Len() > 0 { // who has other terms says nothing of it
+		p.fence = view.Epoch(r.Uvarint())
+		p.remembers = r.U8() == 1
+	}
 	if !r.Done() || frozen > 1 || p.state > Leaving {
 		return false
 	}
@@ -111,6 +121,10 @@ func (m *Machine) answer(now time.Time, from int, p *pulse, out *Output) {
 	q := &m.peers[from]
 	inside := m.current != nil && m.current.Has(q.life)
 	switch {
+	case m.cfg.Durable && m.current != nil && p.state == Asking && p.fence > m.era:
+		// It has promised a later founding, which may have come about and may have been
+		// answered for. From the disks of more than half it is found out.
+		m.dismiss(now, WasExpelled, nil, false, out)
 	case p.state == Asking && inside:
 		if p.name.Epoch < m.current.Name.Epoch {
 			m.sendCommit(from, out) // it was let in and has not heard
@@ -165,6 +179,7 @@ func (m *Machine) dismiss(now time.Time, why Reason, cut view.Cut, whole bool, o
 		}
 	}
 	m.reset(nil)
+	m.stands, m.era = false, 0
 	m.state, m.asked, m.hurry = Asking, now, true
 	if left {
 		m.state, why = Idle, HasLeft

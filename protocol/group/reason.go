@@ -34,6 +34,9 @@ func (m *Machine) mayFound(now time.Time) bool {
 	if now.Sub(m.asked) < foundPulses*m.cfg.Pulse || !m.founds(now, &own) {
 		return false
 	}
+	if m.cfg.Durable && !m.stands && !m.witness() {
+		return false
+	}
 	votes := 0
 	for i, s := range m.void.Seats {
 		if m.recent(now, i) && (m.peers[i].pulse.state == In || m.peers[i].pulse.state == Leaving) {
@@ -42,6 +45,9 @@ func (m *Machine) mayFound(now time.Time) bool {
 		if m.present(now, s) {
 			votes += int(s.Votes)
 		}
+	}
+	if m.cfg.Durable && !m.enough(func(i int) (Standing, bool) { return m.seems(now, i) }) {
+		return false
 	}
 	return m.cfg.All || votes >= m.void.Quorum()
 }
@@ -61,6 +67,9 @@ func (m *Machine) leaves(s view.Seat) bool {
 func (m *Machine) admits(now time.Time, i int) bool {
 	p := &m.peers[i]
 	if i == m.self || !m.recent(now, i) || p.pulse.state != Asking || p.pulse.oldTerms || p.shunned.After(now) {
+		return false
+	}
+	if m.cfg.Durable && p.pulse.fence > m.era {
 		return false
 	}
 	if m.current.Has(p.life) && !p.apart {
@@ -116,3 +125,22 @@ func (m *Machine) better(now time.Time) int {
 	}
 	return -1
 }
+
+// seems is what a candidate that could found a durable group with this one says of its disk in
+// its pulses, in so far as they do.
+func (m *Machine) seems(now time.Time, i int) (Standing, bool) {
+	if i == m.self {
+		return m.standing, true
+	}
+	if !m.present(now, m.void.Seats[i]) {
+		return Standing{}, false
+	}
+	s := Standing{}
+	if m.peers[i].pulse.remembers {
+		s.Promise = 1
+	}
+	return s, true
+}
+
+// witness says whether this member has a vote and no state.
+func (m *Machine) witness() bool { return m.peers[m.self].seat.Witness }

@@ -23,6 +23,7 @@ type Executor struct {
 	scratch []byte
 	applied bool // by the last command
 	broken  bool // a Restore failed half way
+	watch   func(request []byte)
 }
 
 // NewExecutor makes the executor of a service that has executed nothing.
@@ -48,6 +49,9 @@ func (e *Executor) Execute(request, dst []byte) []byte {
 		dst = e.serve(&r, dst)
 	}
 	e.link(sum(request), sum(dst[from:]))
+	if e.watch != nil {
+		e.watch(request)
+	}
 	return dst
 }
 
@@ -67,6 +71,10 @@ func (e *Executor) Next() time.Duration {
 	}
 	return next
 }
+
+// Watch has fn called after each command with its request, which is valid during the call: who
+// keeps a log of the commands. fn must not execute anything.
+func (e *Executor) Watch(fn func(request []byte)) { e.watch = fn }
 
 // Index is that of the last command; 0: nothing was executed.
 func (e *Executor) Index() uint64 { return e.index }

@@ -119,6 +119,9 @@ func (c *client) Receive(d *simnet.Datagram) {
 		c.gone()
 	case r.Session == c.session && c.sent != 0 && r.Number == c.sent && r.Status == session.OK:
 		c.sent = 0
+		if c.w.tentative != nil {
+			c.w.tentative.answered(c.number, c.open.call, r.Index)
+		}
 		c.w.hear(&service.Fact{Kind: service.Answered, Client: c.number, Call: c.open.call, Value: binary.BigEndian.Uint64(r.Body)})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim/simdisk"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/internal/sim/world"
 	"github.com/holdfast-ha/holdfast/protocol/replica"
@@ -31,6 +32,9 @@ type member struct {
 	voters  int            // of the view, if replies are voted on
 	seen    uint64         // index of the last command that was looked at
 	done    []service.Fact // commands that the court is not told yet: they are not safe
+	disk    *simdisk.Disk
+	log     *simdisk.Log // nil: memory only
+	era     view.Epoch   // of the state
 	frames  wire.Outbox
 }
 
@@ -53,11 +57,15 @@ func (m *member) boot() {
 		panic(fmt.Sprintf("services: a drawn configuration is refused: %v", err))
 	}
 	m.cohort.Start(w.Read(&m.Host), &m.out)
-	m.state = &register{asked: m.look}
-	m.seen, m.done, m.voters = 0, m.done[:0], 0
-	m.exec = session.NewExecutor(m.state)
+	m.fresh()
+	var store *replicated.Store
+	if m.era = 0; w.opt.disk.on {
+		store = m.recoverDisk()
+		m.era = store.Era()
+		m.renewed()
+	}
 	m.replica, err = replicated.Join(w.Read(&m.Host), m.cohort, replicated.Config{
-		Self: m.Self, Group: cohort.GroupConfig{Name: "service"}, Executor: m.exec, Style: w.opt.style, Recorder: trace.RecorderFunc(w.record),
+		Self: m.Self, Group: cohort.GroupConfig{Name: "service"}, Executor: m.exec, Style: w.opt.style, Store: store, Recorder: trace.RecorderFunc(w.record),
 	}, &m.out)
 	if err != nil {
 		panic(fmt.Sprintf("services: a drawn replica is refused: %v", err))
@@ -65,10 +73,23 @@ func (m *member) boot() {
 	m.after()
 }
 
-// crash ends the life.
-func (m *member) crash(what string) {
+// fresh makes a service that has executed nothing.
+func (m *member) fresh() {
+	m.exec, m.seen, m.done, m.voters = nil, 0, m.done[:0], 0
+	m.state = &register{asked: m.look}
+	m.exec = session.NewExecutor(m.state)
+}
+
+// crash ends the life; with the power, if so.
+func (m *member) crash(what string, power bool) {
 	m.w.Did(what, m.Self, view.Member{})
-	m.w.hear(&service.Fact{Kind: service.Fell, Node: m.Self})
+	m.hearOf(&service.Fact{Kind: service.Fell, Node: m.Self})
+	if m.log != nil && power {
+		m.disk.Crash(m.w.Now)
+	} else if m.log != nil {
+		m.disk.Kill(m.w.Now)
+	}
+	m.log, m.Host.Work = nil, world.Never
 	m.End()
 	m.cohort, m.replica, m.view = nil, nil, nil
 }
@@ -85,6 +106,7 @@ func (m *member) bootLater() {
 // Receive takes a datagram: a member's, or a client's request.
 func (m *member) Receive(d *simnet.Datagram) {
 	w := m.w
+	m.wrote()
 	if int(d.From.ID) > len(w.members) {
 		if h, request, why := wire.Open(d.Frame); why == wire.OK && h.Channel == wire.Call {
 			m.replica.Submit(w.Read(&m.Host), replica.Client(d.From.ID), request)
@@ -97,6 +119,7 @@ func (m *member) Receive(d *simnet.Datagram) {
 
 // Tick lets the process do what is due.
 func (m *member) Tick() {
+	m.wrote()
 	now := m.w.Read(&m.Host)
 	m.cohort.Tick(now, &m.out)
 	m.replica.Tick(now)
@@ -106,6 +129,11 @@ func (m *member) Tick() {
 // Work lets a bit of the state flip, in worlds in which that happens.
 func (m *member) Work() {
 	m.Host.Work = world.Never
+	if m.log != nil {
+		m.wrote()
+		m.after()
+		return
+	}
 	if m.view != nil && len(m.done) == 0 && m.w.mayFlip(m) {
 		m.w.Did("has a bit that flips", m.Self, view.Member{})
 		m.damaged = true
@@ -117,6 +145,7 @@ func (m *member) Work() {
 // resume ends a pause.
 func (m *member) resume() {
 	m.w.Resume(&m.Host)
+	m.wrote()
 	if m.w.Rng.IntN(2) == 0 {
 		m.w.Tick(&m.Host)
 	}
@@ -155,6 +184,7 @@ func (m *member) after() {
 			d = r
 		}
 		w.Schedule(&m.Host, d)
+		m.watchDisk()
 	}
 }
 
@@ -176,7 +206,7 @@ func (m *member) look() {
 func (m *member) confess() {
 	safe := 0
 	for safe < len(m.done) && m.done[safe].Index <= m.replica.Machine().Settled() {
-		m.w.hear(&m.done[safe])
+		m.hearOf(&m.done[safe])
 		safe++
 	}
 	m.done = append(m.done[:0], m.done[safe:]...)
@@ -185,13 +215,13 @@ func (m *member) confess() {
 // renewed tells the court that the member has a state that it did not make command by command.
 func (m *member) renewed() {
 	m.seen, m.done = m.exec.Index(), m.done[:0]
-	m.w.hear(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen, State: m.state.sum()})
+	m.hearOf(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen, State: m.state.sum()})
 }
 
 // regained tells the court of the state with which a member comes into a view: another's, or its own if the
 // group is founded anew with it. Then what it was ahead of the others is safe.
 func (m *member) regained() {
-	m.w.hear(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen - uint64(len(m.done)), State: m.basis()})
+	m.hearOf(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen - uint64(len(m.done)), State: m.basis()})
 	m.confess()
 }
 
@@ -210,6 +240,12 @@ func (m *member) heed(d *cohort.Delivery) {
 	switch d.Kind {
 	case cohort.Viewed:
 		m.view = d.View
+		if w.tentative != nil && d.Era != m.era {
+			if first := d.View.Seats[0].Member; first == m.Self {
+				w.tentative.founded(d.Era, place{m.era, m.exec.Index()})
+			}
+			m.era = d.Era
+		}
 		if w.latest == nil || w.latest.Name.Less(d.View.Name) {
 			w.latest = d.View
 		}
@@ -218,15 +254,18 @@ func (m *member) heed(d *cohort.Delivery) {
 		}
 	case cohort.Expelled, cohort.Departed, cohort.StateBegan:
 		m.view = nil
-		w.hear(&service.Fact{Kind: service.Fell, Node: m.Self})
+		m.hearOf(&service.Fact{Kind: service.Fell, Node: m.Self})
 	case cohort.StateDone:
-		m.damaged = false
-		m.renewed()
+		if m.damaged = false; w.tentative == nil {
+			m.renewed()
+		} else {
+			m.seen, m.done = m.exec.Index(), m.done[:0] // it is told with the view, which knows the era
+		}
 	}
 	m.confess()
 	if v, is := m.replica.Machine().(interface{ Voters() int }); is && v.Voters() != m.voters {
 		m.voters = v.Voters()
-		w.hear(&service.Fact{Kind: service.Seated, Node: m.Self, Value: uint64(m.voters)})
+		m.hearOf(&service.Fact{Kind: service.Seated, Node: m.Self, Value: uint64(m.voters)})
 	}
 }
 
@@ -236,10 +275,10 @@ func (m *member) tell() {
 		switch c.Verb {
 		case replica.Diverged:
 			for _, peer := range c.Members {
-				m.w.hear(&service.Fact{Kind: service.Named, Node: m.Self, Peer: peer, Index: c.Index})
+				m.hearOf(&service.Fact{Kind: service.Named, Node: m.Self, Peer: peer, Index: c.Index})
 			}
 		case replica.Halted:
-			m.w.hear(&service.Fact{Kind: service.Halted, Node: m.Self, Index: c.Index})
+			m.hearOf(&service.Fact{Kind: service.Halted, Node: m.Self, Index: c.Index})
 		}
 	}
 	m.replica.Output().Do = m.replica.Output().Do[:0]
@@ -263,7 +302,7 @@ func (m *member) answer() {
 func (m *member) send(e *wire.Envelope) bool {
 	w := m.w
 	if w.trapped(m, e) {
-		m.crash("crashes in the middle of a step")
+		m.crash("crashes in the middle of a step", w.Rng.IntN(2) == 0)
 		m.bootLater()
 		return true
 	}

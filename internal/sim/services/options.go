@@ -21,6 +21,8 @@ type options struct {
 
 	crash, trap, pause, cut, reshape, flip time.Duration // mean intervals over the whole world
 	downMost, pauseMost, cutMost           time.Duration
+
+	disk diskOptions
 }
 
 // styles is how many styles there are.
@@ -61,7 +63,24 @@ func draw(r *rand.Rand) options {
 	if r.IntN(4) == 0 {
 		o.flip = 700 * time.Millisecond
 	}
+	if r.IntN(3) == 0 {
+		o.durable(r)
+	}
 	return o
+}
+
+// durable gives the members disks. A group that has lost everything needs some time until it is
+// there again, so the rest happens seldom.
+func (o *options) durable(r *rand.Rand) {
+	o.disk, o.flip, o.style = drawDisk(r), 0, replicated.Active
+	o.phase = time.Duration(3+r.IntN(6)) * time.Second
+	o.crash = pick(r, 0, time.Second, 3*time.Second)
+	o.trap = pick(r, 0, time.Second, 3*time.Second)
+	o.pause = pick(r, 0, 0, time.Second)
+	o.cut = pick(r, 0, 0, time.Second)
+	o.downMost = pick(r, 300*time.Millisecond, 3*time.Second)
+	o.members = pick(r, 3, 3, 4, 5, 5)
+	o.every = pick(r, 20*time.Millisecond, 50*time.Millisecond)
 }
 
 // String gives the options for a report.

@@ -5,7 +5,8 @@
 // answered and what replicas executed.
 //
 // The assumption of a service in memory is kept: less than half of the replicas are down, or
-// without the state, at any time.
+// without the state, at any time. With disks there is no such thing: all may lose their power
+// at once. Disks are slow, fail, fill up, and one of them decays.
 package services
 
 import (
@@ -58,6 +59,10 @@ type services struct {
 	faults  int
 	trap    trap
 	cuts    int // that last
+
+	tentative *tentative // of a world with disks
+	ebbing    bool
+	lost      *member // whose disk is damaged; nil: nobody's
 }
 
 // trap lets a member crash at one of the next frames that it sends.
@@ -70,8 +75,9 @@ type trap struct {
 func (w *services) Verdict() *check.Violation { return w.court.Violation() }
 
 // Run runs one seed. A panic of a machine becomes a report, unless it is wanted raw.
-func Run(seed uint64, limits sim.Limits) *sim.Report {
-	w := &services{}
+func Run(seed uint64, limits sim.Limits) *sim.Report { return run(&services{}, seed, limits) }
+
+func run(w *services, seed uint64, limits sim.Limits) *sim.Report {
 	w.Begin(Name, seed, 4, limits)
 	w.opt = draw(w.Rng)
 	w.Report.Options = w.opt.String()
@@ -84,6 +90,9 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 	}
 	w.court = service.NewCourt(judges...)
 	w.Court = w
+	if w.opt.disk.on {
+		w.tentative = newTentative(w.hear)
+	}
 	for range w.opt.members {
 		m := &member{w: w}
 		w.Add(&m.Host, m)
@@ -129,8 +138,15 @@ func (w *services) run() {
 		w.Until(w.Now + 20*time.Millisecond)
 	}
 	w.Report.Calm = w.Now
-	w.Until(w.Now + time.Second) // digests are told
+	rest := time.Second // digests are told
+	if w.opt.disk.on {
+		rest = 4 * time.Second // who was shunned is let in again
+	}
+	w.Until(w.Now + rest)
 	if !w.Over() {
+		if w.tentative != nil {
+			w.tentative.end()
+		}
 		w.hear(&service.Fact{Kind: service.Ended})
 		w.Over()
 	}
@@ -152,6 +168,10 @@ func (w *services) settle() {
 	w.Settle()
 	w.more = callsCalm
 	for _, m := range w.members {
+		if m.disk != nil {
+			m.disk.Fill(0)
+			m.disk.FailSync(-1)
+		}
 		if m.Paused {
 			m.resume()
 		}
@@ -178,6 +198,7 @@ func (w *services) plan() {
 	}{
 		{w.opt.crash, w.crashOne}, {w.opt.trap, w.setTrap}, {w.opt.pause, w.pauseOne}, {w.opt.cut, w.cutOne},
 		{w.opt.reshape, w.reshape}, {w.opt.flip, w.flipOne},
+		{w.opt.disk.cut, w.cutPower}, {w.opt.disk.sync, w.failSync}, {w.opt.disk.full, w.fillDisk}, {w.opt.disk.flip, w.flipBit}, {w.opt.disk.ebb, w.ebb},
 	} {
 		if e.mean > 0 {
 			w.Repeat(e.mean, e.do)
@@ -198,6 +219,9 @@ func (w *services) one() *member { return w.members[w.Rng.IntN(len(w.members))] 
 
 // mayFall says whether a member may lose its state without breaking the assumption.
 func (w *services) mayFall(m *member) bool {
+	if w.opt.disk.on {
+		return true
+	}
 	fallen := 0
 	for _, other := range w.members {
 		if other == m || !other.Up || other.damaged || other.view == nil || !w.latest.Has(other.Self) {
@@ -210,7 +234,7 @@ func (w *services) mayFall(m *member) bool {
 func (w *services) crashOne() {
 	if m := w.one(); m.Up && w.mayFall(m) {
 		w.faults++
-		m.crash("crashes")
+		m.crash("crashes", w.Rng.IntN(2) == 0)
 		m.bootLater()
 	}
 }

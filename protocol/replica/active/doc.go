@@ -35,8 +35,57 @@
 // half agree, the service is not deterministic and nobody can say who is right: all stop,
 // and say which command it was ([Halted]).
 //
+// # On disks
+//
+// A service may be durable (protocol/stack/replicated): each member then writes every command
+// that it executes to a journal, in the agreed order, with the digest after it, and a snapshot
+// now and then. A client is answered when disks with more than half of the votes that are
+// *configured* have its command, the answering member's own or not. Members say how far their
+// disks have come in the head of their messages, and by themselves when a sync has ended. The
+// view's quorum would not do: it may have shrunk, and after a power cut no more can be asked for
+// than that more than half of the configured members come back. In a view with fewer votes
+// what is under way is executed and not answered until enough are back; new requests are refused
+// as busy.
+//
+// That an answered command x is never lost, in steps:
+//
+// A founding begins an *era*, a number that is greater than all that its founders have
+// promised or know. A state has a *position*, its era and the index of its last command;
+// positions are compared in that order. (The index alone will not do: a member that came no
+// further than command 9 of an era may execute nine others, answered, in the next, while one that
+// was away has twelve of the former, which nobody was answered for.)
+//
+// (1) Each founder reports its position. The outcome begins with the greatest, whose owner
+// gives its state to all. Who accepts the outcome has compared its own position again, and has
+// put the promise to take nothing of an earlier era on its disk *before* it says so. More than half
+// of the configured votes must have; a disk that is new or was lost (it has promised nothing)
+// counts for none of them.
+//
+// (2) Nothing is written of an era before it is decided. So if x was answered in era e, disks M
+// of more than half have it, and were written while their promise was no later than e. For each
+// later era f that any disk has a state of, more than half have promised f; one of them is in M, and
+// promised after it had x, for afterwards it would have written nothing of e. So f begins with a
+// position that is no less than one that has x.
+//
+// (3) Within an era the members' logs are beginnings of one sequence, for it goes on only by
+// view changes in which more than half of the lives of the last view have a say; a view that
+// loses more than that is given up, and the group is founded anew, even where with memory alone
+// the one that is left would go on. So two positions that are equal have the same commands,
+// and the greater of one era has all of the less. By induction over the eras from e to f, every
+// state of f has x.
+//
+// What was executed and not answered may survive, or be undone. The table of sessions is a
+// part of what is kept: repeated, it is executed once all the same.
+//
+// Who comes into a living group is given its state, and its journal is replaced by that in one
+// step. Its promise keeps it out of an era that is earlier; a group that meets somebody who has
+// promised a later one gives itself up and is founded anew, for that era may have come about.
+//
+// A write or a sync that fails ends the process: nothing more is executed or answered there.
+//
 // # Cost
 //
 // One multicast a command, of 24 bytes more than the request; n digests of 13 bytes after a
-// burst of commands. Frames: docs/rfc/0016-active.md.
+// burst of commands. On disks: a sync of each member for all commands that came during the one before,
+// and n messages of a few bytes behind it. Frames: docs/rfc/0016-active.md.
 package active

@@ -34,7 +34,7 @@ func (g *Group) install(now time.Time, c group.Command) {
 
 // viewed delivers a view.
 func (g *Group) viewed(c group.Command) {
-	d := Delivery{Kind: Viewed, View: c.View, Former: c.Former}
+	d := Delivery{Kind: Viewed, View: c.View, Former: c.Former, Era: c.Era}
 	if canary == WrongFormer {
 		d.Former = nil
 		for _, s := range c.View.Seats {

@@ -44,6 +44,7 @@ type GroupConfig struct {
 	Window     int  // packets of a member on their way; 0 for the default. Members may differ
 	QueueMax   int  // bytes waiting for the window; 0 for 4 MiB. Members may differ
 	HeldMax    int  // bytes waiting for a slow owner over a change of the view; 0 for 64 MiB. Members may differ
+	Durable    bool // members have disks: see Stand and Pledge; not with All
 	Stateful   bool // a joiner is given the state: it is asked for with Wanted
 
 	Style string // how the state is replicated, a word; "": that is not the group's business
@@ -99,6 +100,9 @@ const (
 	// be, since it was expelled or had to begin anew. Whether others have delivered them, it
 	// cannot know; if so, they are in the state that it is given next.
 	Lost
+	// Pledge: the promise to take nothing of an era before Era must go to the disk. The owner
+	// answers with Group.Pledged when it is there.
+	Pledge
 	// Slow: Peer holds this member's messages up, or (Nobody) does so no longer.
 	Slow
 )
@@ -118,6 +122,7 @@ type Delivery struct {
 	Payload []byte
 	More    [][]byte // the rest of a long message's payload, which lies in several packets
 	Refusal string
+	Era     view.Epoch // Viewed, Pledge: of a durable group: since which founding its state goes on
 }
 
 // Size is how many bytes the payload has, in all its parts.

@@ -94,7 +94,7 @@ func (g *Group) build() error {
 	n := g.node
 	var err error
 	g.members, err = group.New(group.Config{
-		Self: n.cfg.Self, Candidates: n.seats, Group: g.key, Fingerprint: n.cfg.Fingerprint, Terms: g.cfg.terms(), All: g.cfg.All,
+		Self: n.cfg.Self, Candidates: n.seats, Group: g.key, Fingerprint: n.cfg.Fingerprint, Terms: g.cfg.terms(), All: g.cfg.All, Durable: g.cfg.Durable,
 		Past:  n.past[g.key],
 		Pulse: pulseHeartbeats * n.cfg.Heartbeat, Patience: n.cfg.SuspectAfter, Recorder: n.cfg.Recorder,
 	}, n.random())
@@ -139,8 +139,12 @@ func (c *GroupConfig) terms() string {
 	if c.Stateful && c.Style != "" {
 		state = c.Style
 	}
-	return fmt.Sprintf("group=%s partition=%s engine=%s message_max=%d state=%s",
+	terms := fmt.Sprintf("group=%s partition=%s engine=%s message_max=%d state=%s",
 		c.Name, partition, c.Engine, c.MessageMax, state)
+	if c.Durable {
+		terms += " durable=yes"
+	}
+	return terms
 }
 
 // Name is the group's name.
@@ -252,6 +256,8 @@ func (g *Group) obey(now time.Time) {
 			g.emit(Delivery{Kind: Blocked, View: g.current, Missing: c.Missing})
 		case group.Unblock:
 			g.emit(Delivery{Kind: Unblocked})
+		case group.Pledge:
+			g.ask(Delivery{Kind: Pledge, Era: c.Era})
 		case group.Refuse:
 			g.refused(c.Peer, c.Text)
 		}
@@ -292,5 +298,20 @@ func (g *Group) resetOutputs() {
 func (g *Group) Restart(now time.Time, out *Output) {
 	now = g.node.begin(now)
 	g.members.Restart(now, &g.told)
+	g.obey(now)
+}
+
+// Stand tells, in no view of a durable group, what this member has: after the join and after each
+// Expelled.
+func (g *Group) Stand(now time.Time, s group.Standing, out *Output) {
+	now = g.node.begin(now)
+	g.members.Stand(now, s, &g.told)
+	g.obey(now)
+}
+
+// Pledged tells that what Pledge has asked for is on the disk.
+func (g *Group) Pledged(now time.Time, era view.Epoch, out *Output) {
+	now = g.node.begin(now)
+	g.members.Pledged(now, era, &g.told)
 	g.obey(now)
 }

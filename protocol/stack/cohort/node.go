@@ -158,6 +158,9 @@ func (n *Node) group(key uint32) *Group {
 	return nil
 }
 
+// Seats are whom the configuration names, with their votes and without lives, ascending by ID.
+func (n *Node) Seats() []view.Seat { return n.seats }
+
 // Suspect tells the detector of a node with NodeConfig.Perfect what is true.
 func (n *Node) Suspect(now time.Time, id view.ID, suspected bool, out *Output) {
 	now = n.begin(now)

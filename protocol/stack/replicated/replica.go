@@ -35,6 +35,7 @@ type Config struct {
 	Style    Style
 	Voters   int            // Voted: how many vote; 0 for 3
 	Comparer voted.Comparer // Voted: nil for replies that must be the same to the last bit
+	Store    *Store         // Active: what the executor is kept in, recovered and in use; nil: memory only
 	Recorder trace.Recorder
 }
 
@@ -50,6 +51,7 @@ type Replica struct {
 	asks     []ask
 	incoming []byte
 	bad      bool // the state that came cannot be read
+	lasting  *durable
 }
 
 // giving is a state that joiners fetch.
@@ -69,9 +71,12 @@ type ask struct {
 
 // Join makes the replica and asks to be let into its group.
 func Join(now time.Time, node *cohort.Node, cfg Config, out *cohort.Output) (*Replica, error) {
-	cfg.Group.Stateful = true
+	cfg.Group.Stateful, cfg.Group.Durable = true, cfg.Store != nil
 	if cfg.Group.All {
 		return nil, fmt.Errorf("replicated: service %q: its group has partition = all, and two parts that go on apart have two states; choose primary", cfg.Group.Name)
+	}
+	if cfg.Store != nil && cfg.Style != Active {
+		return nil, fmt.Errorf("replicated: service %q: it is kept on disks, and its style is %v; only the active style can be", cfg.Group.Name, cfg.Style)
 	}
 	machine, err := cfg.machine(cfg.Group.MessageMax)
 	if err != nil {
@@ -82,7 +87,12 @@ func Join(now time.Time, node *cohort.Node, cfg Config, out *cohort.Output) (*Re
 	if err != nil {
 		return nil, err
 	}
-	return &Replica{node: node, group: g, machine: machine}, nil
+	r := &Replica{node: node, group: g, machine: machine}
+	if cfg.Store != nil {
+		r.lasting = newDurable(cfg.Store, cfg.Self, node.Seats())
+		r.actLasting(now, out)
+	}
+	return r, nil
 }
 
 // Group is the replica's group.
@@ -96,6 +106,9 @@ func (r *Replica) Output() *replica.Output { return &r.out }
 
 // Submit takes a client's request, an encoded [session.Request]. Act must follow.
 func (r *Replica) Submit(now time.Time, from replica.Client, request []byte) {
+	if r.busy(from, request) {
+		return
+	}
 	r.machine.Submit(now, from, request, &r.out)
 }
 
@@ -112,28 +125,43 @@ func (r *Replica) Deadline() time.Time { return r.machine.Deadline() }
 // Heed takes a delivery of the replica's group. When all that were put out together are
 // heeded, Act must follow.
 func (r *Replica) Heed(now time.Time, d *cohort.Delivery) {
+	if r.Failed() != nil {
+		return
+	}
 	switch d.Kind {
 	case cohort.Viewed:
+		if r.lasting != nil {
+			r.lasting.viewed(d.View, d.Era)
+		}
 		r.machine.Viewed(now, d.View, &r.out)
 	case cohort.Message:
 		payload := d.Payload
 		if len(d.More) > 0 {
 			payload = d.Append(nil)
 		}
-		r.machine.Delivered(now, d.From, payload, &r.out)
+		if payload, is := r.open(d, payload); is {
+			first := len(r.out.Replies)
+			r.machine.Delivered(now, d.From, payload, &r.out)
+			r.hold(first)
+		}
 	case cohort.Lost:
-		r.machine.Lost(int(d.Last - d.Number + 1))
+		r.machine.Lost(r.lost(d.Number, d.Last))
 	case cohort.Expelled, cohort.Merging, cohort.Departed:
-		r.machine.Out()
+		r.away()
 	case cohort.Wanted:
 		r.give(d)
 	case cohort.ChunkWanted:
 		r.asks = append(r.asks, ask{d.View.Name, d.Peer, d.Number, d.Last})
 	case cohort.Unwanted:
 		r.forget(d.View.Name)
+	case cohort.Pledge:
+		r.lasting.pledges = append(r.lasting.pledges, d.Era)
 	case cohort.StateBegan, cohort.StateFailed:
 		r.incoming = nil
-		r.machine.Out()
+		r.away()
+		if r.lasting != nil {
+			r.lasting.stand = d.Kind == cohort.StateFailed
+		}
 	case cohort.StateChunk:
 		r.incoming = append(r.incoming, d.Payload...)
 	case cohort.StateDone:
@@ -145,6 +173,9 @@ func (r *Replica) Heed(now time.Time, d *cohort.Delivery) {
 // node has delivered is valid until it is called again. It reports whether the node was
 // called.
 func (r *Replica) Act(now time.Time, out *cohort.Output) (called bool) {
+	if r.Failed() != nil {
+		return false
+	}
 	called = len(r.out.Multicast)+len(r.asks) > 0
 	r.send(now, out)
 	for r.proceeds() {
@@ -167,9 +198,12 @@ func (r *Replica) Act(now time.Time, out *cohort.Output) (called bool) {
 		restart = restart || r.out.Do[i].Verb == replica.Restart
 	}
 	if r.bad = false; restart {
+		if r.lasting != nil {
+			r.lasting.spoil(nil)
+		}
 		r.group.Restart(now, out)
 	}
-	return called || restart
+	return r.actLasting(now, out) || called || restart
 }
 
 // proceeds says whether the machine has a message that would leave at once, in the view that it knows.
@@ -179,14 +213,14 @@ func (r *Replica) proceeds() bool {
 		return false
 	}
 	v, current := r.machine.View(), r.group.View()
-	return v != nil && current != nil && v.Name == current.Name && r.group.Fits(size)
+	return v != nil && current != nil && v.Name == current.Name && r.group.Fits(size+r.head())
 }
 
 // send multicasts what the machine has put out.
 func (r *Replica) send(now time.Time, out *cohort.Output) {
 	for i := range r.out.Multicast {
 		m := &r.out.Multicast[i]
-		if _, ok := r.group.Multicast(now, how(m), m.Data, out); !ok {
+		if _, ok := r.group.Multicast(now, how(m), r.seal(m.Data), out); !ok {
 			r.machine.Unsent(now, len(r.out.Multicast)-i)
 		}
 	}
@@ -227,6 +261,20 @@ func (r *Replica) forget(cut view.Name) {
 func (r *Replica) take(now time.Time) {
 	if err := r.machine.Restore(now, bytes.NewReader(r.incoming)); err != nil {
 		r.bad = true // another cut, maybe another donor
+		if r.lasting != nil {
+			r.lasting.spoil(err)
+		}
+	} else if r.lasting != nil {
+		r.lasting.anew = true
 	}
 	r.incoming = nil
+}
+
+// away tells that this member has no view, or not the state of it.
+func (r *Replica) away() {
+	if r.lasting != nil {
+		r.lasting.out()
+		r.lasting.stand = true
+	}
+	r.machine.Out()
 }

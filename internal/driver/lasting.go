@@ -1,0 +1,95 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	records "github.com/holdfast-ha/holdfast/protocol/journal"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
+	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
+)
+
+// recordMax is the longest record of a replica: a request, and what the store writes before it.
+const recordMax = session.RequestMax + 64
+
+// Log is a replica's log on a disk. internal/edge/disk has it.
+type Log interface {
+	replicated.Journal
+	FD() int // readable when Completed has news
+	Close() error
+}
+
+// Disk is where a replica has its log.
+type Disk struct {
+	Path string // for people
+	Open func(cfg records.Config, state records.State) (Log, records.Recovered, error)
+}
+
+// lasting is what a replica has on a disk.
+type lasting struct {
+	path  string
+	store *replicated.Store
+	log   Log
+	found records.Recovered
+}
+
+// recoverFrom reads what the disk has, and executes it again.
+func (r *Replica) recoverFrom(d *Disk) error {
+	c := r.c
+	l := &lasting{path: d.Path, store: replicated.NewStore(r.exec, 0)}
+	var err error
+	l.log, l.found, err = d.Open(records.Config{
+		Cluster: cohort.Key(c.cfg.Cluster + "\n" + r.cfg.Group.Name), Member: c.cfg.Node.Self.ID, RecordMax: recordMax,
+	}, l.store)
+	if err != nil {
+		return full(d.Path, err)
+	}
+	l.store.Use(l.log, l.found.Last)
+	r.lasting = l
+	if log := c.cfg.Log; log != nil {
+		log.Info("recovered", "service", r.cfg.Group.Name, "data", d.Path, "new", l.found.New, "command", r.exec.Index(),
+			"snapshot", l.found.Snapshot, "record", l.found.Last, "cut", l.found.Cut.String())
+		if l.found.Instead != "" {
+			log.Warn("a snapshot is damaged, and an older one has served in its place", "service", r.cfg.Group.Name, "damaged", l.found.Instead)
+		}
+	}
+	return nil
+}
+
+// full adds what to do when a disk is full.
+func full(path string, err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("the disk of %s is full: make room there, at least 64 MiB, and start again; nothing that a client was told is lost: %w", path, err)
+	}
+	return err
+}
+
+// wrote takes what the disk has come to. The owner calls it.
+func (r *Replica) wrote() {
+	if r.lasting != nil {
+		r.replica.Written()
+	}
+}
+
+// broken ends the node if the disk cannot be written: what is executed from here on could
+// not be answered, and what a failed sync has left on the disk only a restart finds out. The
+// owner calls it.
+func (r *Replica) broken() bool {
+	err := r.replica.Failed()
+	if err == nil {
+		return false
+	}
+	r.c.fail(fmt.Errorf("service %q cannot keep its state: %w", r.cfg.Group.Name, full(r.lasting.path, err)))
+	return true
+}
+
+// Close writes what the disk does not have yet and lets go of it. The replica must have ended.
+func (r *Replica) Close() error {
+	if r.lasting == nil {
+		return nil
+	}
+	return r.lasting.log.Close()
+}

@@ -1,0 +1,209 @@
+package services
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim"
+	"github.com/holdfast-ha/holdfast/internal/sim/simdisk"
+	"github.com/holdfast-ha/holdfast/internal/sim/world"
+	"github.com/holdfast-ha/holdfast/protocol/journal"
+	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// diskOptions are how disks of a world are, and what happens to them. A mean interval of zero
+// means never.
+type diskOptions struct {
+	on            bool
+	config        simdisk.Config
+	segment       int
+	snapshotBytes int
+
+	cut  time.Duration // of the power, for all or some
+	sync time.Duration // a sync that fails
+	full time.Duration // a disk that is full
+	flip time.Duration // a bit that flips while its member is down
+	ebb  time.Duration // of members, one after another, until too few are left
+}
+
+// drawDisk draws them.
+func drawDisk(r *rand.Rand) diskOptions {
+	o := diskOptions{
+		on: true, segment: 4096 << r.IntN(3), snapshotBytes: pick(r, 500, 3000, 20_000),
+		config: simdisk.Config{
+			Sync: pick(r, 100*time.Microsecond, time.Millisecond, 10*time.Millisecond), Jitter: pick(r, 0, time.Millisecond, 50*time.Millisecond),
+			Write: pick(r, 5*time.Microsecond, 100*time.Microsecond), Stale: r.IntN(2) == 0,
+		},
+		cut: pick(r, 700*time.Millisecond, 1500*time.Millisecond, 3*time.Second),
+	}
+	some := func() time.Duration {
+		if r.IntN(3) != 0 {
+			return 0
+		}
+		return 1500 * time.Millisecond
+	}
+	o.sync, o.full, o.flip = some(), some(), some()
+	o.ebb = pick(r, 0, time.Second)
+	return o
+}
+
+// recoverDisk opens the member's journal, and makes the store of what it has.
+func (m *member) recoverDisk() *replicated.Store {
+	w := m.w
+	if m.disk == nil {
+		m.disk = simdisk.New(w.opt.disk.config, rand.New(rand.NewPCG(w.Rng.Uint64(), 1)))
+	}
+	m.disk.Fill(0)
+	m.disk.Advance(w.Now)
+	for {
+		store := replicated.NewStore(m.exec, w.opt.disk.snapshotBytes)
+		log, found, err := simdisk.Open(m.disk, journal.Config{
+			Cluster: fingerprint, Member: m.Self.ID, Salt: w.Rng.Uint64(), SegmentSize: w.opt.disk.segment, RecordMax: 1000,
+		}, store)
+		if err == nil {
+			m.log = log
+			store.Use(log, found.Last)
+			return store
+		}
+		var refusal *journal.Refusal
+		if !errors.As(err, &refusal) || w.lost != m {
+			w.Fail(sim.Safety, fmt.Sprintf("%v cannot read its disk, which nobody has damaged: %v", m.Self, err))
+		}
+		w.Did("has its journal refused, and begins with a new disk: "+err.Error(), m.Self, view.Member{})
+		m.disk = simdisk.New(w.opt.disk.config, rand.New(rand.NewPCG(w.Rng.Uint64(), 1)))
+		m.disk.Advance(w.Now)
+		m.fresh()
+	}
+}
+
+// wrote lets the disk come to where it is now. It must be called before anything else at a time.
+func (m *member) wrote() {
+	if m.log != nil && m.log.Advance(m.w.Now) {
+		m.replica.Written()
+	}
+}
+
+// watchDisk sets when the disk has done something, and ends a process that cannot write.
+func (m *member) watchDisk() {
+	if m.log == nil {
+		return
+	}
+	if err := m.replica.Failed(); err != nil {
+		m.crash("cannot write, and ends: "+err.Error(), false)
+		m.bootLater()
+		return
+	}
+	m.Host.Work = world.Never
+	if d := m.log.Deadline(); d != 0 {
+		m.Host.Work = max(d, m.w.Now)
+	}
+}
+
+// cutPower takes the power from all members, or from some.
+func (w *services) cutPower() {
+	w.faults++
+	all := w.Rng.IntN(3) != 0
+	for _, m := range w.members {
+		if all || w.Rng.IntN(2) == 0 {
+			if m.Up {
+				m.crash("has no power", true)
+			}
+			m.bootLater()
+		}
+	}
+}
+
+// ebb takes one member away after another, with time to go on without it, until no more are left
+// than half of a half; then those, and the others come back first.
+func (w *services) ebb() {
+	if len(w.members) < 4 || w.ebbing {
+		return
+	}
+	w.ebbing = true
+	w.faults++
+	order := w.Rng.Perm(len(w.members))
+	at := time.Duration(0)
+	for i, k := range order {
+		m, last := w.members[k], i >= len(order)-2
+		if !last {
+			at += ebbEvery
+			w.After(at, func() {
+				if m.Up {
+					m.crash("goes for long", false)
+				}
+			})
+			w.After(time.Duration(len(order))*ebbEvery, func() {
+				if !m.Up {
+					m.boot()
+				}
+			})
+			continue
+		}
+		w.After(time.Duration(len(order))*ebbEvery, func() {
+			if m.Up {
+				m.crash("has no power", true)
+			}
+		})
+		w.After(time.Duration(len(order)+2)*ebbEvery, func() {
+			if w.ebbing = false; !m.Up {
+				m.boot()
+			}
+		})
+	}
+}
+
+// ebbEvery is how long a group may take until it goes on without a member, and clients have
+// found those who are left.
+const ebbEvery = 700 * time.Millisecond
+
+// failSync lets one of the next syncs of a member fail.
+func (w *services) failSync() {
+	if m := w.one(); m.Up {
+		w.faults++
+		m.disk.FailSync(w.Rng.IntN(5))
+		w.Did("has a disk that fails soon", m.Self, view.Member{})
+	}
+}
+
+// fillDisk leaves a member little room.
+func (w *services) fillDisk() {
+	if m := w.one(); m.Up {
+		w.faults++
+		m.disk.Fill(m.disk.Used() + int64(w.Rng.IntN(10_000)))
+		w.Did("has a disk that is nearly full", m.Self, view.Member{})
+	}
+}
+
+// flipBit damages what is on the disk of one member, always the same: the others must have what
+// is lost there.
+func (w *services) flipBit() {
+	if w.lost == nil {
+		w.lost = w.one()
+	}
+	m := w.lost
+	if m.Up || m.disk == nil {
+		return
+	}
+	names, _ := m.disk.List()
+	if len(names) == 0 {
+		return
+	}
+	name := names[w.Rng.IntN(len(names))]
+	if size := len(m.disk.Bytes(name)); size > 0 && m.disk.Flip(name, w.Rng.Int64N(int64(size)), uint(w.Rng.IntN(8))) {
+		w.faults++
+		w.Did("has a bit of "+name+" that flips", m.Self, view.Member{})
+	}
+}
+
+// hearOf tells the court something of a member.
+func (m *member) hearOf(f *service.Fact) {
+	if m.w.tentative == nil {
+		m.w.hear(f)
+		return
+	}
+	m.w.tentative.hear(f, m.era)
+}
