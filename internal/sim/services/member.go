@@ -214,7 +214,7 @@ func (m *member) confess() {
 
 // renewed tells the court that the member has a state that it did not make command by command.
 func (m *member) renewed() {
-	m.seen, m.done = m.exec.Index(), m.done[:0]
+	m.seen, m.done, m.state.fresh = m.exec.Index(), m.done[:0], false
 	m.hearOf(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen, State: m.state.sum()})
 }
 
