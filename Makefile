@@ -11,6 +11,7 @@ GO       ?= go
 # a failure.
 FUZZTIME ?= 20000x
 SEEDS    ?= 500
+SOAK     ?= 1h
 
 # One goroutine owns a machine and internal/tidy refuses a second one in the pure
 # packages, so the race detector has work in these only.
@@ -68,7 +69,10 @@ sim: build ## the simulator: SEEDS=500 seeds of this commit (10,000 for groups),
 	$(call say,planted bugs: each must be found)
 	$(GO) test -json -timeout 60m -tags canary -run Canary ./internal/sim/... ./protocol/... ./internal/lab/locks | $(VERDICT)
 
-soak: ## the simulator, on new seeds, until it is stopped or something fails
+soak: ## real processes under faults for SOAK=1h, as root, then the simulator on new seeds until something fails
+	$(call say,real processes for $(SOAK): one line a round of half a minute and a summary)
+	$(GO) test ./internal/lab/locks -count=1 -run TestSoak -v -timeout 0 -args -soak=$(SOAK) -from=$$(date +%s) | grep -v -e '^=== ' -e '^ *---'
+	$(call say,the simulator until it is stopped)
 	$(GO) build -o bin/simulate ./internal/command/simulate
 	bin/simulate -forever
 

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,12 +39,37 @@ const (
 // process is one life of a member or a client.
 type process struct {
 	name     string // of the machine
+	what     string // its role
 	settings settings
 	cmd      *exec.Cmd
 	input    io.Closer
-	output   bytes.Buffer
+	output   output
 	gone     chan struct{}
 	stopped  time.Time // until when; zero: it runs
+
+	serving bool
+	killed  time.Duration // when; 0: not by the test
+	doomed  string        // what it must say when it ends by itself; "": it must not end
+}
+
+// output is what a process has said.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write takes more of it.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+// String gives all of it.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
 }
 
 func (p *process) isGone() bool {
@@ -55,8 +82,11 @@ func (p *process) isGone() bool {
 }
 
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may have ended
-	<-p.gone
+	if !p.isGone() {
+		_ = p.cmd.Process.Kill() // it may have ended
+		<-p.gone
+		p.killed = now()
+	}
 }
 
 // world is members and clients on a segment.
@@ -73,7 +103,13 @@ type world struct {
 	clients []*process
 	serial  int
 	facts   []judges.Fact // that were judged
+	sums    sums
+	settled time.Duration // how long it took until all clients went on
+	disks
 }
+
+// sums are for a summary.
+type sums struct{ locks, grants, writes, calls, answered, unknown int }
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
@@ -83,13 +119,22 @@ func newWorld(t *testing.T, seed uint64) *world {
 // newWorldWith is newWorld with a bug planted in all programs.
 func newWorldWith(t *testing.T, seed uint64, bug string) *world {
 	t.Helper()
+	w := emptyWorld(t, seed)
+	w.bug = bug
+	w.begin()
+	return w
+}
+
+// emptyWorld is a world without processes.
+func emptyWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("needs root, and CI must skip nothing")
 		}
 		t.Skip("needs root, to make network namespaces: run sudo -E go test ./internal/lab/locks")
 	}
-	w := &world{T: t, bug: bug, names: []string{"a", "b", "c"}, locks: []string{"x", "y"}, chance: rand.New(rand.NewPCG(seed, 1)), members: map[string]*process{}}
+	w := &world{T: t, names: []string{"a", "b", "c"}, locks: []string{"x", "y"}, chance: rand.New(rand.NewPCG(seed, 1)), members: map[string]*process{}}
 	var err error
 	if w.dir, err = os.MkdirTemp("", "holdfast-locks-"); err != nil {
 		t.Fatal(err)
@@ -101,6 +146,12 @@ func newWorldWith(t *testing.T, seed uint64, bug string) *world {
 	if _, err := key.Create(w.path("key"), "test"); err != nil {
 		t.Fatal(err)
 	}
+	return w
+}
+
+// begin starts members and clients.
+func (w *world) begin() {
+	w.Helper()
 	for _, name := range w.names {
 		w.member(name)
 	}
@@ -108,14 +159,13 @@ func newWorldWith(t *testing.T, seed uint64, bug string) *world {
 	for i := range clients {
 		w.clients = append(w.clients, w.client(w.names[i%len(w.names)]))
 	}
-	return w
 }
 
 // end ends everything, and keeps the histories of a failure.
 func (w *world) end() {
 	for _, p := range w.all {
 		p.kill()
-		if w.Failed() && p.output.Len() > 0 {
+		if w.Failed() && p.output.String() != "" {
 			w.Logf("%s: %s", p.settings.History, p.output.String())
 		}
 	}
@@ -144,9 +194,10 @@ func (w *world) start(machine, what string, s settings) *process {
 	w.serial++
 	s.Bug = w.bug
 	s.History = w.path(fmt.Sprintf("%s-%s-%d.json", what, machine, w.serial))
-	p := &process{name: machine, settings: s, cmd: exec.Command("/proc/self/exe"), gone: make(chan struct{})}
+	p := &process{name: machine, what: what, settings: s, cmd: exec.Command("/proc/self/exe"), gone: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), role+"="+what)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: w.unshare}
 	in, err := p.cmd.StdinPipe()
 	w.must(err)
 	p.input = in
@@ -167,7 +218,11 @@ func (w *world) member(name string) {
 	for _, n := range w.names {
 		c.Members[n] = []string{w.net.Machine(n).Address() + ":7400"}
 	}
-	w.members[name] = w.start(name, "member", settings{Node: c, Socket: w.path(name + ".sock")})
+	s := settings{Node: c, Socket: w.path(name + ".sock")}
+	if w.durable {
+		s.Data, s.Cells = w.disk(name, "kept"), w.path(name+".cells")
+	}
+	w.members[name] = w.start(name, "member", s)
 }
 
 // client starts a client, which has the sockets of all members, its own machine's first.
@@ -192,9 +247,12 @@ func (w *world) serve() bool {
 
 func (w *world) serves(name string) bool {
 	p := w.members[name]
-	records, err := readHistory(p.settings.History)
-	w.must(err)
-	return !p.isGone() && slices.ContainsFunc(records, func(r record) bool { return r.Kind == "serving" })
+	if !p.serving {
+		records, err := readHistory(p.settings.History)
+		w.must(err)
+		p.serving = slices.ContainsFunc(records, func(r record) bool { return r.Kind == "serving" })
+	}
+	return p.serving && !p.isGone()
 }
 
 // await waits for what must come.
@@ -216,8 +274,8 @@ func (w *world) run(d time.Duration) {
 		}
 	}
 	for name, p := range w.members {
-		if p.isGone() {
-			w.Fatalf("member %s has ended by itself: %s", name, p.output.String())
+		if p.isGone() && p.killed == 0 && (p.doomed == "" || !strings.Contains(p.output.String(), p.doomed)) {
+			w.Fatalf("member %s has ended by itself, and should have ended with %q: %s", name, p.doomed, p.output.String())
 		}
 	}
 }
@@ -293,8 +351,8 @@ func (w *world) killClient(at int) string {
 	return fmt.Sprintf("kill client %d; client %d comes", p.settings.Client, w.clients[at].settings.Client)
 }
 
-// calm ends all faults, waits until every client has held locks again, ends them, and has everything judged.
-func (w *world) calm() {
+// calm ends all faults, waits until every client has held locks again, ends them and others, and has everything judged.
+func (w *world) calm(others ...*process) {
 	w.Helper()
 	w.must(w.net.Mend())
 	for _, p := range w.clients {
@@ -309,19 +367,18 @@ func (w *world) calm() {
 	w.await("every client holding locks again", func() bool {
 		return !slices.ContainsFunc(w.clients, func(p *process) bool { return w.held(p) < before[p]+3 })
 	})
-	w.Logf("every client holds locks again %v after the last fault", (now() - calm).Round(time.Millisecond))
-	leaving := w.clients
+	w.settled = now() - calm
+	w.Logf("every client holds locks again %v after the last fault", w.settled.Round(time.Millisecond))
+	leaving := append(others, w.clients...)
 	w.clients = nil
-	for _, p := range leaving {
-		w.must(p.input.Close())
-	}
-	w.await("all clients gone", func() bool {
-		return !slices.ContainsFunc(leaving, func(p *process) bool { return !p.isGone() })
-	})
-	for _, p := range leaving {
-		if !p.cmd.ProcessState.Success() {
-			w.Errorf("client %d: %v: %s", p.settings.Client, p.cmd.ProcessState, p.output.String())
+	w.dismiss(leaving)
+	if w.durable {
+		var last []*process
+		for _, name := range w.names {
+			w.members[name].doomed = " " // it is told to end
+			last = append(last, w.members[name])
 		}
+		w.dismiss(last)
 	}
 	verdict, counts, err := w.judge(calm)
 	w.must(err)
@@ -331,6 +388,24 @@ func (w *world) calm() {
 	w.Log(counts)
 }
 
+// dismiss tells processes to end, and waits until they have.
+func (w *world) dismiss(leaving []*process) {
+	w.Helper()
+	for _, p := range leaving {
+		w.must(p.input.Close())
+	}
+	for end := now() + waitMost; slices.ContainsFunc(leaving, func(p *process) bool { return !p.isGone() }); <-time.After(20 * time.Millisecond) {
+		if now() > end {
+			w.Fatalf("after %v not all are gone that were told to go", waitMost)
+		}
+	}
+	for _, p := range leaving {
+		if !p.cmd.ProcessState.Success() {
+			w.Errorf("%s %s: %v: %s", p.what, p.settings.History, p.cmd.ProcessState, p.output.String())
+		}
+	}
+}
+
 // TestDrawnFaultsBreakNoPromise runs for half a minute. To go on for longer:
 //
 //	sudo -E go test ./internal/lab/locks -from 100 -rounds 50 -timeout 2h
@@ -338,14 +413,7 @@ func TestDrawnFaultsBreakNoPromise(t *testing.T) {
 	for seed := *from; seed < *from+uint64(*rounds); seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			w := newWorld(t, seed)
-			var did []string
-			for end := now() + *length; now() < end; {
-				if what := w.step(); what != "" {
-					did = append(did, what)
-				}
-				w.run(time.Duration(50+w.chance.IntN(400)) * time.Millisecond)
-			}
-			w.Logf("%q", did)
+			w.Logf("%q", w.draw(*length))
 			w.calm()
 		})
 	}

@@ -216,13 +216,14 @@ func (w *world) judge(calm time.Duration) (*check.Violation, string, error) {
 		if err != nil {
 			return nil, "", err
 		}
-		if p.settings.Client == 0 {
+		switch p.what {
+		case "member":
 			lives = append(lives, records)
-		} else {
+		case "client":
 			holders[p.settings.Client] = records
 		}
 	}
-	order, err := agree(lives)
+	order, err := w.order(lives)
 	if err != nil {
 		return &check.Violation{Promise: "agreement", Text: err.Error()}, "", nil
 	}
@@ -249,8 +250,24 @@ func (w *world) judge(calm time.Duration) (*check.Violation, string, error) {
 	for i := range d.facts {
 		counts[d.facts[i].Kind]++
 	}
-	return sentence(d.facts), fmt.Sprintf("%d commands, %d grants, %d waits, %d beliefs, %d writes by %d clients",
-		len(order), counts[judges.Granted], counts[judges.Asked], counts[judges.Held], lines, len(holders)), nil
+	text := fmt.Sprintf("%d commands, %d grants, %d waits, %d beliefs, %d writes by %d clients",
+		len(order), counts[judges.Granted], counts[judges.Asked], counts[judges.Held], lines, len(holders))
+	w.sums.locks += len(order)
+	w.sums.grants += counts[judges.Granted]
+	w.sums.writes += lines
+	if v := sentence(d.facts); v != nil || !w.durable {
+		return v, text, nil
+	}
+	v, more, err := w.judgeCells(lives, calm)
+	return v, text + "; " + more, err
+}
+
+// order is what the lock service has executed.
+func (w *world) order(lives [][]record) ([]record, error) {
+	if w.durable {
+		return lastOrder(lives, "")
+	}
+	return agree(lives)
 }
 
 // sentence has the judges hear facts.

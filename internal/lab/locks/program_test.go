@@ -2,13 +2,14 @@ package locks_test
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +19,6 @@ import (
 	"github.com/holdfast-ha/holdfast"
 	"github.com/holdfast-ha/holdfast/guard"
 	"github.com/holdfast-ha/holdfast/lock"
-	"github.com/holdfast-ha/holdfast/protocol/session"
 	service "github.com/holdfast-ha/holdfast/service/lock"
 )
 
@@ -26,7 +26,7 @@ import (
 const role = "HOLDFAST_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	programs := map[string]func(*settings) error{"member": member, "client": holder}
+	programs := map[string]func(*settings) error{"member": member, "client": holder, "caller": call, "disks": holdDisks}
 	if run, is := programs[os.Getenv(role)]; is {
 		var s settings
 		err := json.NewDecoder(os.Stdin).Decode(&s)
@@ -49,9 +49,12 @@ type settings struct {
 	Bug     string          // planted, in a build with the tag canary
 	Node    holdfast.Config // of a member
 	Socket  string          // of a member
+	Cells   string          // of a member: the socket of the other service; "": it has none
+	Data    string          // of a member: the folder of what its services keep; "": nothing
 
 	Client  int // from 1
 	Sockets []string
+	Padding int      // of a caller: bytes that each call has in vain
 	Locks   []string // names; the files have these names in Files
 	Files   string
 	Lease   time.Duration
@@ -70,14 +73,22 @@ func now() time.Duration {
 // record is a line of a history.
 type record struct {
 	At   time.Duration
-	Kind string // executed, ended, serving; held, holds, left, gone
+	Kind string // executed, ended, serving, final; holds, gone; called, answered, unknown, unexecuted
 
-	// Of a member: the place in the agreed order, and what happened there.
+	// Of a member: of which service, the place in the agreed order, and what happened there.
+	Of      string // "" for the locks
 	Index   uint64
 	Session uint64
 	Body    []byte
 	Reply   []byte
 	Notices []notice
+	Sums    []uint64 // final: of all that is in the state, in order
+
+	// Of a caller.
+	Call  uint64
+	Op    uint8
+	Key   uint32
+	Value uint64
 
 	// Of a client.
 	Lock   string
@@ -113,56 +124,6 @@ func (h *history) add(r record) {
 	}
 }
 
-// observed is the lock service, and what it does on record.
-type observed struct {
-	*service.Service
-	h       *history
-	index   uint64
-	pending []notice
-}
-
-// Apply executes a command and records it.
-func (o *observed) Apply(c session.Command, reply []byte) []byte {
-	from := len(reply)
-	reply = o.Service.Apply(c, reply)
-	o.note(record{Kind: "executed", Session: uint64(c.Session), Body: c.Body, Reply: reply[from:]})
-	return reply
-}
-
-// Ended ends a session and records it.
-func (o *observed) Ended(at time.Duration, s session.ID) {
-	o.Service.Ended(at, s)
-	o.note(record{Kind: "ended", Session: uint64(s)})
-}
-
-func (o *observed) note(r record) {
-	o.index++
-	r.At, r.Index = now(), o.index
-	o.Service.Notify(func(to session.ID, body []byte) {
-		r.Notices = append(r.Notices, notice{uint64(to), append([]byte(nil), body...)})
-	})
-	o.pending = append(o.pending, r.Notices...)
-	o.h.add(r)
-}
-
-// Notify passes on what was recorded.
-func (o *observed) Notify(tell func(session.ID, []byte)) {
-	for _, n := range o.pending {
-		tell(session.ID(n.Session), n.Body)
-	}
-	o.pending = o.pending[:0]
-}
-
-// Snapshot writes the place in the order, and the state.
-func (o *observed) Snapshot(w io.Writer) error {
-	return errors.Join(binary.Write(w, binary.BigEndian, o.index), o.Service.Snapshot(w))
-}
-
-// Restore reads both.
-func (o *observed) Restore(r io.Reader) error {
-	return errors.Join(binary.Read(r, binary.BigEndian, &o.index), o.Service.Restore(r))
-}
-
 // member serves until its input ends.
 func member(s *settings) error {
 	h, err := openHistory(s.History)
@@ -173,29 +134,58 @@ func member(s *settings) error {
 	if err != nil {
 		return err
 	}
+	if s.Data != "" {
+		s.Node.Logger = slog.New(slog.NewTextHandler(os.Stdout, nil)) // says what is found on the disk
+	}
 	node, err := holdfast.Open(s.Node)
 	if err != nil {
 		return err
 	}
-	at, err := node.Serve(holdfast.ServiceConfig{Name: "locks", Service: &observed{Service: locks, h: h}, Socket: s.Socket})
-	if err != nil {
-		return err
+	all := []*observed{{Service: locks, h: h}}
+	kept := []holdfast.ServiceConfig{{Name: "locks", Service: all[0], Socket: s.Socket}}
+	if s.Cells != "" {
+		all = append(all, &observed{Service: newCells(), of: "cells", h: h})
+		kept = append(kept, holdfast.ServiceConfig{Name: "cells", Service: all[1], Socket: s.Cells})
 	}
+	var serving []*holdfast.Service
+	for _, k := range kept {
+		if s.Data != "" {
+			k.Data = filepath.Join(s.Data, k.Name)
+		}
+		at, err := node.Serve(k)
+		if err != nil {
+			return err
+		}
+		serving = append(serving, at)
+	}
+	told := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
+		for _, o := range all {
+			o.final()
+		}
+		close(told)
 		_ = node.Close()
-		os.Exit(0)
 	}()
-	for !at.Await(time.Second) {
-		select {
-		case <-at.Done():
-			return at.Err()
-		default:
+	for _, at := range serving {
+		for !at.Await(time.Second) {
+			select {
+			case <-told:
+				return nil
+			case <-at.Done():
+				return at.Err()
+			default:
+			}
 		}
 	}
 	h.add(record{At: now(), Kind: "serving"})
-	<-at.Done()
-	return at.Err()
+	<-serving[0].Done()
+	select {
+	case <-told:
+		return nil
+	default:
+		return serving[0].Err()
+	}
 }
 
 // client holds locks and writes to their files until its input ends.

@@ -159,7 +159,7 @@ func (s *Store) append(record []byte) {
 		case err == nil:
 			return
 		case !errors.Is(err, journal.ErrFull) && !errors.Is(err, journal.ErrCrowded):
-			s.failure = err
+			s.fail(err)
 			return
 		}
 	}
@@ -195,7 +195,19 @@ func (s *Store) enter(era view.Epoch, anew bool) {
 	if err == nil {
 		err = s.journal.Reset(s.last, b)
 	}
-	s.failure = errors.Join(s.failure, err)
+	s.fail(err)
+}
+
+// fail notes the end, if there is an error. That a journal takes nothing more has a cause, which says more.
+func (s *Store) fail(err error) {
+	if errors.Is(err, journal.ErrFailed) {
+		if c := s.journal.Completed(); c.Err != nil {
+			err = c.Err
+		}
+	}
+	if s.failure == nil {
+		s.failure = err
+	}
 }
 
 // snapshot is the state as it is now, with what was promised.
@@ -244,7 +256,7 @@ func (s *Store) flush() {
 	for len(s.waiting) > 0 {
 		if _, err := s.journal.Append(s.waiting[0]); err != nil {
 			if !errors.Is(err, journal.ErrFull) && !errors.Is(err, journal.ErrCrowded) {
-				s.failure = err
+				s.fail(err)
 			}
 			break
 		}
@@ -264,7 +276,5 @@ func (s *Store) flush() {
 		return
 	}
 	s.logged = 0
-	if s.failure == nil {
-		s.failure = err
-	}
+	s.fail(err)
 }

@@ -1,0 +1,183 @@
+package locks_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	judges "github.com/holdfast-ha/holdfast/check/service"
+)
+
+// diskSize is the size of each member's disk: room for two segments and two snapshots of each of two services, and
+// soon full.
+const diskSize = 128 << 20
+
+// disks are what the members of a durable world keep their services on: file systems of their own, in memory, in a mount
+// namespace of their own. They outlive the members; what this machine has of a file outlives kill -9 of all. (What a disk
+// loses with its power is the simulator's.)
+type disks struct {
+	durable   bool
+	holder    *process
+	unshare   uintptr                  // what the next process does not share, as in clone(2)
+	backAt    map[string]time.Duration // when a member that is down may come back
+	weak      string                   // whose disk was lost or damaged and may not have all again; "": nobody's
+	weakUntil time.Duration
+	callers   []*process
+	cellFacts []judges.Fact
+	waits     []time.Duration
+}
+
+// holdDisks mounts disks for all members, and keeps them until its input ends.
+func holdDisks(s *settings) error {
+	for _, name := range s.Locks {
+		path := filepath.Join(s.Data, "disk-"+name)
+		if err := os.Mkdir(path, 0o700); err != nil {
+			return err
+		}
+		if err := unix.Mount("disk", path, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", diskSize)); err != nil {
+			return fmt.Errorf("mount a disk at %s: %w", path, err)
+		}
+	}
+	h, err := openHistory(s.History)
+	if err != nil {
+		return err
+	}
+	h.add(record{At: now(), Kind: "serving"})
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// openDisks starts who holds the disks.
+func (w *world) openDisks() {
+	w.Helper()
+	w.durable = true
+	w.unshare = syscall.CLONE_NEWNS
+	w.holder = w.start(w.names[0], "disks", settings{Data: w.dir, Locks: w.names})
+	w.unshare = 0
+	w.await("disks mounted", func() bool {
+		records, err := readHistory(w.holder.settings.History)
+		w.must(err)
+		if w.holder.isGone() {
+			w.Fatalf("no disks: %s", w.holder.output.String())
+		}
+		return len(records) > 0
+	})
+	for _, name := range w.names {
+		w.must(os.Mkdir(w.disk(name, "kept"), 0o700))
+	}
+}
+
+// disk is a path on a member's disk: by way of its holder's namespace, where alone it is mounted.
+func (w *world) disk(name, file string) string {
+	return filepath.Join(fmt.Sprintf("/proc/%d/root", w.holder.cmd.Process.Pid), w.dir, "disk-"+name, file)
+}
+
+// fill leaves no room on a member's disk.
+func (w *world) fill(name string) {
+	w.Helper()
+	f, err := os.Create(w.disk(name, "filler"))
+	w.must(err)
+	defer f.Close()
+	for _, size := range []int{1 << 20, 4096} {
+		for err = nil; err == nil; {
+			_, err = f.Write(make([]byte, size))
+		}
+		if !errors.Is(err, unix.ENOSPC) {
+			w.must(err)
+		}
+	}
+	w.members[name].doomed = "is full: make room there, at least 64 MiB, and start again; nothing that a client was told is lost"
+}
+
+// clear makes room.
+func (w *world) clear(name string) {
+	if err := os.Remove(w.disk(name, "filler")); !errors.Is(err, os.ErrNotExist) {
+		w.must(err)
+	}
+}
+
+// breakSyncs has every sync of a running member fail from now on: strace stands between it and the kernel, and answers
+// for the kernel. No file system that can be had in a test fails this way; a device that does (device-mapper) needs a
+// module that machines for tests do not have.
+func (w *world) breakSyncs(name string) {
+	w.Helper()
+	p := w.members[name]
+	s := exec.Command("strace", "-f", "-qq", "-p", fmt.Sprint(p.cmd.Process.Pid), "-o", "/dev/null",
+		"-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:error=EIO")
+	s.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	w.must(s.Start())
+	go func() { _ = s.Wait() }() // it ends with the member
+	p.doomed = "input/output error"
+}
+
+// segments are the files of a member's logs, the longest last.
+func (w *world) segments(name string) []string {
+	w.Helper()
+	all, err := filepath.Glob(w.disk(name, "kept/*/segment-*"))
+	w.must(err)
+	all = slices.DeleteFunc(all, func(path string) bool { return strings.HasSuffix(path, ".new") })
+	slices.SortFunc(all, func(a, b string) int { return len(w.content(a)) - len(w.content(b)) })
+	return all
+}
+
+// content is a segment without the zeros at its end.
+func (w *world) content(path string) []byte {
+	b, err := os.ReadFile(path)
+	w.must(err)
+	return bytes.TrimRight(b, "\x00")
+}
+
+// patch changes bytes of a file.
+func (w *world) patch(path string, at int, change func(b []byte)) {
+	w.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	w.must(err)
+	b := make([]byte, 8)
+	_, err = f.ReadAt(b, int64(at))
+	w.must(err)
+	change(b)
+	_, err = f.WriteAt(b, int64(at))
+	w.must(errors.Join(err, f.Close()))
+}
+
+// damage flips a bit in the middle of the longest log of a member that is down. It gives the file; "" if there is none
+// that is long enough.
+func (w *world) damage(name string) string {
+	w.Helper()
+	all := w.segments(name)
+	if len(all) == 0 || len(w.content(all[len(all)-1])) < 8192 {
+		return ""
+	}
+	path := all[len(all)-1]
+	w.patch(path, len(w.content(path))/2, func(b []byte) { b[0] ^= 1 })
+	return path
+}
+
+// tear puts behind the last record of the longest log of a member what a write that was interrupted may leave.
+func (w *world) tear(name string) string {
+	w.Helper()
+	all := w.segments(name)
+	if len(all) == 0 || len(w.content(all[len(all)-1])) < 4096 {
+		return ""
+	}
+	path := all[len(all)-1]
+	w.patch(path, (len(w.content(path))+3)/4*4, func(b []byte) { copy(b, "\x01\x00\x01\x00torn") })
+	return path
+}
+
+// lose takes away everything that a member has kept.
+func (w *world) lose(name string) {
+	w.Helper()
+	w.must(os.RemoveAll(w.disk(name, "kept")))
+	w.must(os.Mkdir(w.disk(name, "kept"), 0o700))
+}
