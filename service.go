@@ -132,7 +132,7 @@ func (n *Node) tellDivergence(service string, c active.Command) {
 	for _, m := range c.Members {
 		names = append(names, n.nameOf(int(m.ID)))
 	}
-	log := n.cfg.Logger.With("service", service, "members", names, "command", c.Index, "certain", c.Sure, "request", fmt.Sprintf("%q", c.Request))
+	log := n.cfg.Logger.With("service", service, "members", names, "command", c.Index, "certain", c.Sure, "request", session.Words(c.Request))
 	switch c.Verb {
 	case active.Diverged:
 		log.Error("replicas differ: these members have diverged and are given the state of the others")

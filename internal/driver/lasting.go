@@ -74,13 +74,18 @@ func (r *Replica) wrote() {
 	}
 }
 
-// broken ends the node if the disk cannot be written: what is executed from here on could
+// broken ends the replica if it can have no state; and the node if the disk cannot be written: what is executed from here on could
 // not be answered, and what a failed sync has left on the disk only a restart finds out. The
 // owner calls it.
 func (r *Replica) broken() bool {
 	err := r.replica.Failed()
 	if err == nil {
-		return false
+		if err = r.replica.Void(); err != nil {
+			r.replica.Group().Leave(r.c.time, r.c.out) // others may be served meanwhile
+			r.c.withdraw(r)
+			r.end(fmt.Errorf("service %q: %w", r.cfg.Group.Name, err))
+		}
+		return err != nil
 	}
 	r.c.fail(fmt.Errorf("service %q cannot keep its state: %w", r.cfg.Group.Name, full(r.lasting.path, err)))
 	return true

@@ -247,7 +247,7 @@ func (r *Replica) act() (acted bool) {
 		out := r.replica.Output()
 		acted = r.replica.Act(r.c.time, r.c.out) || acted
 		if r.broken() {
-			return false
+			return r.replica.Void() != nil // the others are to be told
 		}
 		for i := range out.Replies {
 			r.cfg.Answer(uint64(out.Replies[i].To), out.Replies[i].Data)

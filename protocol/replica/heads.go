@@ -7,8 +7,9 @@ const (
 	// which replicas differ: as many as members tell digests of.
 	headsKept = RingMax
 
-	// headMax is how much of a request is kept, bytes: its name and first argument.
-	headMax = 48
+	// headMax is how much of a request is kept, bytes: the 44 of its head, and of what is asked
+	// of the service enough for people to know it again.
+	headMax = 80
 )
 
 // Heads are the beginnings of the last requests.

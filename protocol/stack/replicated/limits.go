@@ -3,3 +3,7 @@ package replicated
 // snapshotDefault is after how many bytes of records a snapshot is taken: what is read and executed again
 // in a fraction of a second after a restart.
 const snapshotDefault = 8 << 20
+
+// unreadMax is how many states in a row may come that are not sound before this member gives up: each may
+// be of another donor, and a donor that is damaged is found at its next acknowledgement.
+const unreadMax = 5

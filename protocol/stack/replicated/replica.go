@@ -6,6 +6,7 @@ package replicated
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,7 +51,9 @@ type Replica struct {
 	giving   []giving // states for who joins
 	asks     []ask
 	incoming []byte
-	bad      bool // the state that came cannot be read
+	bad      bool  // the state that came cannot be read
+	unread   int   // how many came in a row that could not be
+	void     error // why there is no state though this one is asked to go on; nil: there is
 	lasting  *durable
 }
 
@@ -125,16 +128,25 @@ func (r *Replica) Deadline() time.Time { return r.machine.Deadline() }
 // Heed takes a delivery of the replica's group. When all that were put out together are
 // heeded, Act must follow.
 func (r *Replica) Heed(now time.Time, d *cohort.Delivery) {
-	if r.Failed() != nil {
+	if r.Failed() != nil || r.void != nil {
 		return
 	}
 	switch d.Kind {
 	case cohort.Viewed:
+		if r.unread > 0 {
+			if !r.bad {
+				r.void = errNoState // it is to begin the service anew, and has half of a former state
+			}
+			return
+		}
 		if r.lasting != nil {
 			r.lasting.viewed(d.View, d.Era)
 		}
 		r.machine.Viewed(now, d.View, &r.out)
 	case cohort.Message:
+		if r.unread > 0 {
+			return // of the view whose state cannot be read
+		}
 		payload := d.Payload
 		if len(d.More) > 0 {
 			payload = d.Append(nil)
@@ -173,7 +185,7 @@ func (r *Replica) Heed(now time.Time, d *cohort.Delivery) {
 // node has delivered is valid until it is called again. It reports whether the node was
 // called.
 func (r *Replica) Act(now time.Time, out *cohort.Output) (called bool) {
-	if r.Failed() != nil {
+	if r.Failed() != nil || r.void != nil {
 		return false
 	}
 	called = len(r.out.Multicast)+len(r.asks) > 0
@@ -257,18 +269,34 @@ func (r *Replica) forget(cut view.Name) {
 	r.giving = kept
 }
 
-// take reads the state that has come.
+// take reads the state that has come. Bytes that are not sound are another's fault: there is another state, and
+// maybe another donor. An error of the service itself would come again.
 func (r *Replica) take(now time.Time) {
-	if err := r.machine.Restore(now, bytes.NewReader(r.incoming)); err != nil {
-		r.bad = true // another cut, maybe another donor
+	defer func() { r.incoming = nil }()
+	err := r.machine.Restore(now, bytes.NewReader(r.incoming))
+	if err == nil {
+		r.unread = 0
 		if r.lasting != nil {
-			r.lasting.spoil(err)
+			r.lasting.anew = true
 		}
-	} else if r.lasting != nil {
-		r.lasting.anew = true
+		return
 	}
-	r.incoming = nil
+	r.unread++
+	if r.lasting != nil {
+		r.lasting.spoil(err)
+	}
+	if r.bad = errors.Is(err, session.ErrSnapshot) && r.unread < unreadMax; !r.bad {
+		r.void = fmt.Errorf("the state that came from another member cannot be restored: %w; "+
+			"run the same version of the program at all members, and mend the service's Snapshot and Restore; the others go on with the state", err)
+	}
 }
+
+// errNoState is why a replica whose last Restore failed does not begin the service anew.
+var errNoState = errors.New("the last state that came could not be restored, and nobody is left who has one; restart the process to begin anew, without a state")
+
+// Void is why this replica has no state and can have none; nil while it has one, or waits for it. Then it does
+// nothing any more, and must go.
+func (r *Replica) Void() error { return r.void }
 
 // away tells that this member has no view, or not the state of it.
 func (r *Replica) away() {

@@ -1,0 +1,222 @@
+package holdfast_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ha/holdfast"
+	"github.com/holdfast-ha/holdfast/client"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+)
+
+// diary is what a node has logged.
+type diary struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write takes a line.
+func (d *diary) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.b.Write(p)
+}
+
+func (d *diary) has(text string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return strings.Contains(d.b.String(), text)
+}
+
+// await waits until all diaries have a text.
+func await(t *testing.T, text string, diaries ...*diary) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; <-time.After(10 * time.Millisecond) {
+		all := true
+		for _, d := range diaries {
+			all = all && d.has(text)
+		}
+		if all {
+			return
+		}
+		if time.Now().After(end) {
+			for _, d := range diaries {
+				t.Logf("%s", d.b.String())
+			}
+			t.Fatalf("not all say %q", text)
+		}
+	}
+}
+
+// served is a member of a service in a test.
+type served struct {
+	at     *holdfast.Service
+	node   *holdfast.Node
+	diary  *diary
+	socket string
+}
+
+// serveAll starts members of a service and waits until they serve.
+func serveAll(t *testing.T, services map[string]session.Service) map[string]*served {
+	t.Helper()
+	var names []string
+	for _, name := range []string{"a", "b", "c"} {
+		if services[name] != nil {
+			names = append(names, name)
+		}
+	}
+	c, folder, all := cluster(names...), t.TempDir(), map[string]*served{}
+	for _, name := range names {
+		all[name] = serveOne(t, c, name, services[name], folder)
+	}
+	for _, name := range names {
+		if !all[name].at.Await(10 * time.Second) {
+			t.Fatalf("%s does not serve: %v", name, all[name].at.Err())
+		}
+	}
+	return all
+}
+
+func serveOne(t *testing.T, c holdfast.Config, name string, service session.Service, folder string) *served {
+	t.Helper()
+	s := &served{diary: &diary{}, socket: filepath.Join(folder, name+".sock")}
+	c.Name, c.Logger = name, slog.New(slog.NewTextHandler(s.diary, nil))
+	var err error
+	if s.node, err = holdfast.Open(c); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.node.Close() })
+	if s.at, err = s.node.Serve(holdfast.ServiceConfig{Name: "counter", Service: service, Socket: s.socket}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// dial is a client of some members.
+func dial(t *testing.T, members ...*served) *client.Client {
+	t.Helper()
+	c := client.Config{}
+	for _, m := range members {
+		c.Servers = append(c.Servers, m.socket)
+	}
+	k, err := client.Dial(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		_ = k.Close(ctx) // the service may have stopped
+	})
+	return k
+}
+
+// moody counts, and from the third call on it adds what only this replica has: it is not deterministic.
+type moody struct {
+	counter
+	mood uint64
+}
+
+func (m *moody) Apply(c session.Command, reply []byte) []byte {
+	if m.counter.n >= 2 {
+		m.counter.n += m.mood
+	}
+	return m.counter.Apply(c, reply)
+}
+
+// TestOneThatDiffersIsNamedAndRestored has one of three replicas execute a command otherwise.
+func TestOneThatDiffersIsNamedAndRestored(t *testing.T) {
+	odd := &moody{mood: 7}
+	all := serveAll(t, map[string]session.Service{"a": &moody{}, "b": &moody{}, "c": odd})
+	k := dial(t, all["a"], all["b"])
+	for _, text := range []string{"one", "two", "third command"} {
+		if _, err := k.Call(within(t), client.ExactlyOnce, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range []string{
+		`msg="replicas differ: these members have diverged and are given the state of the others"`, "members=[c]", "command=4", "certain=true", `request="call 3 of session 1: \"third command\""`,
+	} {
+		await(t, d, all["a"].diary, all["b"].diary)
+	}
+	await(t, `msg="state done"`, all["c"].diary)
+}
+
+// TestAServiceThatIsNotDeterministicIsStopped has all three replicas execute a command in ways of their own.
+func TestAServiceThatIsNotDeterministicIsStopped(t *testing.T) {
+	all := serveAll(t, map[string]session.Service{"a": &moody{mood: 1}, "b": &moody{mood: 2}, "c": &moody{mood: 3}})
+	k := dial(t, all["a"], all["b"], all["c"])
+	for _, text := range []string{"one", "two"} {
+		if _, err := k.Call(within(t), client.ExactlyOnce, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, _ = k.Call(within(t), client.ExactlyOnce, []byte("third command")) // it may be answered before they have compared
+	for _, part := range []string{
+		`msg="replicas differ and no majority agrees: the service is not deterministic; it has stopped. Mend it, and restart all members"`,
+		`members="[a b c]"`, "command=4", "certain=true", `request="call 3 of session 1: \"third command\""`,
+	} {
+		await(t, part, all["a"].diary, all["b"].diary, all["c"].diary)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if b, err := k.Call(ctx, client.ExactlyOnce, []byte("four")); err == nil {
+		t.Errorf("a service that has stopped answers %x", b)
+	} else {
+		t.Log(err)
+	}
+}
+
+// picky cannot read a state.
+type picky struct{ counter }
+
+func (p *picky) Restore(io.Reader) error { return errors.New("the counter is odd") }
+
+// TestAStateThatCannotBeRestoredEndsTheReplica has a member join whose service refuses the state; calls go on meanwhile.
+func TestAStateThatCannotBeRestoredEndsTheReplica(t *testing.T) {
+	c, folder := cluster("a", "b", "c"), t.TempDir()
+	a, b := serveOne(t, c, "a", &counter{}, folder), serveOne(t, c, "b", &counter{}, folder)
+	for _, s := range []*served{a, b} {
+		if !s.at.Await(10 * time.Second) {
+			t.Fatal(s.at.Err())
+		}
+	}
+	k := dial(t, a, b)
+	calls := make(chan error)
+	go func() {
+		for range 200 {
+			if _, err := k.Call(within(t), client.ExactlyOnce, nil); err != nil {
+				calls <- err
+				return
+			}
+		}
+		calls <- nil
+	}()
+	bad := serveOne(t, c, "c", &picky{}, folder)
+	select {
+	case <-bad.at.Done():
+	case <-within(t).Done():
+		t.Fatal("it goes on without a state")
+	}
+	const want = `holdfast: serve group "counter": service "counter": the state that came from another member cannot be restored: ` +
+		`session: restoring the service: the counter is odd; run the same version of the program at all members, and mend the service's Snapshot and Restore; the others go on with the state`
+	if err := bad.at.Err(); err == nil || err.Error() != want {
+		t.Errorf("the error is\n%v and should be\n%s", err, want)
+	}
+	if err := <-calls; err != nil {
+		t.Fatal(err)
+	}
+	reply, err := k.Call(within(t), client.ExactlyOnce, nil)
+	if err != nil || binary.BigEndian.Uint64(reply) != 201 {
+		t.Errorf("the others answer %x, %v", reply, err)
+	}
+}
