@@ -171,8 +171,8 @@ func TestAServiceThatIsNotDeterministicIsStopped(t *testing.T) {
 	defer cancel()
 	if b, err := k.Call(ctx, client.ExactlyOnce, []byte("four")); err == nil {
 		t.Errorf("a service that has stopped answers %x", b)
-	} else {
-		t.Log(err)
+	} else if want := "the service has stopped, since its replicas differ and no majority agrees: mend it, and restart all members"; !strings.Contains(err.Error(), want) {
+		t.Errorf("a service that has stopped is told as: %v", err)
 	}
 }
 

@@ -280,7 +280,7 @@ func (c *Client) timely(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return errors.Join(ctx.Err(), err)
-	case errors.As(err, &e) && (e.Cause == call.NoAnswer || e.Cause == call.CannotLocate):
+	case errors.As(err, &e) && (e.Cause == call.NoAnswer || e.Cause == call.Stopped || e.Cause == call.CannotLocate):
 		return errors.Join(context.DeadlineExceeded, err) // the machine has looked at its clock sooner
 	}
 	return err

@@ -22,6 +22,7 @@ type entry struct {
 	rounds   int       // how often it was waited for in vain
 	hops     int       // servers asked since the last wait
 	refused  bool      // by all who were asked, so far
+	stopped  bool      // the last answer was that the service has stopped
 	place    int       // in the agenda
 }
 

@@ -208,7 +208,11 @@ func (m *Machine) expire(e *entry, out *Output) {
 		m.finish(e, Result{Outcome: NotExecuted, Cause: CannotLocate}, out)
 		return
 	}
-	m.finish(e, Result{Outcome: Unknown, Cause: NoAnswer, Server: e.to}, out)
+	why := NoAnswer
+	if e.stopped {
+		why = Stopped
+	}
+	m.finish(e, Result{Outcome: Unknown, Cause: why, Server: e.to}, out)
 }
 
 func (m *Machine) drop(from view.ID, why wire.Reason) {

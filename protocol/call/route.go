@@ -185,7 +185,7 @@ func (m *Machine) turned(e *entry, from view.ID, r *session.Reply, out *Output) 
 	if from != e.to {
 		return // a hedge, or one that is not asked any more
 	}
-	e.refused = true
+	e.refused, e.stopped = true, r.Status == session.Halted
 	if r.Status == session.Elsewhere || r.Status == session.Halted {
 		next := m.after(m.find(from))
 		if i := m.find(r.Server); i >= 0 && r.Server != from && !m.isDown(i) {

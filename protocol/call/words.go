@@ -63,6 +63,7 @@ const (
 	None         Cause = iota
 	CannotLocate       // no server could be asked before the deadline
 	NoAnswer           // the deadline has passed; request or reply was lost, or the server has crashed
+	Stopped            // the deadline has passed, and the last that was heard is that the service has stopped: its replicas differ
 	ServerLost         // the connection to the only server that was asked has broken
 	Abandoned          // its owner has cancelled it
 	SessionEnded       // the session has ended: its lease, or the service says so
@@ -79,7 +80,8 @@ const (
 )
 
 var causeNames = [causeEnd]string{
-	"none", "no server could be reached", "no answer before the deadline", "the connection to the server broke",
+	"none", "no server could be reached", "no answer before the deadline",
+	"the service has stopped, since its replicas differ and no majority agrees: mend it, and restart all members", "the connection to the server broke",
 	"cancelled", "the session has ended", "the session was closed", "refused by the service", "the reply was too long",
 	"forgotten by the service", "there is no session", "no such semantics", "the body is too long", "too many open calls",
 	"the deadline has passed",
