@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -136,16 +137,80 @@ func TestWhatCannotBeKeptIsSaid(t *testing.T) {
 		_, err := n.Serve(holdfast.ServiceConfig{Name: "counter", Service: &counter{}, Socket: filepath.Join(folder, "sock"), Data: data})
 		return err
 	}
+	file, wide := filepath.Join(folder, "file"), filepath.Join(folder, "wide")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Mkdir(wide, 0o700), os.Chmod(wide, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	const serving = `holdfast: serve group "counter": `
 	for _, x := range []struct{ data, want string }{
-		{"data", "give an absolute path"},
-		{filepath.Join(folder, "none", "data"), "run: mkdir -p " + filepath.Join(folder, "none")},
+		{"data", serving + `Data is "data"; give an absolute path, for what is kept must be found again`},
+		{filepath.Join(folder, "none", "data"), serving + "disk: open: " + filepath.Join(folder, "none", "data") + ": its parent is not there; run: mkdir -p " + filepath.Join(folder, "none")},
+		{file, serving + "disk: open: " + file + ": open " + file + ": not a directory"},
+		{wide, serving + "disk: open: " + wide + ": its mode is 0755, so that other users can get at the journal; run: chmod 700 " + wide},
+		{"/sys/holdfast", serving + fmt.Sprintf("disk: open: /sys/holdfast: it is not there and cannot be made: mkdir /sys/holdfast: %s; run: install -d -m 700 -o %d /sys/holdfast", why("/sys/holdfast"), os.Geteuid())},
 	} {
-		if err := serve(x.data); err == nil || !strings.Contains(err.Error(), x.want) {
-			t.Errorf("%s: the error is %v, which does not say %q", x.data, err, x.want)
+		if err := serve(x.data); err == nil || err.Error() != x.want {
+			t.Errorf("%s: the error is\n%v and should be\n%s", x.data, err, x.want)
 		}
 	}
 	var e *holdfast.Error
 	if err := serve("data"); !errors.As(err, &e) || e.Kind != holdfast.Invalid {
 		t.Errorf("a relative path gives %v", err)
+	}
+}
+
+// why is the system's reason not to make a directory.
+func why(path string) string {
+	var e *os.PathError
+	errors.As(os.Mkdir(path, 0o700), &e)
+	return e.Err.Error()
+}
+
+// TestWhatIsKeptForOthersIsRefused gives a member what another member, another service and another cluster have kept.
+func TestWhatIsKeptForOthersIsRefused(t *testing.T) {
+	c, folder := cluster("a", "b"), t.TempDir()
+	data := filepath.Join(folder, "b.data")
+	var nodes []*holdfast.Node
+	for _, name := range []string{"a", "b"} {
+		n := open(t, c, name)
+		s, err := n.Serve(holdfast.ServiceConfig{Name: "counter", Service: &counter{}, Socket: filepath.Join(folder, name), Data: filepath.Join(folder, name+".data")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Await(0)
+		nodes = append(nodes, n)
+	}
+	k, err := client.Dial(client.Config{Servers: []string{filepath.Join(folder, "a"), filepath.Join(folder, "b")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Call(within(t), client.ExactlyOnce, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Close(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		n.Close()
+	}
+	other := c
+	other.Cluster = "other"
+	for _, x := range []struct {
+		c             holdfast.Config
+		name, service string
+		want          []string
+	}{
+		{c, "a", "counter", []string{"what " + data + " has is not a's, but another member's: two must not keep the same: disk: open: ", "byte 10: the journal is of member m2, this is member m1; name this member's own directory in the configuration"}},
+		{c, "b", "other", []string{"what " + data + ` has is not of service "other" of cluster "test", but of another service or cluster: disk: open: `, "name this member's own directory"}},
+		{other, "b", "counter", []string{"what " + data + ` has is not of service "counter" of cluster "other", but of another service or cluster: disk: open: `, "name this member's own directory"}},
+	} {
+		n := open(t, x.c, x.name)
+		_, err := n.Serve(holdfast.ServiceConfig{Name: x.service, Service: &counter{}, Socket: filepath.Join(folder, "sock"), Data: data})
+		n.Close()
+		for _, want := range x.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s of %s: the error is\n%v which does not say\n%s", x.service, x.name, err, want)
+			}
+		}
 	}
 }

@@ -74,6 +74,11 @@ func groupNotes(f *config.File) []string {
 	if primary && failures(f) == 0 {
 		list = append(list, "any failure stops a group of these members: add a witness, which only votes")
 	}
+	for _, g := range f.Groups {
+		if g.Locks != nil && g.Locks.Data != "" {
+			list = append(list, diskNotes(f, g.Name)...)
+		}
+	}
 	if c.SuspectAfter < suspectShort {
 		list = append(list, fmt.Sprintf("suspect_after = %q: on an ordinary machine a process pauses that long now and then, and is expelled", c.SuspectAfter))
 	}
@@ -81,4 +86,33 @@ func groupNotes(f *config.File) []string {
 		list = append(list, "one link only: if it fails the cluster falls apart; add a second one on another switch")
 	}
 	return list
+}
+
+// diskNotes say which members a service on disks cannot do without: a witness votes for views, and has no disk.
+func diskNotes(f *config.File, name string) []string {
+	all, onDisks := 0, 0
+	for _, m := range f.Cluster.Members {
+		if all += int(m.Votes); !m.Witness {
+			onDisks += int(m.Votes)
+		}
+	}
+	need := all/2 + 1
+	var vital []string
+	for _, m := range f.Cluster.Members {
+		if !m.Witness && onDisks-int(m.Votes) < need {
+			vital = append(vital, m.Name)
+		}
+	}
+	if len(vital) == 0 {
+		return nil
+	}
+	which, witness := "without "+vital[0], ""
+	if len(vital) > 1 {
+		which = "without any one of " + strings.Join(vital, ", ")
+	}
+	if onDisks < all {
+		witness = ", and a witness has none"
+	}
+	return []string{fmt.Sprintf("group %q with data: an answer needs disks with %d of %d votes%s; %s nobody is answered: add a member with a disk, or leave data out",
+		name, need, all, witness, which)}
 }

@@ -45,7 +45,7 @@ func (r *Replica) recoverFrom(d *Disk) error {
 		Cluster: cohort.Key(c.cfg.Cluster + "\n" + r.cfg.Group.Name), Member: c.cfg.Node.Self.ID, RecordMax: recordMax,
 	}, l.store)
 	if err != nil {
-		return full(d.Path, err)
+		return r.foreign(d.Path, full(d.Path, err))
 	}
 	l.store.Use(l.log, l.found.Last)
 	r.lasting = l
@@ -63,6 +63,22 @@ func (r *Replica) recoverFrom(d *Disk) error {
 func full(path string, err error) error {
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return fmt.Errorf("the disk of %s is full: make room there, at least 64 MiB, and start again; nothing that a client was told is lost: %w", path, err)
+	}
+	return err
+}
+
+// foreign says in names what a journal says in numbers: that it is somebody else's.
+func (r *Replica) foreign(path string, err error) error {
+	var no *records.Refusal
+	if !errors.As(err, &no) {
+		return err
+	}
+	c := r.c
+	switch no.Reason {
+	case records.ForeignCluster:
+		return fmt.Errorf("what %s has is not of service %q of cluster %q, but of another service or cluster: %w", path, r.cfg.Group.Name, c.cfg.Cluster, err)
+	case records.ForeignMember:
+		return fmt.Errorf("what %s has is not %s's, but another member's: two must not keep the same: %w", path, c.nameOf(c.cfg.Node.Self.ID), err)
 	}
 	return err
 }

@@ -29,6 +29,8 @@ func openDirectory(path string) (*directory, error) {
 		}
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("its parent is not there; run: mkdir -p %s", filepath.Dir(path))
+	case errors.Is(err, os.ErrPermission), errors.Is(err, unix.EROFS):
+		return nil, fmt.Errorf("it is not there and cannot be made: %w; run: install -d -m 700 -o %d %s", err, os.Geteuid(), path)
 	case !errors.Is(err, os.ErrExist):
 		return nil, err
 	}
