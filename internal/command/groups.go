@@ -26,6 +26,8 @@ func renderGroup(b *bytes.Buffer, g *groups.Group, colours bool) {
 	switch {
 	case g.Verdict == groups.Whole || g.Verdict == groups.Degraded:
 		fmt.Fprintf(b, "survives %s", control.Count(g.Survives, "more member failure"))
+	case g.Verdict == groups.Stopped:
+		b.WriteString("its service answers nobody")
 	case g.Verdict == groups.Blocked:
 		b.WriteString("does not go on for want of votes")
 	case g.State == "leaving":

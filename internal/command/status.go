@@ -20,6 +20,10 @@ func (p *Program) status() *cobra.Command {
 nodes may fail; then the causes, the worst first, and a command that helps; then every
 node with its role, its links and how much of its copy is proven.
 
+A node of services and locks tells for each of them what this member does, how far every
+copy and every disk is proven, and what would survive which loss now; the verdicts are
+those of "holdfast group members", which tells more of the network.
+
   PROTECTED    a further node may fail: its successor's copy was proven equal within the
                last second
   DEGRADED     another node would take over, but something promised is missing
@@ -38,7 +42,7 @@ prints each status after the other, with --json one a line.`,
 		},
 	}
 	where.flags(c)
-	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON; the fields are in docs/guides/status.md")
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON; the fields are in docs/guides/status.md, and for services in docs/guides/group-commands.md")
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "go on, showing every change")
 	return c
 }
@@ -79,6 +83,9 @@ func (p *Program) showStatus(ctx context.Context, where target, asJSON bool) err
 	}
 	defer client.Close()
 	st, err := client.Status(ctx)
+	if errors.Is(err, control.ErrOther) {
+		return p.showGroups(ctx, where, "", asJSON, serviceStatus)
+	}
 	if err != nil {
 		return unanswered(otherProcess(err))
 	}
@@ -98,7 +105,11 @@ func (p *Program) showStatus(ctx context.Context, where target, asJSON bool) err
 
 // watchStatus shows each status.
 func watchStatus(ctx context.Context, client *control.Client, show showing) error {
-	return client.Watch(ctx, func(st control.Status) error {
+	err := client.Watch(ctx, func(st control.Status) error {
 		return show(&st, func(colours bool) []byte { return render(&st, colours) })
 	})
+	if errors.Is(err, control.ErrOther) {
+		return serviceStatus.watching("")(ctx, client, show)
+	}
+	return err
 }

@@ -57,7 +57,7 @@ func (c *Cohort) status(t time.Time) census.Status {
 		}
 	}
 	for _, r := range c.replicas {
-		s.Groups = append(s.Groups, r.group.status(t))
+		s.Groups = append(s.Groups, r.status(t))
 	}
 	if c.cfg.Refusals != nil {
 		s.Refusals = c.cfg.Refusals()

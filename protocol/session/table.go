@@ -57,6 +57,9 @@ type Info struct {
 // Len is how many sessions there are.
 func (t *Table) Len() int { return len(t.order) }
 
+// Kept is how many bytes of replies are kept for all of them.
+func (t *Table) Kept() int { return t.bytes }
+
 // Sessions goes through the sessions in the order of ID until fn gives false.
 func (t *Table) Sessions(fn func(Info) bool) {
 	for _, c := range t.order {

@@ -15,6 +15,11 @@ type (
 	Member = census.Member
 	// View is a view with what led to it.
 	View = census.View
+	// Service is where the replica of a service stands, Copy what is known of another member's
+	// copy, and Disk what this member keeps.
+	Service = census.Service
+	Copy    = census.Copy
+	Disk    = census.Disk
 )
 
 // The verdicts on a group.
@@ -25,6 +30,8 @@ const (
 	Degraded = census.Degraded
 	// Blocked: the group does not go on, for want of votes.
 	Blocked = census.Blocked
+	// Stopped: the group goes on, and its service does not.
+	Stopped = census.Stopped
 )
 
 // What a member can be to the failure detector.
@@ -32,6 +39,13 @@ const (
 	NeverHeard = census.NeverHeard
 	Trusted    = census.Trusted
 	Suspected  = census.Suspected
+)
+
+// What is known of a copy, in so far as it is not good.
+const (
+	Diverged = census.Diverged
+	Away     = census.Away
+	Untold   = census.Untold
 )
 
 // Predecessor is why a message is held back that waits for the one before.

@@ -14,6 +14,7 @@ const (
 	Degraded = "degraded" // it goes on; something is missing, or no failure is survived
 	Blocked  = "blocked"  // it does not go on, for want of votes
 	Joining  = "joining"  // this member is not in it
+	Stopped  = "stopped"  // it goes on, and its service does not
 )
 
 // The places in the guide.
@@ -26,6 +27,7 @@ const (
 	seeState    = guide + "#state"
 	seeLinks    = guide + "#links"
 	seeChange   = guide + "#change"
+	seeService  = guide + "#proven"
 	quietShare  = 0.3 // of the patience: heartbeats are missing
 	changeUsual = 100 // milliseconds of a view change that nobody need be told of
 )
@@ -70,11 +72,14 @@ func (j *judge) judge() {
 	j.judgeGone()
 	j.judgeRefusals()
 	j.judgePace()
+	j.judgeService()
 	switch {
 	case g.View == nil || g.State != "in":
 		g.Verdict = Joining
 	case g.Blocked:
 		g.Verdict = Blocked
+	case g.Service != nil && (g.Service.Role == ServiceOff || g.Service.Role == FewDisks):
+		g.Verdict = Stopped
 	case g.Survives == 0 || len(j.causes) > 0:
 		g.Verdict = Degraded
 	default:

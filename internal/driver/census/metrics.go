@@ -57,7 +57,9 @@ func escape(s string) string {
 	return strings.NewReplacer("\\", "\\\\", "\n", "\\n", `"`, `\"`).Replace(strings.ToValidUTF8(s, "�"))
 }
 
-func metrics() []metric { return slices.Concat(groupMetrics(), memberMetrics(), countMetrics()) }
+func metrics() []metric {
+	return slices.Concat(groupMetrics(), serviceMetrics(), memberMetrics(), countMetrics())
+}
 
 // eachGroup makes a metric with one value for each group.
 func eachGroup(name, help string, value func(*Group) float64) metric {
@@ -73,7 +75,7 @@ func groupMetrics() []metric {
 		eachGroup("holdfast_group_survives", "How many members more may fail at once so that the group goes on.", func(g *Group) float64 { return float64(g.Survives) }),
 		{"holdfast_group_verdict", "1 for the present verdict, 0 for the others.", gauge, []string{"group", "verdict"}, func(s *Status, send func(float64, ...string)) {
 			for _, g := range s.Groups {
-				for _, v := range []string{Whole, Degraded, Blocked, Joining} {
+				for _, v := range []string{Whole, Degraded, Blocked, Stopped, Joining} {
 					send(truth(g.Verdict == v), g.Name, v)
 				}
 			}

@@ -34,6 +34,23 @@ func withoutAges(s *Status) Status {
 		g := &c.Groups[i]
 		g.Why, g.Held, g.HeldCount, g.Lag, g.SlowMS, g.Queued, g.Change = nil, nil, min(g.HeldCount, 1), nil, 0, 0, nil
 		g.Received -= g.Received % (1 << 20)
+		g.Service = g.Service.withoutCounts()
 	}
 	return c
+}
+
+// withoutCounts leaves out what changes with each command: roles, proofs and what survives are left.
+func (s *Service) withoutCounts() *Service {
+	if s == nil {
+		return nil
+	}
+	c := Service{
+		Style: s.Style, Role: s.Role, Lives: s.Lives, PowerCut: s.PowerCut, Disks: s.Disks, Stopped: s.Stopped, Told: s.Told,
+		Copies: s.Copies, Copy: slices.Clone(s.Copy),
+	}
+	for i := range c.Copy {
+		p := &c.Copy[i]
+		p.Index, p.Behind, p.BehindMS, p.Saved = 0, 0, 0, 0
+	}
+	return &c
 }

@@ -85,8 +85,10 @@ type Group struct {
 	Lag       []Lag   `json:"lag,omitempty"`       // who has not all of this member's messages
 	Throttled bool    `json:"throttled,omitempty"` // the application does not ask for its events
 	Queued    int     `json:"queued"`              // bytes that wait to be sent
-	Held      []Held  `json:"held,omitempty"`      // the first 100
-	HeldCount int     `json:"held_count"`
+	// Service is the replica of the service of this name; nil: it is a group without one.
+	Service   *Service `json:"service,omitempty"`
+	Held      []Held   `json:"held,omitempty"` // the first 100
+	HeldCount int      `json:"held_count"`
 	// Of the state, when there is one: who is given it, or who gives it.
 	Serving  []string `json:"serving,omitempty"`
 	Fetching string   `json:"fetching,omitempty"`

@@ -33,8 +33,9 @@ type member struct {
 	seen    uint64         // index of the last command that was looked at
 	done    []service.Fact // commands that the court is not told yet: they are not safe
 	disk    *simdisk.Disk
-	log     *simdisk.Log // nil: memory only
-	era     view.Epoch   // of the state
+	log     *simdisk.Log           // nil: memory only
+	era     view.Epoch             // of the state
+	proven  map[view.Member]uint64 // what the court has been told to be proven
 	frames  wire.Outbox
 }
 
@@ -184,6 +185,11 @@ func (m *member) after() {
 			d = r
 		}
 		w.Schedule(&m.Host, d)
+		if err := m.replica.Void(); err != nil {
+			m.crash("ends: "+err.Error(), false)
+			m.bootLater()
+			return
+		}
 		m.watchDisk()
 	}
 }
@@ -282,6 +288,23 @@ func (m *member) tell() {
 		}
 	}
 	m.replica.Output().Do = m.replica.Output().Do[:0]
+	if m.w.tentative == nil {
+		m.prove()
+	}
+}
+
+// prove tells the court what the replica shows as proven.
+func (m *member) prove() {
+	proofs, _ := m.replica.Proofs()
+	for _, p := range proofs {
+		if p.Told && !p.Diverged && m.proven[p.Member] != p.Index {
+			if m.proven == nil {
+				m.proven = map[view.Member]uint64{}
+			}
+			m.proven[p.Member] = p.Index
+			m.hearOf(&service.Fact{Kind: service.Proven, Node: m.Self, Peer: p.Member, Index: p.Index})
+		}
+	}
 }
 
 // answer sends the replica's answers to clients.

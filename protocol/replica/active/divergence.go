@@ -10,10 +10,13 @@ import (
 
 // hold compares the digest that comes with a message to this member's own.
 func (m *Machine) hold(now time.Time, from view.Member, msg *message, out *Output) {
+	own, known := m.exec.At(msg.index)
+	if from != m.cfg.Self && known {
+		m.proofs.Hear(now, from, msg.index, m.exec.Index(), own == msg.digest || canary == BelievesDigests)
+	}
 	if from == m.cfg.Self || m.dispute != nil || m.doubted {
 		return
 	}
-	own, known := m.exec.At(msg.index)
 	if !known || own == msg.digest || canary == BelievesDigests {
 		return
 	}

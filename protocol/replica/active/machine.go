@@ -50,6 +50,7 @@ type Machine struct {
 	dispute *replica.Dispute // nil: none
 	doubted bool             // this member has begun it in this view
 	heads   replica.Heads
+	proofs  replica.Proofs
 }
 
 // New makes a member that is in no view.
@@ -58,18 +59,23 @@ func New(cfg Config) *Machine { return &Machine{cfg: cfg, exec: cfg.Executor} }
 // Viewed tells of a new view that this member is in, with its state.
 func (m *Machine) Viewed(now time.Time, v *view.View, out *Output) {
 	m.view = v
+	m.proofs.Begin(now, v, m.cfg.Self)
 	m.rebase(now)
 	m.dispute, m.doubted = nil, false
 	m.passing = false
 	m.tellAt = now.Add(tellAfter)
-	m.told = 0
+	m.told = nothingTold
 }
+
+// nothingTold is told of nobody yet: the state before the first command is proven, too.
+const nothingTold = ^uint64(0)
 
 // Out tells that this member is in no view any more. What was under way is not answered: the
 // client asks again.
 func (m *Machine) Out() {
 	m.view, m.tellAt, m.passing = nil, time.Time{}, false
 	m.pending.Clear()
+	m.proofs.End()
 	m.dispute, m.doubted = nil, false
 }
 
@@ -182,6 +188,7 @@ func (m *Machine) execute(now time.Time, client Client, msg *message, out *Outpu
 // moved follows a change of the state.
 func (m *Machine) moved(now time.Time) {
 	m.rebase(now)
+	m.proofs.Moved(now)
 	if m.tellAt.IsZero() {
 		m.tellAt = now.Add(tellAfter)
 	}
@@ -263,6 +270,9 @@ func (m *Machine) Next() int { return 0 }
 
 // Proceed has nothing to do: what is asked is multicast at once.
 func (m *Machine) Proceed(time.Time, *Output) {}
+
+// Proofs is what is known of the others' copies; valid until anything else is called.
+func (m *Machine) Proofs() []replica.Proof { return m.proofs.All() }
 
 // Executor is the state.
 func (m *Machine) Executor() *session.Executor { return m.exec }

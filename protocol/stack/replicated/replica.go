@@ -46,6 +46,7 @@ type Replica struct {
 	node    *cohort.Node
 	group   *cohort.Group
 	machine Machine
+	style   Style
 	out     replica.Output
 
 	giving   []giving // states for who joins
@@ -90,7 +91,7 @@ func Join(now time.Time, node *cohort.Node, cfg Config, out *cohort.Output) (*Re
 	if err != nil {
 		return nil, err
 	}
-	r := &Replica{node: node, group: g, machine: machine}
+	r := &Replica{node: node, group: g, machine: machine, style: cfg.Style}
 	if cfg.Store != nil {
 		r.lasting = newDurable(cfg.Store, cfg.Self, node.Seats())
 		r.actLasting(now, out)

@@ -1,0 +1,178 @@
+package census
+
+import "fmt"
+
+// Service is where the replica of a service stands, in the group of its name.
+type Service struct {
+	Style string `json:"style"`
+	Role  Role   `json:"role"` // one of the constants
+
+	// The conclusions, filled in by Judge.
+
+	// Copies is how many members have the state as this one has it, proven, this one included.
+	Copies int `json:"copies"`
+	// Lives is how many members may lose their memory at once, whichever they are, so that a proven
+	// copy is left.
+	Lives int `json:"lives"`
+	// PowerCut is whether all that was answered survives that all lose their power at once, and Disks how many
+	// disks may be lost, whichever they are.
+	PowerCut bool `json:"power_cut"`
+	Disks    int  `json:"disks"`
+
+	// The facts.
+
+	Index    uint64  `json:"index"`     // of the last command that was executed here
+	Digest   string  `json:"digest"`    // of everything executed and the state, after it; 16 hex digits
+	Stable   uint64  `json:"stable"`    // up to which commands are answered for good
+	Held     int     `json:"held"`      // answers that wait for disks
+	AgreedMS float64 `json:"agreed_ms"` // the agreed time: for how long the service has been served
+	Sessions int     `json:"sessions"`
+	Kept     int     `json:"kept_bytes"`        // of answers that are kept for sessions
+	Stopped  string  `json:"stopped,omitempty"` // why nothing is executed any more
+	Told     bool    `json:"told"`              // the style tells how far the others' copies are proven
+	Copy     []Copy  `json:"members"`
+	Disk     *Disk   `json:"disk,omitempty"` // nil: memory only
+}
+
+// Role is what a member does for a service.
+type Role string
+
+// The roles.
+const (
+	Serving    Role = "serving"       // it executes, and answers its clients
+	Joins      Role = "joining"       // it is not in the group, or has not the state yet
+	ServiceOff Role = "stopped"       // replicas differ, and nobody knows who is right
+	Waits      Role = "waiting"       // it does not go on for want of votes
+	FewDisks   Role = "without disks" // it goes on, and may answer nothing: too few votes have disks
+)
+
+// Copy is what is known of another member's copy of the state.
+type Copy struct {
+	Name     string  `json:"name"`
+	Proof    Proof   `json:"proof"`           // one of the constants
+	Index    uint64  `json:"index"`           // up to which it has told its digest
+	Behind   uint64  `json:"behind"`          // commands that this member has executed, and of which that one has not told
+	BehindMS float64 `json:"behind_ms"`       // since when
+	Saved    uint64  `json:"saved,omitempty"` // up to which its disk has it
+	HasDisk  bool    `json:"has_disk,omitempty"`
+}
+
+// Proof is what is known of a copy.
+type Proof string
+
+// The proofs.
+const (
+	Proven   Proof = "proven"   // its digest is this member's, up to the last command
+	Behind   Proof = "behind"   // it has not told of the last commands yet
+	Diverged Proof = "diverged" // its digest is another
+	Away     Proof = "away"     // it is not in the view
+	Untold   Proof = "not told" // the style does not tell
+)
+
+// Disk is what this member keeps.
+type Disk struct {
+	Path      string `json:"path"`
+	Saved     uint64 `json:"saved"` // up to which command it is synced
+	Bytes     uint64 `json:"bytes"` // written to the log since the start
+	Commits   uint64 `json:"commits"`
+	Snapshots uint64 `json:"snapshots"`
+	Segments  int    `json:"segments"`
+	Pending   int    `json:"pending_bytes"`
+}
+
+// behindUsual is for how long a copy may be behind before anybody is told: members tell their digest after
+// a fifth of a second of rest. In milliseconds.
+const behindUsual = 1000
+
+// judgeService concludes what of the service is safe.
+func (j *judge) judgeService() {
+	s := j.g.Service
+	if s == nil {
+		return
+	}
+	s.Copies, s.Lives, s.Disks, s.PowerCut = 0, 0, 0, false
+	if j.g.View == nil || s.Role == Joins {
+		return
+	}
+	s.Copies = 1
+	disks := 0
+	if s.Disk != nil && s.Disk.Saved >= s.Stable {
+		disks++
+	}
+	for i := range s.Copy {
+		c := &s.Copy[i]
+		if c.Proof == Proven {
+			s.Copies++
+		}
+		if c.HasDisk && c.Saved >= s.Stable {
+			disks++
+		}
+		j.judgeCopy(c)
+	}
+	if s.Told {
+		s.Lives = s.Copies - 1
+	}
+	if s.Disk != nil {
+		s.PowerCut = true // answers wait for it
+		s.Disks = max(0, min(disks-1, j.disksSpare()))
+	}
+	switch s.Role {
+	case ServiceOff:
+		j.add(weightRefused, seeService, "mend the service, then restart all members", "the service has stopped: %s", s.Stopped)
+	case FewDisks:
+		j.add(weightStop, seeService, "start what is missing", "nobody is answered: fewer than more than half of the configured votes have a disk here")
+	}
+}
+
+// disksSpare is how many disks a service can do without when it begins again: more than half of the
+// configured votes must remember, whichever disks are lost.
+func (j *judge) disksSpare() int {
+	all, onDisks, most := j.Votes, j.Votes, j.Votes
+	if j.Witness {
+		onDisks, most = 0, 0
+	}
+	for i := range j.Members {
+		m := &j.Members[i]
+		if all += m.Votes; !m.Witness {
+			onDisks, most = onDisks+m.Votes, max(most, m.Votes)
+		}
+	}
+	spare := 0
+	for onDisks-(spare+1)*most >= all/2+1 {
+		spare++
+	}
+	return spare
+}
+
+func (j *judge) judgeCopy(c *Copy) {
+	switch {
+	case c.Proof == Diverged:
+		j.add(weightStop, seeService, "", "the copy of %s has diverged; it is given the state of the others", c.Name)
+	case c.Proof == Behind && c.BehindMS > behindUsual:
+		j.add(weightSlow, seeService, "holdfast group why, at "+c.Name, "the copy of %s is not proven: behind by %s for %s", c.Name, count(int(c.Behind), "command"), Age(c.BehindMS))
+	}
+}
+
+// Survives says in words what may be lost now.
+func (s *Service) Survives() []string {
+	var words []string
+	switch {
+	case s.Copies == 0:
+		return []string{"is not here"}
+	case !s.Told:
+		words = append(words, "how far the other copies are proven is not told by the style "+s.Style)
+	case s.Lives == 0:
+		words = append(words, "is proven in this member's memory only")
+	default:
+		words = append(words, fmt.Sprintf("survives the crash of any %d of the %d members whose copies are equal", s.Lives, s.Copies))
+	}
+	switch {
+	case s.Disk == nil:
+		words = append(words, "does NOT survive a power cut of all: it is in memory")
+	case s.Disks > 0:
+		words = append(words, fmt.Sprintf("survives a power cut of all, and with it the loss of any %s", count(s.Disks, "disk")))
+	default:
+		words = append(words, "survives a power cut of all, if no disk is lost with it")
+	}
+	return words
+}
