@@ -9,10 +9,12 @@ import (
 	"github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/internal/sim"
 	"github.com/holdfast-ha/holdfast/internal/sim/simdisk"
+	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/internal/sim/world"
 	"github.com/holdfast-ha/holdfast/protocol/journal"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
 // diskOptions are how disks of a world are, and what happens to them. A mean interval of zero
@@ -28,6 +30,8 @@ type diskOptions struct {
 	full time.Duration // a disk that is full
 	flip time.Duration // a bit that flips while its member is down
 	ebb  time.Duration // of members, one after another, until too few are left
+
+	forget time.Duration // what was promised at a founding
 }
 
 // drawDisk draws them.
@@ -49,6 +53,14 @@ func drawDisk(r *rand.Rand) diskOptions {
 	o.sync, o.full, o.flip = some(), some(), some()
 	o.ebb = pick(r, 0, time.Second)
 	return o
+}
+
+// drawForgetful has nothing happen but that promises are forgotten, if they were given too soon.
+func (o *options) drawForgetful() {
+	d := &o.disk
+	d.cut, d.sync, d.full, d.flip, d.ebb, d.forget = 0, 0, 0, 0, 0, 600*time.Millisecond
+	o.members, o.phase, o.network = 3, 12*time.Second, simnet.Faults{Delay: 100 * time.Microsecond}
+	o.crash, o.trap, o.pause, o.cut, o.reshape, o.flip = 0, 0, 0, 0, 0, 0
 }
 
 // recoverDisk opens the member's journal, and makes the store of what it has.
@@ -159,6 +171,70 @@ func (w *services) ebb() {
 // ebbEvery is how long a group may take until it goes on without a member, and clients have
 // found those who are left.
 const ebbEvery = 700 * time.Millisecond
+
+// forget has two of three members found the group anew while the third is cut off in its old view, and one of the two lose
+// its power when it may have accepted. The third goes on with that one, which must know what it has
+// accepted; then it goes away, and the other two are left.
+func (w *services) forget() {
+	if len(w.members) != 3 || w.ebbing {
+		return
+	}
+	w.ebbing = true
+	w.faults++
+	order := w.Rng.Perm(3)
+	old, first, other := w.members[order[0]], w.members[order[1]], w.members[order[2]]
+	apart := func(m *member, cut bool) {
+		for _, o := range w.members {
+			if o != m {
+				w.Sever(m.Self.ID, o.Self.ID, 0, true, cut)
+			}
+		}
+	}
+	off := func(m *member) {
+		if m.Up {
+			m.crash("has no power", true)
+		}
+	}
+	on := func(m *member) {
+		if !m.Up {
+			m.boot()
+		}
+	}
+	apart(old, true)
+	off(first)
+	off(other)
+	on(first)
+	on(other)
+	w.forgets = trap{first, 1 + w.Rng.IntN(4)}
+	w.After(forgetEvery, func() {
+		w.forgets = trap{}
+		apart(old, false)
+		apart(other, true)
+		on(first)
+	})
+	w.After(3*forgetEvery, func() {
+		off(old)
+		apart(other, false)
+	})
+	w.After(5*forgetEvery, func() { on(old) })
+	w.After(6*forgetEvery, func() { w.ebbing = false })
+}
+
+// forgetEvery is how long a founding may take.
+const forgetEvery = 1500 * time.Millisecond
+
+// forgotten says whether a member has lost its power after a frame.
+func (w *services) forgotten(m *member, e *wire.Envelope) bool {
+	if w.forgets.member != m || wire.Channel(e.Frame[1]) != wire.Group || e.To == view.Everyone {
+		return false
+	}
+	if w.forgets.left--; w.forgets.left > 0 {
+		return false
+	}
+	w.forgets = trap{}
+	m.crash("has no power, after it has said something", true)
+	return true
+}
 
 // failSync lets one of the next syncs of a member fail.
 func (w *services) failSync() {

@@ -331,10 +331,10 @@ func (m *member) send(e *wire.Envelope) bool {
 	}
 	if e.To != view.Everyone {
 		w.Net.Send(w.Now, m.Self, e.To, e.Link, e.Frame)
-		return false
+		return w.forgotten(m, e)
 	}
 	for _, id := range e.Members {
 		w.Net.Send(w.Now, m.Self, id, e.Link, e.Frame)
 	}
-	return false
+	return w.forgotten(m, e)
 }

@@ -62,6 +62,7 @@ type services struct {
 
 	tentative *tentative // of a world with disks
 	ebbing    bool
+	forgets   trap    // who loses its power right after it has said something to its group
 	lost      *member // whose disk is damaged; nil: nobody's
 }
 
@@ -198,7 +199,7 @@ func (w *services) plan() {
 	}{
 		{w.opt.crash, w.crashOne}, {w.opt.trap, w.setTrap}, {w.opt.pause, w.pauseOne}, {w.opt.cut, w.cutOne},
 		{w.opt.reshape, w.reshape}, {w.opt.flip, w.flipOne},
-		{w.opt.disk.cut, w.cutPower}, {w.opt.disk.sync, w.failSync}, {w.opt.disk.full, w.fillDisk}, {w.opt.disk.flip, w.flipBit}, {w.opt.disk.ebb, w.ebb},
+		{w.opt.disk.cut, w.cutPower}, {w.opt.disk.sync, w.failSync}, {w.opt.disk.full, w.fillDisk}, {w.opt.disk.flip, w.flipBit}, {w.opt.disk.ebb, w.ebb}, {w.opt.disk.forget, w.forget},
 	} {
 		if e.mean > 0 {
 			w.Repeat(e.mean, e.do)

@@ -279,6 +279,9 @@ func (r *Replica) actLasting(now time.Time, out *cohort.Output) (called bool) {
 	d.store.flush()
 	for _, era := range d.pledges {
 		d.store.pledge(era)
+		if canary == PromisesUnsaved {
+			d.kept = append(d.kept, era)
+		}
 	}
 	d.pledges = d.pledges[:0]
 	for _, era := range d.kept {

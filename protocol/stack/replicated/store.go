@@ -169,10 +169,6 @@ func (s *Store) append(record []byte) {
 // pledge writes a promise.
 func (s *Store) pledge(era view.Epoch) {
 	s.mark(recordPromise, era)
-	if canary == PromisesUnsaved {
-		s.pledges = append(s.pledges, pledge{0, era})
-		return
-	}
 	s.pledges = append(s.pledges, pledge{s.last, era})
 }
 
