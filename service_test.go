@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -218,5 +219,93 @@ func TestAStateThatCannotBeRestoredEndsTheReplica(t *testing.T) {
 	reply, err := k.Call(within(t), client.ExactlyOnce, nil)
 	if err != nil || binary.BigEndian.Uint64(reply) != 201 {
 		t.Errorf("the others answer %x, %v", reply, err)
+	}
+}
+
+// TestAStaleSessionIsTold has the service forget a client: all members lose their memory.
+func TestAStaleSessionIsTold(t *testing.T) {
+	c, folder := cluster("a", "b"), t.TempDir()
+	start := func() (all []*served) {
+		for _, name := range []string{"a", "b"} {
+			all = append(all, serveOne(t, c, name, &counter{}, folder))
+		}
+		for _, s := range all {
+			if !s.at.Await(10 * time.Second) {
+				t.Fatal(s.at.Err())
+			}
+		}
+		return all
+	}
+	first := start()
+	ended := make(chan error, 1)
+	k, err := client.Dial(client.Config{
+		Servers: []string{first[0].socket, first[1].socket}, Ended: func(cause error) { ended <- cause },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close(within(t))
+	if _, err := k.Call(within(t), client.ExactlyOnce, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range first {
+		s.node.Close()
+	}
+	start()
+	_, err = k.Call(within(t), client.ExactlyOnce, nil)
+	var no *client.Error
+	if !errors.As(err, &no) || no.Outcome != client.Unknown || !strings.HasPrefix(err.Error(), "call: the session has ended; whether it was executed is not known; servers: ") {
+		t.Errorf("a call of a session that the service does not know gives %v", err)
+	}
+	select {
+	case cause := <-ended:
+		if !errors.Is(cause, client.ErrStale) {
+			t.Errorf("the session has ended because of %v", cause)
+		}
+	case <-within(t).Done():
+		t.Error("nobody is told that the session has ended")
+	}
+	if reply, err := k.Call(within(t), client.ExactlyOnce, nil); err != nil || binary.BigEndian.Uint64(reply) != 1 {
+		t.Errorf("the next session is answered %x, %v", reply, err)
+	}
+}
+
+// TestOneThatKeepsNothingIsRefusedByThoseThatDo gives one of three members no disk: the others say so, and it does.
+func TestOneThatKeepsNothingIsRefusedByThoseThatDo(t *testing.T) {
+	c, folder := cluster("a", "b", "c"), t.TempDir()
+	var odd *holdfast.Node
+	for _, name := range []string{"a", "b", "c"} {
+		n := open(t, c, name)
+		data := filepath.Join(folder, name+".data")
+		if name == "c" {
+			odd, data = n, ""
+		}
+		if _, err := n.Serve(holdfast.ServiceConfig{Name: "counter", Service: &counter{}, Socket: filepath.Join(folder, name), Data: data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = `the group is "group=counter partition=primary engine=sequencer message_max=1048576 state=active durable=yes", ` +
+		`and here "group=counter partition=primary engine=sequencer message_max=1048576 state=active"; make them equal`
+	for end := time.Now().Add(10 * time.Second); ; <-time.After(20 * time.Millisecond) {
+		var b bytes.Buffer
+		if err := odd.Status(&b); err != nil {
+			t.Fatal(err)
+		}
+		var s struct {
+			Groups []struct {
+				Refused string   `json:"refused"`
+				Why     []string `json:"why"`
+			} `json:"groups"`
+		}
+		if err := json.Unmarshal(b.Bytes(), &s); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.Groups) == 1 && strings.Contains(s.Groups[0].Refused, want) {
+			t.Log(s.Groups[0].Refused)
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it is not told that it is refused because of %q: %s", want, b.String())
+		}
 	}
 }

@@ -234,6 +234,11 @@ func (r *Replica) deadline() time.Time {
 // heed takes a delivery. The owner calls it.
 func (r *Replica) heed(d *cohort.Delivery) {
 	r.group.remember(d)
+	before := r.group.notes.refused
+	r.group.note(d)
+	if why := r.group.notes.refused; why != before && why != "" && r.c.cfg.Log != nil {
+		r.c.cfg.Log.Warn("refused", "service", r.cfg.Group.Name, "reason", why)
+	}
 	r.replica.Heed(r.c.time, d)
 	if d.Kind == cohort.Departed {
 		r.c.withdraw(r)
