@@ -57,7 +57,8 @@ type Config struct {
 
 	// Notice is told what the service says unasked, and Renewed from when on the lease counts
 	// anew: the moment, by [Client.Now], at which the request that renewed it was sent. Ended is told that
-	// the session has ended, with ErrStale or ErrLapsed; a new one is opened by itself. They may be nil. They are called
+	// the session has ended, with ErrStale or ErrLapsed, and a new one is opened by itself; or with a *LeaseError that there
+	// will be none, and the client is closed. They may be nil. They are called
 	// one at a time, and must not call the client (but Now) or wait.
 	Notice  func(body []byte)
 	Renewed func(sent time.Time, lease time.Duration)
@@ -78,6 +79,7 @@ type Client struct {
 	timer   *time.Timer
 	closing bool
 	closed  bool
+	refusal error         // why there can be no session; nil: there can
 	shut    chan struct{} // closed when the session was ended by Close
 	running sync.WaitGroup
 }
@@ -183,18 +185,29 @@ func (c *Client) changed(e call.Event) {
 		return
 	}
 	c.sent = time.Time{}
-	if e.Cause == call.Shut {
+	switch e.Cause {
+	case call.Shut:
+		c.end()
+		return
+	case call.LongLease:
+		c.refusal = &LeaseError{Lease: c.cfg.Lease, Most: e.Most}
+		c.tell(c.refusal)
 		c.end()
 		return
 	}
-	if c.cfg.Ended != nil {
-		why := ErrLapsed
-		if e.Stale {
-			why = ErrStale
-		}
-		c.cfg.Ended(why)
+	if e.Stale {
+		c.tell(ErrStale)
+	} else {
+		c.tell(ErrLapsed)
 	}
 	c.m.Open(c.Now(), &c.out)
+}
+
+// tell tells the owner why the session has ended.
+func (c *Client) tell(why error) {
+	if c.cfg.Ended != nil {
+		c.cfg.Ended(why)
+	}
 }
 
 // renewed tells that the lease counts from a later moment.
@@ -219,6 +232,10 @@ func (c *Client) resolve(r call.Result) {
 	delete(c.waiting, r.ID)
 	if r.Cause == call.None {
 		w <- answer{append([]byte(nil), r.Body...), nil}
+		return
+	}
+	if r.Cause == call.LongLease && c.refusal != nil {
+		w <- answer{nil, c.refusal}
 		return
 	}
 	w <- answer{nil, c.failure(r.Outcome, r.Cause)}
@@ -290,6 +307,9 @@ func (c *Client) timely(ctx context.Context, err error) error {
 func (c *Client) submit(ctx context.Context, how Semantics, body []byte, done chan answer) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.refusal != nil {
+		return 0, c.refusal
+	}
 	if c.closed || c.closing {
 		return 0, ErrClosed
 	}
@@ -345,6 +365,10 @@ func (c *Client) end() {
 	c.timer.Stop()
 	for id, w := range c.waiting { //tidy:unordered all end alike
 		delete(c.waiting, id)
+		if c.refusal != nil {
+			w <- answer{nil, c.refusal}
+			continue
+		}
 		w <- answer{nil, ErrClosed}
 	}
 	for _, l := range c.links {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/call"
 )
@@ -46,6 +47,17 @@ func (e *Error) Error() string {
 		b.WriteString("); see that they run and that this user may use their sockets")
 	}
 	return b.String()
+}
+
+// LeaseError says that the service allows no session with the client's lease: one that loses its state could not hear of it in
+// time. Open another client.
+type LeaseError struct {
+	Lease, Most time.Duration
+}
+
+// Error says what is allowed.
+func (e *LeaseError) Error() string {
+	return fmt.Sprintf("client: a lease of %v is longer than the service allows, %v: use a shorter one, or have the service configured with a longer window of recovery", e.Lease, e.Most)
 }
 
 // What ends a session, for Config.Ended, and calls after its end.

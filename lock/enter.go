@@ -21,7 +21,14 @@ type Options struct {
 	// Queued is told the place in the queue, 1 being next, when the lock is not granted at
 	// once, and again whenever it is looked at; nil for nothing.
 	Queued func(place int)
+	// Recovering is told before Queued, likewise, for how long nothing is granted yet, because the
+	// service begins, or has lost its state and hears from its clients what they had; nil for nothing.
+	Recovering func(left time.Duration)
 }
+
+// ErrRecovering is the error of a Try while the service grants nothing yet: see Options.Recovering. errors.As a *Refusal says for how
+// much longer.
+var ErrRecovering error = lock.Recovering
 
 // ErrHeld is the error of a Try when somebody else has the lock; errors.As a *Refusal says who, unless it is
 // another goroutine of this client.
@@ -93,7 +100,8 @@ func (k *Client) next(name string, d *door) {
 }
 
 // Enter waits for a lock, or, with Try, does not. When ctx is done it leaves the queue, and the error unwraps to that of ctx.
-// If the session ends meanwhile it begins anew, at the end of the queue. Who has entered must
+// If the session ends meanwhile it begins anew, at the end of the queue; but if the service has lost its state, and is told in
+// time, at the same place. Who has entered must
 // Leave, also after the lock was lost.
 func (k *Client) Enter(ctx context.Context, name string, o Options) (*Lock, error) {
 	if err := lock.CheckName(name); err != nil {
@@ -124,14 +132,10 @@ func (k *Client) Enter(ctx context.Context, name string, o Options) (*Lock, erro
 // enter is Enter behind the door. With an error it gives the session that may be in the lock, or in its queue; 0:
 // none is.
 func (k *Client) enter(ctx context.Context, name string, o Options, d *door) (*Lock, uint64, error) {
-	q := lock.Request{Kind: lock.Enter, Name: name, Try: o.Try, Order: lock.Strict, Label: k.cfg.Label, Purpose: o.Purpose}
-	if o.Shared {
-		q.Mode = lock.Shared
-	}
-	if o.Loose {
-		q.Order = lock.Loose
-	}
+	q := request(lock.Enter, name, o.Shared, o.Loose)
+	q.Try, q.Label, q.Purpose = o.Try, k.cfg.Label, o.Purpose
 	var asked uint64 // the session that has asked for the lock
+	var turn uint64  // in the queue, of the last session that waited
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, asked, fmt.Errorf("lock %q: %w while waiting for it", name, err)
@@ -139,6 +143,9 @@ func (k *Client) enter(ctx context.Context, name string, o Options, d *door) (*L
 		session, how, r := k.current(), client.AtLeastOnce, lock.Request{Kind: lock.Ask, Name: name}
 		if asked != session {
 			how, r, asked = client.ExactlyOnce, q, session
+			if turn != 0 { // the service may have lost its state, and give the place back
+				r.Kind, r.Try, r.Waited, r.Number = lock.Reassert, false, true, turn
+			}
 		}
 		p, err := k.ask(ctx, how, r)
 		switch {
@@ -151,22 +158,39 @@ func (k *Client) enter(ctx context.Context, name string, o Options, d *door) (*L
 		case p.Status == lock.Granted:
 			// What was granted in a session that has ended since is not held; with a lease that is
 			// nearly over, asking once more is what renews it.
-			if l := k.hold(name, p.Number, session); l != nil {
+			if l := k.hold(name, p.Number, session, &o); l != nil {
 				return l, 0, nil
 			}
 			continue
-		case p.Status == lock.NotWaiting && r.Kind == lock.Ask:
-			asked = 0
+		case r.Kind == lock.Reassert && p.Status != lock.Queued, r.Kind == lock.Ask && p.Status == lock.NotWaiting:
+			asked, turn = 0, 0 // to the end of the queue
 			continue
-		case p.Status == lock.Busy, p.Status == lock.Recovering:
+		case p.Status == lock.Busy:
 			return nil, 0, fmt.Errorf("%w: %w", ErrHeld, p.Err(name))
 		case p.Status != lock.Queued:
 			return nil, 0, p.Err(name)
-		case o.Queued != nil:
+		}
+		turn = p.Number
+		if o.Recovering != nil && p.Until != 0 {
+			o.Recovering(p.Until - p.Now)
+		}
+		if o.Queued != nil {
 			o.Queued(p.Place)
 		}
 		k.await(ctx, d)
 	}
+}
+
+// request is one to be in a lock.
+func request(kind lock.Kind, name string, shared, loose bool) lock.Request {
+	q := lock.Request{Kind: kind, Name: name, Order: lock.Strict}
+	if shared {
+		q.Mode = lock.Shared
+	}
+	if loose {
+		q.Order = lock.Loose
+	}
+	return q
 }
 
 // await waits until there may be something new.
@@ -188,7 +212,7 @@ func sessionEnded(err error) bool {
 }
 
 // hold notes that a lock is held; nil if the session that was granted it has ended, or its lease is nearly over.
-func (k *Client) hold(name string, token, session uint64) *Lock {
+func (k *Client) hold(name string, token, session uint64, o *Options) *Lock {
 	h, err := lock.NewHolder(lock.HolderConfig{Margin: k.cfg.Margin})
 	if err != nil {
 		panic(err) // Open has made one of the same
@@ -198,7 +222,7 @@ func (k *Client) hold(name string, token, session uint64) *Lock {
 	if session != k.session || k.life.Err() != nil || !h.Granted(k.c.Now(), token, k.sent, k.cfg.Lease) {
 		return nil
 	}
-	l := &Lock{k: k, name: name, token: token, session: session, holder: h}
+	l := &Lock{k: k, name: name, token: token, session: session, holder: h, shared: o.Shared, loose: o.Loose, why: o.Purpose}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	k.held[token] = l
 	k.arm()

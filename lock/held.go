@@ -19,6 +19,10 @@ type Lock struct {
 
 	// Under the client's lock.
 	holder *lock.Holder
+	shared bool
+	loose  bool
+	why    string        // what for, for people
+	anew   chan struct{} // closed when it is known whether the service believes that the lock is held; nil: it need not be told
 	left   bool
 }
 
@@ -68,12 +72,24 @@ func (l *Lock) Leave(ctx context.Context) error {
 		return nil
 	}
 	l.left = true
+	if anew := l.anew; anew != nil {
+		// What is being asserted can be left when the service has heard of it, and has until then the lease to do so.
+		k.mu.Unlock()
+		select {
+		case <-anew:
+		case <-ctx.Done():
+		}
+		k.mu.Lock()
+	}
 	l.holder.Tick(k.c.Now())
-	lost, same := l.holder.Why(), l.session == k.session
+	lost, same, anew := l.holder.Why(), l.session == k.session, l.anew
 	l.end(lock.Given)
 	k.mu.Unlock()
 	if lost == lock.Given {
 		lost = lock.NoCause // the client was closed
+	}
+	if anew != nil {
+		return l.abandon(anew, lost)
 	}
 	var err error
 	if same && lost != lock.BrokenBy && lost != lock.LostTo && k.life.Err() == nil {
@@ -84,6 +100,27 @@ func (l *Lock) Leave(ctx context.Context) error {
 	} else {
 		k.open(l.name)
 	}
+	return l.outcome(lost, err)
+}
+
+// abandon leaves a lock that is being asserted as soon as it is known what has become of that.
+func (l *Lock) abandon(anew chan struct{}, lost lock.Cause) error {
+	k := l.k
+	k.mu.Lock()
+	if k.life.Err() == nil {
+		k.running.Go(func() {
+			<-anew
+			k.settle(l.name, k.current())
+		})
+	} else {
+		k.next(l.name, k.doors[l.name])
+	}
+	k.mu.Unlock()
+	return l.outcome(lost, nil)
+}
+
+// outcome is the error of Leave.
+func (l *Lock) outcome(lost lock.Cause, err error) error {
 	if lost != lock.NoCause {
 		return fmt.Errorf("lock %q was lost before it was left: %w", l.name, lost)
 	}

@@ -211,7 +211,9 @@ func (k *Client) check() {
 		session := k.session
 		var held []*Lock
 		for _, l := range k.held { //tidy:unordered each for itself
-			held = append(held, l)
+			if l.session == session {
+				held = append(held, l)
+			}
 		}
 		k.mu.Unlock()
 		ctx, cancel := context.WithTimeout(k.life, k.cfg.Lease/checkPart)
@@ -257,7 +259,9 @@ func (k *Client) renewed(sent time.Time, lease time.Duration) {
 	defer k.mu.Unlock()
 	k.sent = sent
 	for _, l := range k.held { //tidy:unordered each for itself
-		l.holder.Renewed(k.c.Now(), sent, lease)
+		if l.session == k.session { // a lock that is being asserted has the former session's lease until it is believed
+			l.holder.Renewed(k.c.Now(), sent, lease)
+		}
 		l.look()
 	}
 	k.arm()
@@ -269,9 +273,15 @@ func (k *Client) ended(cause error) {
 	k.sent = time.Time{}
 	k.session++
 	for _, l := range k.held { //tidy:unordered each for itself
-		// Where nobody has renewed the session, the service has not ended it yet: there is the
-		// margin to stop in.
-		if l.holder.Tick(k.c.Now()); !errors.Is(cause, client.ErrLapsed) || l.holder.Why() == lock.NoCause {
+		phase := l.holder.Tick(k.c.Now())
+		switch {
+		case errors.Is(cause, client.ErrStale) && phase == lock.Held && k.life.Err() == nil:
+			// The service does not know the session, though its lease is not over: it has lost its state. Until it
+			// has said that it grants this lock anew, or the lease ends, nobody else can have it.
+			k.assert(l)
+		case !errors.Is(cause, client.ErrLapsed) || l.holder.Why() == lock.NoCause:
+			// Where nobody has renewed the session, the service has not ended it yet: there is the
+			// margin to stop in.
 			l.holder.Revoke(k.c.Now(), l.token, lock.SessionOver)
 		}
 		l.look()

@@ -23,12 +23,12 @@ func TestAGrantOfAFormerSessionIsNotHeld(t *testing.T) {
 	}()
 	asked := k.current()
 	k.renewed(k.c.Now(), k.cfg.Lease)
-	if l := k.hold("x", 1, asked); l == nil || !l.Holds() {
+	if l := k.hold("x", 1, asked, &Options{}); l == nil || !l.Holds() {
 		t.Fatal("it is not held in its own session")
 	}
-	k.ended(client.ErrStale)
+	k.ended(client.ErrLapsed)
 	k.renewed(k.c.Now(), k.cfg.Lease)
-	if k.hold("x", 2, asked) != nil {
+	if k.hold("x", 2, asked, &Options{}) != nil {
 		t.Error("it is held in the next session")
 	}
 	if len(k.held) != 0 {

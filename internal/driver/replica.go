@@ -50,8 +50,8 @@ type Replica struct {
 	waiting  atomic.Bool // there is something in filling
 
 	mu      sync.Mutex
-	routes  map[session.ID]uint64   // over which connection a session has last spoken
-	spoken  map[uint64][]session.ID // the other way round, and sessions that have moved on
+	routes  map[claim]uint64   // over which connection a session has last spoken
+	spoken  map[uint64][]claim // the other way round, and sessions that have moved on
 	filling *inbox
 	taking  *inbox // the owner's
 	err     error
@@ -79,10 +79,17 @@ type notice struct {
 	body   []byte
 }
 
+// claim is what a connection says to speak for: only who has opened a session knows its nonce, so nobody is told,
+// or keeps another from being told, what is for somebody else.
+type claim struct {
+	session session.ID
+	nonce   uint64
+}
+
 // Serve begins to keep a replica of a service. It returns when what is on the disk, if any, is read.
 func (c *Cohort) Serve(cfg ReplicaConfig) (*Replica, error) {
 	r := &Replica{
-		c: c, cfg: cfg, exec: session.NewExecutor(cfg.Service), routes: map[session.ID]uint64{}, spoken: map[uint64][]session.ID{},
+		c: c, cfg: cfg, exec: session.NewExecutor(cfg.Service), routes: map[claim]uint64{}, spoken: map[uint64][]claim{},
 		filling: &inbox{}, taking: &inbox{}, gone: make(chan struct{}),
 	}
 	r.group = &Group{c: c, cfg: GroupConfig{Group: cfg.Group}, submits: newSubmits()}
@@ -117,8 +124,10 @@ func (r *Replica) Submit(client uint64, request []byte) bool {
 		r.mu.Unlock()
 		return false
 	}
-	if q, why := session.ParseRequest(request); why == wire.OK && q.Session != 0 && r.routes[q.Session] != client {
-		r.route(q.Session, client)
+	if q, why := session.ParseRequest(request); why == wire.OK && q.Session != 0 {
+		if c := (claim{q.Session, q.Nonce}); r.routes[c] != client {
+			r.route(c, client)
+		}
 	}
 	from := len(in.bytes)
 	in.bytes = append(in.bytes, request...)
@@ -134,8 +143,8 @@ func (r *Replica) Submit(client uint64, request []byte) bool {
 const sessionsMax = 64
 
 // route notes that a session speaks over a connection. The caller has the lock.
-func (r *Replica) route(id session.ID, client uint64) {
-	spoken := append(r.spoken[client], id)
+func (r *Replica) route(c claim, client uint64) {
+	spoken := append(r.spoken[client], c)
 	if len(spoken) > sessionsMax {
 		if r.routes[spoken[0]] == client {
 			delete(r.routes, spoken[0])
@@ -143,7 +152,7 @@ func (r *Replica) route(id session.ID, client uint64) {
 		spoken = append(spoken[:0], spoken[1:]...)
 	}
 	r.spoken[client] = spoken
-	r.routes[id] = client
+	r.routes[c] = client
 }
 
 // Gone is closed when the replica has ended; then Err says why.
@@ -283,7 +292,8 @@ func (r *Replica) notify() (told bool) {
 	defer r.mu.Unlock()
 	index, stable := r.exec.Index(), r.replica.Stable()
 	n.Notify(func(to session.ID, body []byte) {
-		client, here := r.routes[to]
+		nonce, _ := r.exec.Table().Nonce(to)
+		client, here := r.routes[claim{to, nonce}]
 		switch {
 		case here && index <= stable:
 			r.cfg.Notice(client, body)
@@ -306,9 +316,9 @@ func (r *Replica) notify() (told bool) {
 func (r *Replica) Forget(client uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range r.spoken[client] {
-		if r.routes[s] == client {
-			delete(r.routes, s)
+	for _, c := range r.spoken[client] {
+		if r.routes[c] == client {
+			delete(r.routes, c)
 		}
 	}
 	delete(r.spoken, client)

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/session"
@@ -110,6 +111,11 @@ func (m *Machine) opened(b *beat, from view.ID, r *session.Reply, out *Output) {
 		m.keeper.rounds++
 		m.keeper.retry = m.last.Add(m.wait(&m.keeper))
 		m.agenda.fix(&m.keeper)
+	case r.Status == session.LongLease:
+		m.end(LongLease, false, out)
+		if len(r.Body) == 8 {
+			out.Events[len(out.Events)-1].Most = time.Duration(binary.BigEndian.Uint64(r.Body))
+		}
 	case r.Status.Later():
 		m.turned(&m.keeper, from, r, out)
 	case r.Status == session.OK && r.Session != 0 && b.at.Add(m.cfg.Lease-m.cfg.Margin).After(m.last):

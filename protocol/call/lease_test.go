@@ -44,6 +44,26 @@ func TestLease(t *testing.T) {
 	}
 }
 
+// TestLongLease: a service that does not allow it says so, and how long one may be; who waits is told.
+func TestLongLease(t *testing.T) {
+	h := newHand(t, setting())
+	h.m.Open(h.now, &h.out)
+	if id, why := h.m.Submit(h.now, Call{How: session.ExactlyOnce}, &h.out); id != 1 || why != None {
+		t.Fatal(why)
+	}
+	_, q := h.sent()
+	h.answer(1, q, session.Reply{Status: session.LongLease, Body: []byte{0, 0, 0, 0, 59, 154, 202, 0}})
+	if got := h.result(); got != "not executed: "+LongLease.String() {
+		t.Errorf("the call is %s", got)
+	}
+	if e := h.out.Events; len(e) != 1 || e[0].State != Idle || e[0].Cause != LongLease || e[0].Most != time.Second {
+		t.Errorf("events %+v", e)
+	}
+	if h.pass(time.Minute); len(h.out.Send) != 0 {
+		t.Error("it goes on asking")
+	}
+}
+
 // TestRenew: it is renewed in time, calls renew it too, and silence ends it.
 func TestRenew(t *testing.T) {
 	h := opened(t, setting())

@@ -67,6 +67,7 @@ const (
 	ServerLost         // the connection to the only server that was asked has broken
 	Abandoned          // its owner has cancelled it
 	SessionEnded       // the session has ended: its lease, or the service says so
+	LongLease          // the service allows no session with such a lease
 	Shut               // its owner has closed the session
 	Rejected           // the service refuses it for good
 	TooLarge           // it was executed, and the reply was too long to be kept
@@ -82,7 +83,8 @@ const (
 var causeNames = [causeEnd]string{
 	"none", "no server could be reached", "no answer before the deadline",
 	"the service has stopped, since its replicas differ and no majority agrees: mend it, and restart all members", "the connection to the server broke",
-	"cancelled", "the session has ended", "the session was closed", "refused by the service", "the reply was too long",
+	"cancelled", "the session has ended", "the service allows no session with such a lease", "the session was closed",
+	"refused by the service", "the reply was too long",
 	"forgotten by the service", "there is no session", "no such semantics", "the body is too long", "too many open calls",
 	"the deadline has passed",
 }
@@ -120,8 +122,9 @@ const (
 type Event struct {
 	State   State // Opened, or Idle: it has ended
 	Session session.ID
-	Cause   Cause // of the end: SessionEnded, Shut
-	Stale   bool  // the service said so; otherwise the lease ran out at the client
+	Cause   Cause         // of the end: SessionEnded, LongLease, Shut
+	Stale   bool          // the service said so; otherwise the lease ran out at the client
+	Most    time.Duration // with LongLease: the longest that the service allows
 }
 
 // Message is a request for a server. It may be lost, repeated, reordered.

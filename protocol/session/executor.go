@@ -1,8 +1,10 @@
 package session
 
 import (
+	"encoding/binary"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
@@ -97,6 +99,13 @@ func (e *Executor) At(index uint64) (uint64, bool) {
 	return e.digests[index%digestsMax], true
 }
 
+// Found tells the service that it begins with nothing, in an epoch, if it wants to know and nothing was executed.
+func (e *Executor) Found(epoch view.Epoch) {
+	if f, is := e.service.(Founded); is && e.index == 0 {
+		f.Founded(epoch)
+	}
+}
+
 // Table is the table of sessions, to look at.
 func (e *Executor) Table() *Table { return e.table }
 
@@ -141,6 +150,11 @@ func (e *Executor) end(c *client) {
 // serve executes a client's request.
 func (e *Executor) serve(r *Request, dst []byte) []byte {
 	if r.Verb == Open {
+		if most := e.leaseMost(); r.Lease > most {
+			from := len(dst)
+			dst = e.answer(r, LongLease, dst)
+			return binary.BigEndian.AppendUint64(dst[:from+replyHead], uint64(most))
+		}
 		id, status := e.table.open(r, e.at)
 		r.Session = id
 		return e.answer(r, status, dst)
@@ -166,6 +180,14 @@ func (e *Executor) serve(r *Request, dst []byte) []byte {
 		return e.apply(r, dst)
 	}
 	return e.once(c, r, dst)
+}
+
+// leaseMost is the longest lease that a session may have.
+func (e *Executor) leaseMost() time.Duration {
+	if l, is := e.service.(Leaser); is && l.LeaseMost() > 0 {
+		return l.LeaseMost()
+	}
+	return LeaseMax
 }
 
 // once executes, or cancels, a call that is remembered.

@@ -10,7 +10,7 @@ import (
 // Status is what became of a request.
 type Status uint8
 
-// The statuses. Up to Refused they are an executor's, the same at every replica; those after it are said by
+// The statuses. Up to Refused, and LongLease, they are an executor's, the same at every replica; the others are said by
 // a member that has not put the request into the agreed order.
 const (
 	OK           Status = 1 + iota // executed; Body is the service's answer. Open: Session is the client's
@@ -25,12 +25,13 @@ const (
 	Elsewhere                      // not executed now: this member does not serve; Server may know who does
 	Busy                           // not executed now: this member has too much to do
 	Halted                         // not executed now: this member's service has stopped for good, others' may not
+	LongLease                      // Open: not executed, whoever is asked: the service allows no such lease; Body is the longest, 8 bytes
 	statusEnd
 )
 
 var statusNames = [statusEnd]string{
 	"none", "ok", "oversize", "cancelled", "forgotten", "stale session", "too many", "full", "malformed", "refused",
-	"elsewhere", "busy", "halted",
+	"elsewhere", "busy", "halted", "lease too long",
 }
 
 // String gives the status in words.
@@ -45,7 +46,7 @@ func (s Status) String() string {
 func (s Status) Executed() bool { return s == OK || s == Oversize }
 
 // Later says whether the same request may be executed when it is sent again: later, or to another.
-func (s Status) Later() bool { return s == TooMany || s == Full || s >= Elsewhere && s < statusEnd }
+func (s Status) Later() bool { return s == TooMany || s == Full || s >= Elsewhere && s <= Halted }
 
 // Reply is the answer to a request.
 type Reply struct {

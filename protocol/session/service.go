@@ -3,6 +3,8 @@ package session
 import (
 	"io"
 	"time"
+
+	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 // ID names a client's session with a service. It is given by the service, in the agreed
@@ -43,6 +45,21 @@ type Service interface {
 	// states are written as equal bytes.
 	Snapshot(w io.Writer) error
 	Restore(r io.Reader) error
+}
+
+// Founded is a service that wants to know when it begins with nothing. One that is kept on disks is
+// not told: it goes on from what it had.
+type Founded interface {
+	// Founded tells, at every replica alike and before the first command, the epoch in which the service
+	// begins. In memory it counts the nanoseconds since 1970 at which the last of the founders was
+	// started, by that one's clock. It may be told again, with a later epoch, as long as nothing was executed.
+	Founded(epoch view.Epoch)
+}
+
+// Leaser is a service that bounds the leases of its sessions.
+type Leaser interface {
+	// LeaseMost is the longest lease that a session may have; 0: LeaseMax. All replicas have it alike.
+	LeaseMost() time.Duration
 }
 
 // Notifier is a service that has something to tell clients that they have not asked for, as

@@ -78,6 +78,15 @@ func (t *Table) Session(s ID) (Info, bool) {
 	return c.info(), true
 }
 
+// Nonce is what the client of a session has drawn for it, and nobody else knows; false if there is no such session.
+func (t *Table) Nonce(s ID) (uint64, bool) {
+	c := t.byID[s]
+	if c == nil {
+		return 0, false
+	}
+	return c.nonce, true
+}
+
 func (c *client) info() Info {
 	return Info{
 		ID: c.id, Label: string(c.label), Last: c.last, Ends: c.end(),

@@ -49,6 +49,8 @@ const (
 	BrokenBy          // somebody broke the lock
 	LostTo            // the service lost its state, and another asserted a greater token
 	SessionOver       // the service has ended the session
+	TooLate           // the service has lost its state, or the session, and takes no assertions any more
+	Disbelieved       // the service lost its state, and does not believe the assertion
 	Given             // the holder left the lock itself
 )
 
@@ -67,6 +69,10 @@ func (c Cause) Error() string {
 		return "lock: the service lost its state and another asserted a greater token; stop the work and enter anew"
 	case SessionOver:
 		return "lock: the service has ended the session; stop the work and open another"
+	case TooLate:
+		return "lock: the service does not know the session any more, and takes no assertions: it was told of the lock too late, or has not lost its state; stop the work and enter anew"
+	case Disbelieved:
+		return "lock: the service lost its state and does not believe that the lock was held; stop the work and enter anew"
 	case Given:
 		return "lock: it was left"
 	}

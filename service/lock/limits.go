@@ -41,15 +41,22 @@ const (
 	// needs it asks.
 	noticesMax = 4096
 
+	// brokenMax is of how many locks that were broken it is remembered who did it and why, after the
+	// lock has come free. Each takes up to half a kilobyte.
+	brokenMax = 1024
+
 	// snapshotMax is the longest snapshot in bytes that is read: EntriesMax entries, each
 	// with a lock of its own and the longest texts.
 	snapshotMax = 128 << 20
 
-	// numberBits is how many bits of a number are below the epoch in [Floor]: at a million grants
-	// a second they last twelve days in one view, and the tokens of the first 8192
-	// epochs can be told exactly by programs that have no whole numbers above 2^53.
-	numberBits = 40
+	// floorShift makes an epoch, in nanoseconds, a number, in 1024 of them: so at most half a million
+	// numbers a second can be given for ever, and below 2^53 there are 285 years of them from 1970 on.
+	floorShift = 10
 
-	// reserve is how many numbers are kept for what is in the queues when numbers run out.
-	reserve = 4 * EntriesMax
+	// numbersFirst is how many numbers can be given at once. They are below the floor of a life of the service
+	// that begins 9 ms later; what is in the queues then, EntriesMax at most, takes two each at worst.
+	numbersFirst = 1 << 13
+
+	// numberMax is the end of the numbers.
+	numberMax = 1 << 62
 )

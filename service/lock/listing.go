@@ -33,7 +33,7 @@ func (s *Service) list(c session.Command, q *request, reply []byte) []byte {
 	}
 	s.page = page
 	begin := len(reply)
-	reply = append(head(reply, Listed, c.At), 0, 0) // more, number: below pageMax, a byte each
+	reply = append(s.appendLeft(head(reply, Listed, c.At), c.At), 0, 0) // more, number: below pageMax, a byte each
 	at, n := len(reply)-2, 0
 	for _, l := range page {
 		before := len(reply)
@@ -54,7 +54,7 @@ func (s *Service) list(c session.Command, q *request, reply []byte) []byte {
 // explain gives the owners of a lock and its queue.
 func (s *Service) explain(c session.Command, q *request, l *lock, reply []byte) []byte {
 	begin := len(reply)
-	reply = append(head(reply, Explained, c.At), 0)
+	reply = append(s.appendLeft(head(reply, Explained, c.At), c.At), 0)
 	at := len(reply) - 1
 	reply = appendLine(reply, q.name, l)
 	if l == nil {

@@ -40,14 +40,20 @@ func (m *model) lock(name string) *modelLock {
 	return nil
 }
 
-func (m *model) make(q *Request) *modelLock {
-	l := &modelLock{name: q.Name, order: q.Order}
+// make makes a lock, or makes one that nobody uses what is asked for.
+func (m *model) make(l *modelLock, q *Request) *modelLock {
+	if l == nil {
+		l = &modelLock{name: q.Name}
+		m.locks = append(m.locks, l)
+	}
+	l.order = q.Order
 	if l.order == AnyOrder {
 		l.order = m.order
 	}
-	m.locks = append(m.locks, l)
 	return l
 }
+
+func (l *modelLock) unused() bool { return len(l.owners)+len(l.waiters) == 0 && l.barrier == 0 }
 
 func (m *model) tell(what Status, name string, s Seat) {
 	m.notices = append(m.notices, Notice{Session: s.Session, What: what, Number: s.Number, Name: []byte(name)})
@@ -76,7 +82,7 @@ func (m *model) settle(l *modelLock, at time.Duration) {
 		m.tell(Granted, l.name, s)
 	}
 	m.locks = slices.DeleteFunc(m.locks, func(l *modelLock) bool {
-		return len(l.owners)+len(l.waiters) == 0 && l.barrier == 0
+		return l.unused() && l.broken.Number == 0
 	})
 }
 
@@ -187,7 +193,7 @@ func (m *model) enter(at time.Duration, id session.ID, q *Request, l *modelLock,
 		return Queued, l.waiters[waits].Number, waits + 1
 	case owns >= 0 || waits >= 0:
 		return Conflict, 0, 0
-	case l != nil && q.Order != AnyOrder && q.Order != l.order:
+	case l != nil && !l.unused() && q.Order != AnyOrder && q.Order != l.order:
 		return OtherOrder, 0, 0
 	}
 	overtakes := l != nil && len(l.waiters) > 0 && q.Mode == Shared && l.order == Loose && l.overtaken < OvertakesMax
@@ -198,8 +204,8 @@ func (m *model) enter(at time.Duration, id session.ID, q *Request, l *modelLock,
 		}
 		return Busy, 0, 0
 	}
-	if l == nil {
-		l = m.make(q)
+	if l == nil || l.unused() {
+		l = m.make(l, q)
 	}
 	m.number++
 	s := Seat{id, q.Mode, m.number, at, q.Label, q.Purpose}
@@ -252,8 +258,8 @@ func (m *model) reassert(at time.Duration, id session.ID, q *Request, l *modelLo
 	case q.Number == 0 || q.Number > m.floor:
 		return UnknownNumber, m.floor, 0
 	}
-	if l == nil {
-		l = m.make(q)
+	if l == nil || l.unused() {
+		l = m.make(l, q)
 	} else if q.Order == Strict {
 		l.order = Strict
 	}

@@ -38,7 +38,7 @@ func (s *Service) reassert(c session.Command, q *request, l *lock, hash uint64, 
 		if e.mode != q.mode || e.owner == q.waited || e.number != q.number {
 			return appendLine(head(reply, Conflict, c.At), q.name, l)
 		}
-		return told(reply, c.At, e)
+		return s.tell(reply, c.At, e)
 	}
 	if s.until == 0 {
 		return head(reply, Late, c.At)
@@ -46,11 +46,11 @@ func (s *Service) reassert(c session.Command, q *request, l *lock, hash uint64, 
 	if q.number == 0 || q.number > s.floor {
 		return numbered(reply, UnknownNumber, c.At, s.floor)
 	}
-	if why := s.room(q.client, l, q.waited); why.status != 0 {
+	if why := s.room(c.At, q.client, l, q.waited); why.status != 0 {
 		return refused(reply, c.At, why)
 	}
-	if l == nil {
-		l = s.addLock(q.name, hash, q.order)
+	if l == nil || l.unused() {
+		l = s.ready(l, q, hash)
 	} else if q.order == Strict && l.order != Strict {
 		l.order = Strict
 		s.weighLock(l)
@@ -61,7 +61,7 @@ func (s *Service) reassert(c session.Command, q *request, l *lock, hash uint64, 
 		s.proceed(l, c.At)
 		return reply
 	}
-	return told(reply, c.At, s.add(l, s.begun(q.client, c.Session), q, !q.waited, q.number, c.At))
+	return s.tell(reply, c.At, s.add(l, s.begun(q.client, c.Session), q, !q.waited, q.number, c.At))
 }
 
 // contend says whether an assertion stands against those before it, and puts out the owners

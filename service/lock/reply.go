@@ -15,8 +15,10 @@ type Reply struct {
 	// Number is the token of Granted, the turn of Queued; of Done after Break a number
 	// between all broken tokens and all later ones, with which a guard can be told at once.
 	Number uint64
-	Place  int           // of Queued: 1 is next
-	Until  time.Duration // of Recovering: the agreed time at which the window ends
+	Place  int // of Queued: 1 is next
+	// Until is of Recovering, Queued, Listed and Explained the agreed time at which the window of recovery ends; 0: none
+	// is open. Nothing is granted before.
+	Until time.Duration
 	// Got and Most are of what is too long or too many: what there was, and what there may be. Of what is
 	// invalid Got is the position of the first wrong byte.
 	Got, Most int
@@ -72,16 +74,19 @@ func ParseReply(b []byte) (Reply, error) {
 		}
 	case place:
 		p.Number, p.Place = r.U64(), count(&r)
+		p.readLeft(&r)
 	case limit:
 		p.Got, p.Most = count(&r), count(&r)
 	case holding:
 		p.Line = readLine(&r)
 	case page:
+		p.readLeft(&r)
 		p.More = readBool(&r)
 		for n := count(&r); n > 0 && !r.Failed(); n-- {
 			p.Lines = append(p.Lines, readLine(&r))
 		}
 	case seats:
+		p.readLeft(&r)
 		p.More = readBool(&r)
 		p.Line = readLine(&r)
 		p.Breaking = readBreaking(&r)
@@ -91,6 +96,17 @@ func ParseReply(b []byte) (Reply, error) {
 		return Reply{}, &Refusal{Reply: Reply{Status: Malformed}}
 	}
 	return p, nil
+}
+
+// readLeft reads for how long the window of recovery is open.
+func (p *Reply) readLeft(r *wire.Reader) {
+	left := r.Uvarint()
+	if left > 1<<62 {
+		r.Fail()
+	}
+	if left > 0 {
+		p.Until = p.Now + time.Duration(left)
+	}
 }
 
 // Notice is what a session is told without having asked. It may be lost, come twice or late.
@@ -246,9 +262,4 @@ func appendBreaking(dst []byte, b *breaking) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(b.at))
 	dst = wire.AppendBlock(dst, b.by)
 	return wire.AppendBlock(dst, b.reason)
-}
-
-// appendPlace is the reply to who waits.
-func appendPlace(reply []byte, now time.Duration, turn uint64, place int) []byte {
-	return binary.AppendUvarint(numbered(reply, Queued, now, turn), uint64(place))
 }

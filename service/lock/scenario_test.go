@@ -158,11 +158,17 @@ func (st *story) tell(name string, p *Reply) {
 			fmt.Fprintf(w, "  %s session %d %v, number %d, since %v, label %q, purpose %q\n", what, s.Session, s.Mode, s.Number, s.Since, s.Label, s.Purpose)
 		}
 	}
+	until := func() {
+		if p.Until != 0 {
+			fmt.Fprintf(w, "  nothing is granted before %v\n", p.Until)
+		}
+	}
 	switch p.Status {
 	case Granted:
 		fmt.Fprintf(w, "  granted, token %d\n", p.Number)
 	case Queued:
 		fmt.Fprintf(w, "  queued at place %d, turn %d\n", p.Place, p.Number)
+		until()
 	case Done:
 		fmt.Fprintf(w, "  done %d\n", p.Number)
 	case Listed:
@@ -170,6 +176,7 @@ func (st *story) tell(name string, p *Reply) {
 			fmt.Fprintf(w, "  %s (%v): %d owners, %d waiting\n", l.Name, l.Order, l.Owners, l.Waiters)
 		}
 		fmt.Fprintf(w, "  more: %v\n", p.More)
+		until()
 	case Explained:
 		fmt.Fprintf(w, "  %s (%v): %d owners, %d waiting, more: %v\n", p.Line.Name, p.Line.Order, p.Line.Owners, p.Line.Waiters, p.More)
 		seats("held by", p.Holders)
@@ -177,5 +184,6 @@ func (st *story) tell(name string, p *Reply) {
 		if b := p.Breaking; b.Number != 0 {
 			fmt.Fprintf(w, "  broken at %v by %q because %q: tokens up to %d are void\n", b.At, b.By, b.Reason, b.Number)
 		}
+		until()
 	}
 }

@@ -1,7 +1,9 @@
 package lock
 
 import (
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/session"
@@ -12,28 +14,36 @@ import (
 type Config struct {
 	// Order is that of locks for which nobody says another: Strict or Loose. Default: Strict.
 	Order Order
-	// Floor is a number above all that any former life of the service can have given: of
-	// a service that keeps its state 0; of one that does not [Floor] of the epoch in which it
-	// begins. If it is too low, tokens come again and guards refuse the new owners.
+	// Floor is a number above all that any former life of the service can have given: of a
+	// service that keeps its state 0, for it goes on counting. One that does not is told its floor when it
+	// begins ([Service.Founded]); then this is 0, too. If it is too low, tokens come again and guards refuse the new owners.
 	Floor uint64
 	// Window is for how long, in agreed time, a service that begins with nothing hears what its clients had
-	// before it grants anything; 0: it does not. It must be longer than the clients' leases: else somebody who was
-	// not in time may still believe to hold what another is granted. It needs a Floor.
+	// before it grants anything; 0: it does not. No session may have a longer lease ([Service.LeaseMost]): so whoever
+	// was not in time for the window does not believe any more to hold what another is granted after it.
 	Window time.Duration
 }
 
-// Floor is the Config.Floor of a service that begins with nothing in an epoch.
-// It is 0 for epoch 0, and no floor any more (New refuses it) from epoch 2^23 on.
-func Floor(epoch view.Epoch) uint64 {
-	if epoch >= 1<<(63-numberBits) {
-		return 1 << 63
+// Floor is the number above which a service that begins with nothing in an epoch counts: the epoch, which in
+// memory is nanoseconds since 1970, in units of 1024 ns, so that tokens stay below 2^53 for programs that have no
+// whole numbers above that.
+func Floor(epoch view.Epoch) uint64 { return uint64(epoch) >> floorShift }
+
+// Founded tells a service that has done nothing yet in which epoch it begins. Its numbers are above [Floor] of that.
+func (s *Service) Founded(epoch view.Epoch) {
+	if s.number == 0 {
+		s.floor = Floor(epoch)
+		s.number = s.floor
 	}
-	return uint64(epoch) << numberBits
 }
+
+// LeaseMost is the longest lease that a session may have: not more than the window of recovery; 0: any.
+func (s *Service) LeaseMost() time.Duration { return s.window }
 
 // Service is the lock service, a session.Service. Everything but notices is its state.
 type Service struct {
-	told []byte // by Notify
+	told   []byte        // by Notify
+	window time.Duration // as it is set
 	// The state.
 	order   Order
 	floor   uint64
@@ -41,6 +51,7 @@ type Service struct {
 	until   time.Duration // the window's end; 0: none is open
 	locks   map[uint64]*lock
 	all     []*lock
+	broken  []*lock // those of which it is known who broke them last, that one last
 	clients map[session.ID]*client
 	entries int
 	sum     uint64
@@ -65,15 +76,13 @@ func New(cfg Config) (*Service, error) {
 	switch {
 	case cfg.Order > Loose:
 		return nil, fmt.Errorf("lock: the order %d is unknown: use Strict or Loose", cfg.Order)
-	case cfg.Floor >= 1<<63:
-		return nil, fmt.Errorf("lock: the floor %d leaves no numbers: the epochs are used up; begin a new cluster", cfg.Floor)
-	case cfg.Window < 0:
-		return nil, fmt.Errorf("lock: the window %v is negative: use 0 for none, or more than the clients' leases", cfg.Window)
-	case cfg.Window > 0 && cfg.Floor == 0:
-		return nil, fmt.Errorf("lock: a window of %v needs a floor above all numbers of former lives: use lock.Floor of the epoch", cfg.Window)
+	case cfg.Floor >= numberMax:
+		return nil, fmt.Errorf("lock: the floor %d leaves no numbers: use at most %d, or 0", cfg.Floor, uint64(numberMax-1))
+	case cfg.Window < 0 || cfg.Window > session.LeaseMax:
+		return nil, fmt.Errorf("lock: a window of %v cannot be: use 0 for none, or as long as the longest lease of a client, at most %v", cfg.Window, session.LeaseMax)
 	}
 	return &Service{
-		order: cfg.Order, floor: cfg.Floor, number: cfg.Floor, until: cfg.Window,
+		window: cfg.Window, order: cfg.Order, floor: cfg.Floor, number: cfg.Floor, until: cfg.Window,
 		locks: map[uint64]*lock{}, clients: map[session.ID]*client{},
 	}, nil
 }
@@ -111,17 +120,28 @@ func (s *Service) Apply(c session.Command, reply []byte) []byte {
 		if e == nil {
 			return appendLine(head(reply, NotWaiting, c.At), q.name, l)
 		}
-		return told(reply, c.At, e)
+		return s.tell(reply, c.At, e)
 	}
 	return s.reassert(c, q, l, hash, e, reply)
 }
 
-// told is the reply to who is in a lock: the token, or turn and place.
-func told(reply []byte, now time.Duration, e *entry) []byte {
+// tell is the reply to who is in a lock: the token, or turn and place.
+func (s *Service) tell(reply []byte, now time.Duration, e *entry) []byte {
 	if e.owner {
 		return numbered(reply, Granted, now, e.number)
 	}
-	return appendPlace(reply, now, e.number, e.place())
+	return s.appendPlace(reply, now, e.number, e.place())
+}
+
+// appendPlace is the reply to who waits.
+func (s *Service) appendPlace(reply []byte, now time.Duration, turn uint64, place int) []byte {
+	reply = binary.AppendUvarint(numbered(reply, Queued, now, turn), uint64(place))
+	return s.appendLeft(reply, now)
+}
+
+// appendLeft appends for how long nothing is granted yet; 0: the window of recovery is not open.
+func (s *Service) appendLeft(reply []byte, now time.Duration) []byte {
+	return binary.AppendUvarint(reply, uint64(max(0, s.until-now)))
 }
 
 // enter grants a lock, or puts the session into its queue.
@@ -130,9 +150,9 @@ func (s *Service) enter(c session.Command, q *request, l *lock, hash uint64, e *
 		if e.mode != q.mode {
 			return appendLine(head(reply, Conflict, c.At), q.name, l)
 		}
-		return told(reply, c.At, e)
+		return s.tell(reply, c.At, e)
 	}
-	if l != nil && q.order != AnyOrder && q.order != l.order {
+	if l != nil && !l.unused() && q.order != AnyOrder && q.order != l.order {
 		return appendLine(head(reply, OtherOrder, c.At), q.name, l)
 	}
 	open := s.until != 0 && canary != Eager
@@ -144,11 +164,11 @@ func (s *Service) enter(c session.Command, q *request, l *lock, hash uint64, e *
 	case q.try:
 		return appendLine(head(reply, Busy, c.At), q.name, l)
 	}
-	if why := s.room(q.client, l, !free); why.status != 0 {
+	if why := s.room(c.At, q.client, l, !free); why.status != 0 {
 		return refused(reply, c.At, why)
 	}
-	if l == nil {
-		l = s.addLock(q.name, hash, q.order)
+	if l == nil || l.unused() {
+		l = s.ready(l, q, hash)
 	} else if free && l.waiters.n > 0 {
 		l.overtaken++
 		s.weighLock(l)
@@ -158,24 +178,34 @@ func (s *Service) enter(c session.Command, q *request, l *lock, hash uint64, e *
 	if free {
 		return numbered(reply, Granted, c.At, e.number)
 	}
-	return appendPlace(reply, c.At, e.number, l.waiters.n)
+	return s.appendPlace(reply, c.At, e.number, l.waiters.n)
 }
 
 // room says whether there is room for one more entry.
-func (s *Service) room(c *client, l *lock, waits bool) refusal {
+func (s *Service) room(at time.Duration, c *client, l *lock, waits bool) refusal {
 	switch {
 	case s.entries >= EntriesMax:
 		return refusal{ServiceFull, uint64(s.entries), EntriesMax}
-	case l == nil && len(s.all) >= EntriesMax:
-		return refusal{ServiceFull, uint64(len(s.all)), EntriesMax}
+	case l == nil && len(s.all) >= EntriesMax+brokenMax:
+		return refusal{ServiceFull, uint64(len(s.all)), EntriesMax + brokenMax}
 	case c != nil && c.n >= SessionMax:
 		return refusal{SessionFull, uint64(c.n), SessionMax}
 	case waits && l != nil && l.waiters.n >= WaitersMax:
 		return refusal{QueueFull, uint64(l.waiters.n), WaitersMax}
-	case s.number-s.floor >= 1<<numberBits-reserve:
+	case s.spent(at):
 		return refusal{status: Exhausted}
 	}
 	return refusal{}
+}
+
+// spent says whether numbers were given as fast as they may be. With a floor they grow half as fast as the time that
+// the floor is made of: so the floor of a later life, which begins later, is above them, though
+// nobody remembers them, and though clocks differ by half of the time for which this life has lasted.
+func (s *Service) spent(at time.Duration) bool {
+	if s.floor == 0 {
+		return s.number >= numberMax
+	}
+	return s.number-s.floor >= numbersFirst+uint64(at)>>(floorShift+1)
 }
 
 // leave gives a lock back.
@@ -231,14 +261,33 @@ func (s *Service) breakLock(c session.Command, q *request, l *lock, reply []byte
 		s.number -= 2
 	}
 	fence := s.number
-	l.broken = breaking{fence, c.At, append(l.broken.by[:0], q.label...), append(l.broken.reason[:0], q.purpose...)}
-	s.weighLock(l)
+	s.note(l, breaking{fence, c.At, append(l.broken.by[:0], q.label...), append(l.broken.reason[:0], q.purpose...)})
 	s.proceed(l, c.At)
 	return numbered(reply, Done, c.At, fence)
 }
 
-// proceed grants a lock to those in its queue who can have it, or forgets a lock without
-// anybody.
+// note notes who broke a lock, which is remembered for a while also when nobody has the lock any more.
+func (s *Service) note(l *lock, b breaking) {
+	if i := slices.Index(s.broken, l); i >= 0 {
+		s.broken = slices.Delete(s.broken, i, i+1)
+	}
+	s.broken = append(s.broken, l)
+	l.broken = b
+	s.weighLock(l)
+	if len(s.broken) <= brokenMax {
+		return
+	}
+	oldest := s.broken[0]
+	s.broken = slices.Delete(s.broken, 0, 1)
+	oldest.broken = breaking{by: oldest.broken.by[:0], reason: oldest.broken.reason[:0]}
+	s.weighLock(oldest)
+	if oldest.unused() {
+		s.dropLock(oldest)
+	}
+}
+
+// proceed grants a lock to those in its queue who can have it, or forgets a lock of which
+// there is nothing to know.
 func (s *Service) proceed(l *lock, at time.Duration) {
 	for s.until == 0 && l.waiters.n > 0 && l.compatible(l.waiters.head.mode) {
 		e := l.waiters.head
@@ -251,7 +300,7 @@ func (s *Service) proceed(l *lock, at time.Duration) {
 		s.weighEntry(e)
 		s.notices.add(e.client.id, Granted, e.number, l.name)
 	}
-	if l.owners.n+l.waiters.n == 0 && l.barrier == 0 {
+	if l.unused() && l.broken.number == 0 {
 		s.dropLock(l)
 	}
 }

@@ -9,12 +9,19 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 // ask gives a service a request and reads the reply.
 func ask(t *testing.T, s *Service, id session.ID, q Request) Reply {
 	t.Helper()
-	b := s.Apply(session.Command{Session: id, Body: q.Append(nil)}, nil)
+	return askAt(t, s, 0, id, q)
+}
+
+// askAt is ask at an agreed time.
+func askAt(t *testing.T, s *Service, at time.Duration, id session.ID, q Request) Reply {
+	t.Helper()
+	b := s.Apply(session.Command{At: at, Session: id, Body: q.Append(nil)}, nil)
 	if len(b) > ReplyMax {
 		t.Fatalf("%v is replied with %d bytes", &q, len(b))
 	}
@@ -31,16 +38,16 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		want string
 	}{
 		{Config{Order: 3}, "order 3"},
-		{Config{Floor: Floor(1 << 40)}, "used up"},
-		{Config{Floor: 1, Window: -1}, "negative"},
-		{Config{Window: time.Second}, "needs a floor"},
+		{Config{Floor: numberMax}, "leaves no numbers"},
+		{Config{Window: -1}, "longest lease"},
+		{Config{Window: session.LeaseMax + 1}, "longest lease"},
 	} {
 		if _, err := New(c.cfg); err == nil || !strings.Contains(fmt.Sprint(err), c.want) {
 			t.Errorf("%+v: %v", c.cfg, err)
 		}
 	}
-	if Floor(1)+1<<numberBits != Floor(2) {
-		t.Error("the floors of two epochs are not one epoch apart")
+	if year2262 := view.Epoch(1<<63 - 1); Floor(year2262) >= 1<<53 {
+		t.Errorf("a floor of %d is not exact everywhere", Floor(year2262))
 	}
 }
 
@@ -101,18 +108,116 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-func TestNumbersRunOutBeforeTheNextFloor(t *testing.T) {
-	s, _ := New(Config{Floor: Floor(3)})
+// TestNumbersGrowOverLives: a service that loses everything, again and again, and gives numbers as fast as it
+// can, never gives one that it has given before: if it lives for a while, the clocks by which lives
+// begin may differ by nearly half of that.
+func TestNumbersGrowOverLives(t *testing.T) {
+	const start = view.Epoch(1_800_000_000_000_000_000)
+	for _, c := range []struct{ life, pause, skew time.Duration }{
+		{time.Millisecond, 20 * time.Millisecond, 0}, {time.Second, 20 * time.Millisecond, 480 * time.Millisecond}, {time.Hour, time.Second, 29 * time.Minute},
+	} {
+		s, _ := New(Config{})
+		began, greatest := start, uint64(0)
+		for life := range 6 {
+			if life > 0 {
+				_ = s.Restore(emptyState())
+			}
+			s.Founded(began)
+			if s.number < greatest {
+				t.Fatalf("%+v: life %d begins at %d, after %d", c, life, s.number, greatest)
+			}
+			for part := range 4 { // so fast that it is refused
+				at := c.life * time.Duration(part) / 3
+				s.number = max(s.number, s.floor+uint64(at)>>(floorShift+1)) // as if it had been so all the time
+				for id := session.ID(1); ; id++ {
+					p := askAt(t, s, at, id, Request{Kind: Enter, Name: "x", Mode: Shared})
+					if p.Status == Exhausted {
+						break
+					}
+					greatest = p.Number
+					s.Ended(at, id)
+				}
+			}
+			began += view.Epoch(c.life + c.pause)
+			if life%2 == 0 {
+				began -= view.Epoch(c.skew) // founded by one whose clock is behind
+			} else {
+				began += view.Epoch(c.skew)
+			}
+		}
+	}
+}
+
+// emptyState is a snapshot of a service that has done nothing.
+func emptyState() *bytes.Buffer {
+	var b bytes.Buffer
+	s, _ := New(Config{})
+	_ = s.Snapshot(&b)
+	return &b
+}
+
+// TestWhatIsInQueuesIsGrantedThoughNumbersAreSpent: they were counted when they asked.
+func TestWhatIsInQueuesIsGrantedThoughNumbersAreSpent(t *testing.T) {
+	s, _ := New(Config{Floor: 1000})
 	ask(t, s, 1, Request{Kind: Enter, Name: "x"})
 	ask(t, s, 2, Request{Kind: Enter, Name: "x"})
-	s.number = Floor(4) - reserve
+	s.number = 1000 + numbersFirst
 	if p := ask(t, s, 3, Request{Kind: Enter, Name: "x"}); p.Status != Exhausted {
 		t.Errorf("%+v", p)
 	}
-	ask(t, s, 1, Request{Kind: Leave, Name: "x", Number: Floor(3) + 1})
-	if p := ask(t, s, 2, Request{Kind: Enter, Name: "x"}); p.Status != Granted || p.Number >= Floor(4) {
+	ask(t, s, 1, Request{Kind: Leave, Name: "x", Number: 1001})
+	if p := ask(t, s, 2, Request{Kind: Enter, Name: "x"}); p.Status != Granted || p.Number != 1000+numbersFirst+1 {
 		t.Errorf("who waited: %+v", p)
 	}
+	if p := askAt(t, s, time.Millisecond, 3, Request{Kind: Enter, Name: "x"}); p.Status != Queued {
+		t.Errorf("a millisecond later: %+v", p)
+	}
+}
+
+// TestBeginsOnce: a service that has begun, or has a state, is not told another epoch.
+func TestBeginsOnce(t *testing.T) {
+	s, _ := New(Config{Window: time.Second})
+	e := session.NewExecutor(s)
+	e.Found(1 << 60)
+	e.Found(1<<60 + 1<<20)
+	if s.number != 1<<50 || s.until != time.Second || s.LeaseMost() != time.Second {
+		t.Errorf("number %d, window until %v, leases up to %v", s.number, s.until, s.LeaseMost())
+	}
+	e.Pass(2 * time.Second)
+	e.Found(1 << 61)
+	if s.number != 1<<50 || s.until != 0 {
+		t.Errorf("number %d, window until %v", s.number, s.until)
+	}
+}
+
+// TestBreaksAreRememberedWhenNobodyHasTheLock, of the last brokenMax locks.
+func TestBreaksAreRememberedWhenNobodyHasTheLock(t *testing.T) {
+	s, _ := New(Config{})
+	for i := range brokenMax + 10 {
+		name := fmt.Sprint("lock", i)
+		ask(t, s, 1, Request{Kind: Enter, Name: name, Order: Loose})
+		ask(t, s, 0, Request{Kind: Break, Name: name, Label: "me", Purpose: "because"})
+	}
+	if len(s.all) != brokenMax || len(s.broken) != brokenMax {
+		t.Errorf("%d locks, %d broken", len(s.all), len(s.broken))
+	}
+	if p := ask(t, s, 0, Request{Kind: List}); len(p.Lines) != 0 {
+		t.Errorf("free locks are listed: %+v", p.Lines)
+	}
+	for i, want := range []string{9: "", 10: "me"} {
+		if p := ask(t, s, 0, Request{Kind: Explain, Name: fmt.Sprint("lock", i)}); p.Breaking.By != want {
+			t.Errorf("lock%d was broken by %q", i, p.Breaking.By)
+		}
+	}
+	again := fmt.Sprint("lock", brokenMax)
+	if p := ask(t, s, 2, Request{Kind: Enter, Name: again, Order: Strict}); p.Status != Granted {
+		t.Errorf("a lock that was broken cannot be entered in another order: %+v", p)
+	}
+	ask(t, s, 0, Request{Kind: Break, Name: again, Label: "you"})
+	if p := ask(t, s, 0, Request{Kind: Explain, Name: again}); p.Breaking.By != "you" || len(s.broken) != brokenMax {
+		t.Errorf("broken by %q; %d broken", p.Breaking.By, len(s.broken))
+	}
+	sameAgain(t, s)
 }
 
 // TestOvertakingIsBounded: a writer that waits while readers come and go is passed

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -59,7 +60,7 @@ func (s *Service) Restore(r io.Reader) error {
 	if len(data) > snapshotMax {
 		return fmt.Errorf("lock: the snapshot is longer than %d bytes: it is none of this service", snapshotMax)
 	}
-	fresh := &Service{order: s.order, locks: map[uint64]*lock{}, clients: map[session.ID]*client{}}
+	fresh := &Service{window: s.window, order: s.order, locks: map[uint64]*lock{}, clients: map[session.ID]*client{}}
 	in := restorer{s: fresh, r: wire.NewReader(data)}
 	if why := in.read(); why != "" {
 		return fmt.Errorf("lock: the snapshot is not one of a lock service: %s, %d bytes before its end: take one of another replica", why, in.r.Len())
@@ -94,8 +95,8 @@ func (in *restorer) read() string {
 		return "its numbers cannot be"
 	}
 	n := r.Uvarint()
-	if n > EntriesMax {
-		return fmt.Sprintf("it has %d locks, at most %d are possible", n, EntriesMax)
+	if n > EntriesMax+brokenMax {
+		return fmt.Sprintf("it has %d locks, at most %d are possible", n, EntriesMax+brokenMax)
 	}
 	var last []byte
 	for range n {
@@ -103,7 +104,15 @@ func (in *restorer) read() string {
 		if why != "" {
 			return why
 		}
-		last = l.name
+		if last = l.name; l.broken.number != 0 {
+			s.broken = append(s.broken, l)
+		}
+	}
+	slices.SortFunc(s.broken, func(a, b *lock) int { return cmp.Compare(a.broken.number, b.broken.number) })
+	for i, l := range s.broken {
+		if i >= brokenMax || i > 0 && l.broken.number == s.broken[i-1].broken.number {
+			return fmt.Sprintf("it cannot have been broken what is said to have been broken: lock %q", l.name)
+		}
 	}
 	if digest := r.U64(); !r.Done() {
 		return "it ends early, or late"
@@ -157,7 +166,7 @@ func (in *restorer) sound(l *lock, overtaken uint64) bool {
 		return false
 	case l.barrier > s.number, s.until == 0 && l.barrier != 0, l.broken.number > s.number:
 		return false
-	case l.barrier == 0 && l.owners.n+l.waiters.n == 0:
+	case l.unused() && l.broken.number == 0:
 		return false
 	}
 	return s.until != 0 || l.waiters.n == 0 || !l.compatible(l.waiters.head.mode)

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/session"
 )
 
-// lock is a name with owners and a queue. It is there only while it has one of them, or,
-// in the window of recovery, a barrier.
+// lock is a name with owners and a queue. It is there only while it has one of them, or a
+// breaking that is remembered, or, in the window of recovery, a barrier.
 type lock struct {
 	name      []byte
 	hash      uint64 // of the name
@@ -161,7 +161,27 @@ func (l *lock) admits(m Mode) bool {
 	return m == Shared && l.order == Loose && (l.overtaken < OvertakesMax || canary == Starving)
 }
 
-// lookup finds a lock; nil if nobody holds it or waits for it.
+// unused says whether nobody holds the lock, waits for it, or is kept from it: its order is that of
+// who comes next.
+func (l *lock) unused() bool { return l.owners.n+l.waiters.n == 0 && l.barrier == 0 }
+
+// ready makes a lock that nobody uses what a request says.
+func (s *Service) ready(l *lock, q *request, hash uint64) *lock {
+	if l == nil {
+		return s.addLock(q.name, hash, q.order)
+	}
+	o := q.order
+	if o == AnyOrder {
+		o = s.order
+	}
+	if l.order != o {
+		l.order = o
+		s.weighLock(l)
+	}
+	return l
+}
+
+// lookup finds a lock; nil if there is nothing to know of it.
 func (s *Service) lookup(name []byte) (*lock, uint64) {
 	hash := xxhash.Sum64(name)
 	l := s.locks[hash]
@@ -189,7 +209,7 @@ func (s *Service) addLock(name []byte, hash uint64, o Order) *lock {
 	return l
 }
 
-// dropLock forgets a lock that nobody holds and nobody waits for.
+// dropLock forgets a lock of which there is nothing to know.
 func (s *Service) dropLock(l *lock) {
 	s.sum -= l.sum
 	if first := s.locks[l.hash]; first != l {

@@ -1,6 +1,9 @@
 package lock
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Status is what a reply says. Those above 15 are refusals, and errors: errors.Is tells them apart.
 type Status uint8
@@ -169,7 +172,7 @@ func (r *Refusal) Error() string {
 	case Busy:
 		return fmt.Sprintf("lock %q is not free: %s; wait for it, or try again later", r.Name, p.holder())
 	case Recovering:
-		return fmt.Sprintf("lock %q: the service has lost its state and hears from former owners for another %v; wait for the lock, or try again then", r.Name, p.Until-p.Now)
+		return fmt.Sprintf("lock %q: the service has lost its state, or begins, and hears from former owners for another %v; wait for the lock, or try again then", r.Name, (p.Until - p.Now).Round(time.Millisecond))
 	case NotOwner:
 		return fmt.Sprintf("lock %q is not held by this session: %s; leave only what was granted, and cancel what is waited for", r.Name, p.holder())
 	case NotWaiting:
@@ -187,7 +190,7 @@ func (r *Refusal) Error() string {
 	case Late:
 		return fmt.Sprintf("lock %q: assertions are not taken now: the window of recovery is over, or the service has its state; stop the work and enter anew", r.Name)
 	case UnknownNumber:
-		return fmt.Sprintf("lock %q: a number from 1 to %d can be asserted; stop the work and enter anew", r.Name, p.Number)
+		return fmt.Sprintf("lock %q: tokens and turns that were given before are from 1 to %d, and what is asserted is not; was a member's clock wrong, or set back? Stop the work and enter anew", r.Name, p.Number)
 	}
 	return r.limits()
 }
@@ -216,7 +219,7 @@ func (r *Refusal) limits() string {
 	case ServiceFull:
 		return fmt.Sprintf("lock %q: the service has %d owners and waiters, at most %d are possible; leave some locks, or run a second service", r.Name, p.Got, p.Most)
 	case Exhausted:
-		return fmt.Sprintf("lock %q: the service has no numbers left in this epoch; restart it with the next one", r.Name)
+		return fmt.Sprintf("lock %q: the service gives numbers as fast as it may; try again in a moment", r.Name)
 	case Malformed:
 		return "the lock service does not understand the command; use a client of the same version"
 	}

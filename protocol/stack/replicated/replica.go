@@ -142,6 +142,9 @@ func (r *Replica) Heed(now time.Time, d *cohort.Delivery) {
 		}
 		if r.lasting != nil {
 			r.lasting.viewed(d.View, d.Era)
+		} else {
+			// All that have the state in this view have the same, and take its messages after this.
+			r.machine.Executor().Found(d.View.Name.Epoch)
 		}
 		r.machine.Viewed(now, d.View, &r.out)
 	case cohort.Message:
