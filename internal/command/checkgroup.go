@@ -35,9 +35,29 @@ func (p *Program) tellGroups(path string, f *config.File, result *checked) {
 		members = append(members, words)
 	}
 	fmt.Fprintf(p.Output, "  members: %s; survives %s at once\n", strings.Join(members, ", "), control.Count(failures(f), "failure"))
+	for _, g := range f.Groups {
+		if g.Locks != nil {
+			fmt.Fprintf(p.Output, "  locks %s: %s\n", g.Name, lockWords(g.Locks, f.Self().Witness))
+		}
+	}
 	for _, note := range result.Notes {
 		fmt.Fprintf(p.Output, "  note: %s\n", note)
 	}
+}
+
+// lockWords says how a lock service is set.
+func lockWords(l *config.Locks, witness bool) string {
+	var b strings.Builder
+	if !witness {
+		fmt.Fprintf(&b, "socket %s, ", l.Socket)
+	}
+	fmt.Fprintf(&b, "%s order, leases up to %v; ", l.Order, l.LeaseMax)
+	if l.Recovery == "log" {
+		fmt.Fprintf(&b, "if all members are lost, recovery from the log in %s", l.Data)
+	} else {
+		fmt.Fprintf(&b, "if all members are lost, recovery from what clients say within %v", l.Window)
+	}
+	return b.String()
 }
 
 // failures is how many members may fail at once, whichever they are, when all are in a

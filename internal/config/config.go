@@ -295,4 +295,15 @@ type Locks struct {
 
 	// Data is the directory of this member's log. Default: none, and everything is in memory.
 	Data string
+
+	// Recovery is from what a service that all members have lost begins again: "clients", who say
+	// what they held and where they waited, or "log". Default: log if there is Data, else clients.
+	Recovery string
+
+	// Window is for how long it hears from clients before it grants anything, also when it begins for the
+	// first time; 0 with a log. Default: 10 s.
+	Window time.Duration
+
+	// LeaseMax is the longest lease of a client, no longer than the window, if there is one. Default: that, or 24 h.
+	LeaseMax time.Duration
 }

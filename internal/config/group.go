@@ -207,6 +207,7 @@ func (r *reader) readLocks(b *hclsyntax.Block, g *Group, group section) *Locks {
 			r.fail(at, fmt.Sprintf("data = %q is not an absolute path", text), fmt.Sprintf(`write data = "/var/lib/holdfast/%s"`, g.Name))
 		}
 	}
+	r.readRecovery(s, l, g.Name)
 	for _, key := range []string{"engine", "message_max", "stateful"} {
 		if a, ok := group.body.Attributes[key]; ok {
 			r.fail(a.NameRange, fmt.Sprintf("%s has locks and %s", group.place, key), "the lock service chooses it: remove the line")
@@ -216,6 +217,41 @@ func (r *reader) readLocks(b *hclsyntax.Block, g *Group, group section) *Locks {
 		r.fail(s.at, group.place+" has locks and partition = \"all\"", "two parts that go on apart would grant one lock twice: write partition = \"primary\"")
 	}
 	return l
+}
+
+// readRecovery reads from what a lock service that is lost begins again.
+func (r *reader) readRecovery(s section, l *Locks, name string) {
+	given := func(key string) (hcl.Range, bool) {
+		a, is := s.body.Attributes[key]
+		if !is {
+			return hcl.Range{}, false
+		}
+		return a.SrcRange, true
+	}
+	_, kept := given("data")
+	at, said := given("recovery")
+	if l.Recovery = s.choice("recovery", "clients", "log"); kept && !said {
+		l.Recovery = "log"
+	}
+	switch {
+	case !said || s.spoilt("recovery"):
+	case l.Recovery == "log" && !kept:
+		r.fail(at, `recovery = "log" without data`, fmt.Sprintf(`there is no log: write data = "/var/lib/holdfast/%s", or recovery = "clients"`, name))
+	case l.Recovery == "clients" && kept:
+		r.fail(at, `recovery = "clients" with data`, `what clients say is for a service that keeps nothing: write recovery = "log", or remove data`)
+	}
+	most := leaseMax
+	if l.Recovery == "clients" {
+		l.Window, _ = s.duration("window", windowMin, leaseMax, WindowDefault)
+		most = l.Window
+	} else if at, is := given("window"); is {
+		r.fail(at, `window with recovery = "log"`, "the log tells who held what, and nobody is asked: remove the line")
+	}
+	var where hcl.Range
+	if l.LeaseMax, where = s.duration("lease_max", leaseMin, leaseMax, most); l.LeaseMax > most {
+		r.failf(where, fmt.Sprintf("window = %q is shorter than lease_max = %q", spell(l.Window), spell(l.LeaseMax)),
+			"after the window a lock is granted to others, and who has such a lease may still believe to hold it: write window = %q, or lease_max = %q", spell(l.LeaseMax), spell(l.Window))
+	}
 }
 
 // plural gives "member" or "members".

@@ -23,6 +23,13 @@ const (
 	// groupsMax is how many groups a process can be in.
 	groupsMax = 64
 
+	// WindowDefault is the window of recovery of a lock service: the lease that clients have if they do not
+	// say. A shorter one than windowMin leaves clients no time; leaseMin is of protocol/session, like the longest of both.
+	WindowDefault = 10 * time.Second
+	windowMin     = 100 * time.Millisecond
+	leaseMin      = 10 * time.Millisecond
+	leaseMax      = 24 * time.Hour
+
 	// messageMax is the longest message of a group: one must not hold the others up.
 	messageMax = 1 << 20
 

@@ -118,7 +118,7 @@ func serveLocks(ctx context.Context, node *holdfast.Node, _ *config.File, g conf
 	if g.Locks.Order == "loose" {
 		order = lock.Loose
 	}
-	locks, err := lock.New(lock.Config{Order: order})
+	locks, err := lock.New(lock.Config{Order: order, Window: g.Locks.Window, LeaseMost: g.Locks.LeaseMax})
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func serveLocks(ctx context.Context, node *holdfast.Node, _ *config.File, g conf
 	if err != nil {
 		return err
 	}
-	log.Info("locks", "socket", g.Locks.Socket)
+	log.Info("locks", "socket", g.Locks.Socket, "recovery", g.Locks.Recovery, "window", g.Locks.Window, "lease_max", g.Locks.LeaseMax)
 	select {
 	case <-ctx.Done():
 		if err := s.Close(); err != nil {

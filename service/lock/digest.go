@@ -9,7 +9,8 @@ import (
 )
 
 // Digest is the sum of what stands for each lock, each owner and each waiter, moved along
-// with every change, and of the counter and the window.
+// with every change, of the counter and the window, and of the settings: replicas that
+// are set differently are found as if they had diverged.
 func (s *Service) Digest() uint64 {
 	s.scratch = s.appendBase(s.scratch[:0])
 	return s.sum + xxhash.Sum64(s.scratch)
@@ -20,7 +21,9 @@ func (s *Service) appendBase(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, s.floor)
 	dst = binary.BigEndian.AppendUint64(dst, s.number)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.until))
-	return append(dst, byte(s.order))
+	dst = append(dst, byte(s.order))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(s.window))
+	return binary.BigEndian.AppendUint64(dst, uint64(s.leaseMost))
 }
 
 // weighLock puts what stands for a lock into the sum, in place of what stood before.

@@ -86,7 +86,7 @@ func sameAgain(t *testing.T, s *Service) {
 	if err := s.Snapshot(&a); err != nil {
 		t.Fatal(err)
 	}
-	fresh, _ := New(Config{Order: s.order})
+	fresh, _ := New(Config{Order: s.order, Window: s.window})
 	if err := fresh.Restore(bytes.NewReader(a.Bytes())); err != nil {
 		t.Fatal(err)
 	}

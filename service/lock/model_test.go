@@ -17,7 +17,7 @@ import (
 type model struct {
 	order         Order
 	floor, number uint64
-	until         time.Duration
+	until, window time.Duration
 	locks         []*modelLock
 	notices       []Notice
 }
@@ -302,7 +302,10 @@ func (m *model) digest() uint64 {
 	b := binary.BigEndian.AppendUint64(nil, m.floor)
 	b = binary.BigEndian.AppendUint64(b, m.number)
 	b = binary.BigEndian.AppendUint64(b, uint64(m.until))
-	sum := xxhash.Sum64(append(b, byte(m.order)))
+	b = append(b, byte(m.order))
+	b = binary.BigEndian.AppendUint64(b, uint64(m.window))
+	b = binary.BigEndian.AppendUint64(b, uint64(m.window)) // the longest lease
+	sum := xxhash.Sum64(b)
 	text := func(b []byte, s string) []byte { return wire.AppendBlock(b, []byte(s)) }
 	for _, l := range m.locks {
 		b = append(text(nil, l.name), byte(l.order), byte(l.overtaken))

@@ -40,7 +40,7 @@ func newRun(seed uint64) *run {
 		panic(err)
 	}
 	b, _ := New(cfg)
-	m := &model{order: cfg.Order, floor: cfg.Floor, number: cfg.Floor, until: cfg.Window}
+	m := &model{order: cfg.Order, floor: cfg.Floor, number: cfg.Floor, until: cfg.Window, window: cfg.Window}
 	return &run{rng: rng, crowd: seed%4 == 3, service: a, twin: b, model: m, tokens: map[spot]uint64{}, gone: map[session.ID]bool{}, granted: cfg.Floor}
 }
 
@@ -182,7 +182,7 @@ func (r *run) restore() string {
 	if !bytes.Equal(a.Bytes(), b.Bytes()) {
 		return "equal states have unequal snapshots"
 	}
-	fresh, _ := New(Config{Order: r.service.order})
+	fresh, _ := New(Config{Order: r.service.order, Window: r.service.window})
 	if err := fresh.Restore(&b); err != nil {
 		return err.Error()
 	}
@@ -304,7 +304,7 @@ func (r *run) drain() string {
 
 // deserted is a model of a service that nobody uses: who broke what is all that there is to know.
 func (r *run) deserted() *model {
-	m := &model{order: r.model.order, floor: r.model.floor, number: r.service.number}
+	m := &model{order: r.model.order, window: r.model.window, floor: r.model.floor, number: r.service.number}
 	for _, l := range r.service.broken {
 		b := Breaking{l.broken.number, l.broken.at, string(l.broken.by), string(l.broken.reason)}
 		m.locks = append(m.locks, &modelLock{name: string(l.name), order: l.order, broken: b})

@@ -81,7 +81,7 @@ func (st *story) line(t *testing.T, words []string) {
 		if err := st.s.Snapshot(&b); err != nil {
 			t.Fatal(err)
 		}
-		fresh, _ := New(Config{Order: st.s.order})
+		fresh, _ := New(Config{Order: st.s.order, Window: st.s.window})
 		if err := fresh.Restore(&b); err != nil {
 			t.Fatal(err)
 		}

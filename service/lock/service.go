@@ -19,9 +19,11 @@ type Config struct {
 	// begins ([Service.Founded]); then this is 0, too. If it is too low, tokens come again and guards refuse the new owners.
 	Floor uint64
 	// Window is for how long, in agreed time, a service that begins with nothing hears what its clients had
-	// before it grants anything; 0: it does not. No session may have a longer lease ([Service.LeaseMost]): so whoever
-	// was not in time for the window does not believe any more to hold what another is granted after it.
+	// before it grants anything; 0: it does not. No session may have a longer lease: so whoever was not in time for
+	// the window does not believe any more to hold what another is granted after it.
 	Window time.Duration
+	// LeaseMost is the longest lease that a session may have; 0: as long as the window, or if there is none, any.
+	LeaseMost time.Duration
 }
 
 // Floor is the number above which a service that begins with nothing in an epoch counts: the epoch, which in
@@ -37,13 +39,14 @@ func (s *Service) Founded(epoch view.Epoch) {
 	}
 }
 
-// LeaseMost is the longest lease that a session may have: not more than the window of recovery; 0: any.
-func (s *Service) LeaseMost() time.Duration { return s.window }
+// LeaseMost is the longest lease that a session may have: not more than the window of recovery, if there is one; 0: any.
+func (s *Service) LeaseMost() time.Duration { return s.leaseMost }
 
 // Service is the lock service, a session.Service. Everything but notices is its state.
 type Service struct {
-	told   []byte        // by Notify
-	window time.Duration // as it is set
+	told []byte // by Notify
+	// As it is set.
+	window, leaseMost time.Duration
 	// The state.
 	order   Order
 	floor   uint64
@@ -80,9 +83,15 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("lock: the floor %d leaves no numbers: use at most %d, or 0", cfg.Floor, uint64(numberMax-1))
 	case cfg.Window < 0 || cfg.Window > session.LeaseMax:
 		return nil, fmt.Errorf("lock: a window of %v cannot be: use 0 for none, or as long as the longest lease of a client, at most %v", cfg.Window, session.LeaseMax)
+	case cfg.LeaseMost < 0 || cfg.LeaseMost > session.LeaseMax:
+		return nil, fmt.Errorf("lock: leases of up to %v cannot be: use 0, or at most %v", cfg.LeaseMost, session.LeaseMax)
+	case cfg.Window > 0 && cfg.LeaseMost > cfg.Window:
+		return nil, fmt.Errorf("lock: the window %v is shorter than the longest lease, %v: who was not in time for it could still believe to hold what another is granted; make it as long", cfg.Window, cfg.LeaseMost)
+	case cfg.LeaseMost == 0:
+		cfg.LeaseMost = cfg.Window
 	}
 	return &Service{
-		window: cfg.Window, order: cfg.Order, floor: cfg.Floor, number: cfg.Floor, until: cfg.Window,
+		window: cfg.Window, leaseMost: cfg.LeaseMost, order: cfg.Order, floor: cfg.Floor, number: cfg.Floor, until: cfg.Window,
 		locks: map[uint64]*lock{}, clients: map[session.ID]*client{},
 	}, nil
 }

@@ -41,6 +41,8 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{Config{Floor: numberMax}, "leaves no numbers"},
 		{Config{Window: -1}, "longest lease"},
 		{Config{Window: session.LeaseMax + 1}, "longest lease"},
+		{Config{LeaseMost: -1}, "leases of up to"},
+		{Config{Window: time.Second, LeaseMost: time.Second + 1}, "shorter than the longest lease"},
 	} {
 		if _, err := New(c.cfg); err == nil || !strings.Contains(fmt.Sprint(err), c.want) {
 			t.Errorf("%+v: %v", c.cfg, err)

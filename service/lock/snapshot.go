@@ -60,7 +60,7 @@ func (s *Service) Restore(r io.Reader) error {
 	if len(data) > snapshotMax {
 		return fmt.Errorf("lock: the snapshot is longer than %d bytes: it is none of this service", snapshotMax)
 	}
-	fresh := &Service{window: s.window, order: s.order, locks: map[uint64]*lock{}, clients: map[session.ID]*client{}}
+	fresh := &Service{window: s.window, leaseMost: s.leaseMost, order: s.order, locks: map[uint64]*lock{}, clients: map[session.ID]*client{}}
 	in := restorer{s: fresh, r: wire.NewReader(data)}
 	if why := in.read(); why != "" {
 		return fmt.Errorf("lock: the snapshot is not one of a lock service: %s, %d bytes before its end: take one of another replica", why, in.r.Len())
@@ -90,6 +90,9 @@ func (in *restorer) read() string {
 	s.floor, s.number, s.until = r.U64(), r.U64(), time.Duration(r.U64())
 	if o := Order(r.U8()); o != s.order {
 		return fmt.Sprintf("its order is %v, and that of this service %v", o, s.order)
+	}
+	if window, most := time.Duration(r.U64()), time.Duration(r.U64()); window != s.window || most != s.leaseMost {
+		return fmt.Sprintf("its window of recovery is %v and its longest lease %v, and of this service %v and %v", window, most, s.window, s.leaseMost)
 	}
 	if s.number < s.floor || s.until < 0 || s.number > 1<<63 {
 		return "its numbers cannot be"
