@@ -245,8 +245,11 @@ func (c *Client) resolve(r call.Result) {
 func (c *Client) failure(o Outcome, why call.Cause) *Error {
 	e := &Error{Outcome: o, Cause: why, Servers: c.cfg.Servers}
 	for _, l := range c.links {
-		if l.fault != nil {
+		switch {
+		case l.fault != nil:
 			e.Faults = append(e.Faults, l.fault)
+		case l.pipe != nil && !l.pipe.came:
+			e.Faults = append(e.Faults, fmt.Errorf("%s: it takes the connection and does not answer: its process stands still, or has no majority (holdfast group why), or this is no service's socket", l.path))
 		}
 	}
 	return e
@@ -296,6 +299,9 @@ func (c *Client) timely(ctx context.Context, err error) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
+		if errors.As(err, &e) && e.Cause == call.Abandoned && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			e.Cause = call.NoAnswer // nobody wanted it to end
+		}
 		return errors.Join(ctx.Err(), err)
 	case errors.As(err, &e) && (e.Cause == call.NoAnswer || e.Cause == call.Stopped || e.Cause == call.CannotLocate):
 		return errors.Join(context.DeadlineExceeded, err) // the machine has looked at its clock sooner

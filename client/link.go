@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"syscall"
@@ -38,6 +39,7 @@ type pipe struct {
 	raw  syscall.RawConn
 
 	// Under the client's lock.
+	came    bool // something has
 	owed    []byte
 	writing bool
 }
@@ -55,10 +57,16 @@ func (l *link) run() {
 		p, err := dial(l.path)
 		if err == nil {
 			// A server that accepts and hangs up is no better than one that does not accept.
-			if l.up(p) && l.read(p.conn) {
-				wait = redialMin
-			}
 			err = errors.New(l.path + ": the server has ended the connection")
+			if l.up(p) {
+				came, why := l.read(p.conn)
+				if came {
+					wait = redialMin
+				}
+				if errors.Is(why, errFrame) {
+					err = fmt.Errorf("%s: %w", l.path, why)
+				}
+			}
 			_ = p.conn.Close()
 		}
 		l.down(err)
@@ -102,17 +110,20 @@ func (l *link) down(err error) {
 	})
 }
 
-// read takes what comes until the connection breaks. It reports whether something came.
-func (l *link) read(conn io.Reader) (came bool) {
+// read takes what comes until the connection breaks. It reports whether something came, and why it was the last.
+func (l *link) read(conn io.Reader) (came bool, why error) {
 	r := bufio.NewReaderSize(conn, keptMax)
 	var data []byte
 	for {
 		kind, body, err := readFrame(r, data)
 		if err != nil {
-			return came
+			return came, err
 		}
 		came = true
 		l.c.step(func(now time.Time) {
+			if l.pipe != nil {
+				l.pipe.came = true
+			}
 			switch {
 			case kind == kindReply:
 				l.c.m.Receive(now, l.id, body, &l.c.out)
@@ -127,7 +138,7 @@ func (l *link) read(conn io.Reader) (came bool) {
 }
 
 // errFrame is the end of a connection over which what comes is no frame.
-var errFrame = errors.New("client: a frame is empty or too long")
+var errFrame = errors.New("what listens there is not a service's member; name the socket at which its clients come in")
 
 // readFrame reads what a server sends once, into the room of buf if there is enough.
 func readFrame(r io.Reader, buf []byte) (kind byte, body []byte, err error) {

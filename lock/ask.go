@@ -2,6 +2,7 @@ package lock
 
 import (
 	"context"
+	"time"
 
 	"github.com/holdfast-ha/holdfast/client"
 	"github.com/holdfast-ha/holdfast/service/lock"
@@ -14,10 +15,17 @@ type Line = lock.Line
 // it last. Times are the service's: see [Report.Now].
 type Report = lock.Reply
 
-// List gives the locks whose names begin with a prefix, by name: those that somebody has or waits
-// for.
-func (k *Client) List(ctx context.Context, prefix string) ([]Line, error) {
-	var all []Line
+// Listing is the locks that somebody has or waits for, by name.
+type Listing struct {
+	Lines []Line
+	// Now is the service's time, against which the Since of owners is to be seen. Until is when it will grant something,
+	// if it begins, or has lost its state and hears from its clients what they had; 0: it does.
+	Now, Until time.Duration
+}
+
+// List gives the locks whose names begin with a prefix.
+func (k *Client) List(ctx context.Context, prefix string) (*Listing, error) {
+	all := &Listing{}
 	for after := ""; ; {
 		p, err := k.ask(ctx, client.AtLeastOnce, lock.Request{Kind: lock.List, Name: prefix, After: after})
 		if err != nil {
@@ -26,7 +34,8 @@ func (k *Client) List(ctx context.Context, prefix string) ([]Line, error) {
 		if err := p.Err(prefix); err != nil {
 			return nil, err
 		}
-		all = append(all, p.Lines...)
+		all.Lines = append(all.Lines, p.Lines...)
+		all.Now, all.Until = p.Now, p.Until
 		if !p.More || len(p.Lines) == 0 {
 			return all, nil
 		}

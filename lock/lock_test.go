@@ -452,16 +452,20 @@ func TestListAndExplain(t *testing.T) {
 		enter(t, a, fmt.Sprintf("many/%03d", i), lock.Options{Purpose: "listing"})
 	}
 	got := waits(t, b, "many/007", lock.Options{})
-	lines, err := b.List(within(t), "many/")
-	if err != nil || len(lines) != n || lines[7].Waiters != 1 || lines[7].Owner.Label != "owner" || lines[149].Name != "many/149" {
-		t.Errorf("%d lines, %v; the 8th is %+v", len(lines), err, lines[min(7, len(lines))])
+	list, err := b.List(within(t), "many/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := list.Lines
+	if len(lines) != n || list.Until != 0 || list.Now < lines[7].Owner.Since || lines[7].Waiters != 1 || lines[7].Owner.Label != "owner" || lines[149].Name != "many/149" {
+		t.Errorf("%d lines at %v, until %v; the 8th is %+v", len(lines), list.Now, list.Until, lines[min(7, len(lines))])
 	}
 	r, err := b.Explain(within(t), "many/007")
 	if err != nil || len(r.Holders) != 1 || len(r.Waiting) != 1 || r.Waiting[0].Label != "waiter" || r.Holders[0].Purpose != "listing" {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if lines, err := b.List(within(t), "none"); err != nil || len(lines) != 0 {
-		t.Errorf("%v, %v", lines, err)
+	if list, err := b.List(within(t), "none"); err != nil || len(list.Lines) != 0 {
+		t.Errorf("%+v, %v", list, err)
 	}
 	if err := a.Close(within(t)); err != nil {
 		t.Error(err)

@@ -15,8 +15,11 @@ import (
 // tellGroups says of a correct file with groups what it makes of this node.
 func (p *Program) tellGroups(path string, f *config.File, result *checked) {
 	part := "a member without state"
-	if f.Self().Witness {
+	switch {
+	case f.Self().Witness:
 		part = "a witness"
+	case slices.ContainsFunc(f.Groups, func(g config.Group) bool { return g.Locks != nil }):
+		part = "a member"
 	}
 	noun := "group"
 	if len(result.Groups) > 1 {

@@ -1,12 +1,10 @@
 package command
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/client"
 	"github.com/holdfast-ha/holdfast/internal/config"
+	"github.com/holdfast-ha/holdfast/internal/control"
 	"github.com/holdfast-ha/holdfast/lock"
 )
 
@@ -79,8 +78,12 @@ lock, and killed before the lease ends; if the lock is broken, a second after it
 is killed as well if this process is. Signals are passed on to it. Where the input is no terminal,
 all of this goes to the whole process group of the command; at a terminal to the command alone.
 
+If the service itself is lost, all members at once, and comes back within the lease, the command
+runs on: the service is told who held what.
+
 Changes who holds the lock, and nothing else. The exit code is the command's, or 128 and the
-number of the signal that ended it; 1 if the lock was not granted or was lost, 2 for wrong use.`,
+number of the signal that ended it, or that came while it waited; 1, with a message, if the lock
+was not granted or was lost, or the command could not be started; 2 for wrong use.`,
 		Example: "  holdfast lock run nightly-report -- /usr/local/bin/report\n  holdfast lock run --try deploy -- ./deploy.sh",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) < 2 {
@@ -89,19 +92,16 @@ number of the signal that ended it; 1 if the lock was not granted or was lost, 2
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			k, err := where.open(lease, margin)
-			if err != nil {
-				return err
-			}
-			defer p.hangUp(c.Context(), k, where.wait)
-			return (&locked{p, k, &where, args[0], args[1:]}).run(c.Context(), o)
+			return p.with(c.Context(), where, lease, margin, func(k *lock.Client) error {
+				return (&locked{p, k, &where, args[0], args[1:]}).run(c.Context(), o)
+			})
 		},
 	}
 	where.flags(c)
 	c.Flags().BoolVar(&o.Try, "try", false, "do not wait if somebody has the lock")
 	c.Flags().BoolVar(&o.Shared, "shared", false, "share the lock with others that share it")
 	c.Flags().StringVar(&o.Purpose, "purpose", "", "what for, for people")
-	c.Flags().DurationVar(&lease, "lease", 10*time.Second, "for how long the lock outlives this process's silence")
+	c.Flags().DurationVar(&lease, "lease", 0, "for how long the lock outlives this process's silence (default: 10s, or what the service allows if that is less)")
 	c.Flags().DurationVar(&margin, "margin", 0, "how long before the end of the lease the command is told to stop (default: a fourth of the lease)")
 	return c
 }
@@ -117,14 +117,34 @@ func (p *Program) hangUp(ctx context.Context, k *lock.Client, wait time.Duration
 
 // lookAt asks the service something that changes nothing, or little.
 func (p *Program) lookAt(ctx context.Context, where lockTarget, do func(context.Context, *lock.Client) error) error {
-	k, err := where.open(10*time.Second, 0)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, where.wait)
 	defer cancel()
-	defer p.hangUp(ctx, k, time.Second)
-	return where.silence(do(ctx, k))
+	err := p.with(ctx, where, 0, 0, func(k *lock.Client) error { return do(ctx, k) })
+	return where.silence(err)
+}
+
+// leaseDefault is the lease of who does not say.
+const leaseDefault = 10 * time.Second
+
+// with does something in a session. With lease 0 it is the default, or what the service allows if that is less.
+func (p *Program) with(ctx context.Context, where lockTarget, lease, margin time.Duration, do func(*lock.Client) error) error {
+	try := func(lease time.Duration) error {
+		k, err := where.open(lease, margin)
+		if err != nil {
+			return err
+		}
+		defer p.hangUp(ctx, k, where.wait)
+		return do(k)
+	}
+	var long *client.LeaseError
+	err := try(cmp.Or(lease, leaseDefault))
+	if lease == 0 && errors.As(err, &long) && long.Most > 0 {
+		err = try(long.Most)
+	}
+	if errors.As(err, &long) {
+		return wrongUse("--lease %v is longer than the lock service allows, %v: use a shorter one, or write lease_max (and window) in the configuration of its members", long.Lease, long.Most)
+	}
+	return err
 }
 
 func (p *Program) lockList() *cobra.Command {
@@ -134,33 +154,23 @@ func (p *Program) lockList() *cobra.Command {
 		Use:   "ls [PREFIX] [-s SOCKET]",
 		Short: "which locks are held, by whom, since when? how many wait?",
 		Long: `Lists the locks that somebody holds or waits for, by name: whether the owner shares it, who the
-owner is (host and process), its token, how many own it and how many wait.
+owner is (host and process) and for how long, its token, how many own it and how many wait. Of a
+lock that is shared the longest owner is shown. A service that begins, or has lost its state, says
+for how long it grants nothing yet: until then former owners may come back.
 
 Changes nothing.`,
 		Example: "  holdfast lock ls\n  holdfast lock ls deploy --json",
 		Args:    atMost("PREFIX"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.lookAt(c.Context(), where, func(ctx context.Context, k *lock.Client) error {
-				lines, err := k.List(ctx, strings.Join(args, ""))
+				list, err := k.List(ctx, strings.Join(args, ""))
 				if err != nil {
 					return err
 				}
 				if asJSON {
-					return p.printJSON(lines)
+					return p.writeJSON(locksFact(list))
 				}
-				if len(lines) == 0 {
-					fmt.Fprintln(p.Output, "no lock is held")
-					return nil
-				}
-				var b bytes.Buffer
-				table(&b, func(w io.Writer) {
-					fmt.Fprintln(w, "LOCK\tMODE\tHELD BY\tTOKEN\tOWNERS\tWAITING\tPURPOSE")
-					for _, l := range lines {
-						fmt.Fprintf(w, "%s\t%v\t%s\t%d\t%d\t%d\t%s\n", l.Name, l.Owner.Mode, l.Owner.Label, l.Owner.Number, l.Owners, l.Waiters, l.Owner.Purpose)
-					}
-				})
-				_, err = p.Output.Write(b.Bytes())
-				return err
+				return p.listLocks(list)
 			})
 		},
 	}
@@ -176,7 +186,7 @@ func (p *Program) lockExplain() *cobra.Command {
 		Use:   "explain NAME [-s SOCKET]",
 		Short: "who has a lock, since when, and who waits for it in which order?",
 		Long: `Shows who holds a lock, for how long, under which token and what for; then who waits for it, in
-order, and for how long; and who broke it last and why.
+order, and for how long; and who broke it last and why, also when it is free.
 
 Changes nothing.`,
 		Example: "  holdfast lock explain nightly-report",
@@ -188,7 +198,7 @@ Changes nothing.`,
 					return err
 				}
 				if asJSON {
-					return p.printJSON(r)
+					return p.writeJSON(lockFact(args[0], r))
 				}
 				return p.explainLock(args[0], r)
 			})
@@ -197,32 +207,6 @@ Changes nothing.`,
 	where.flags(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	return c
-}
-
-func (p *Program) explainLock(name string, r *lock.Report) error {
-	var b bytes.Buffer
-	if len(r.Holders) == 0 {
-		fmt.Fprintf(&b, "%s is free\n", name)
-	}
-	table(&b, func(w io.Writer) {
-		for i, s := range r.Holders {
-			if i == 0 {
-				fmt.Fprintln(w, "HELD BY\tMODE\tTOKEN\tFOR\tPURPOSE")
-			}
-			fmt.Fprintf(w, "%s\t%v\t%d\t%v\t%s\n", s.Label, s.Mode, s.Number, (r.Now - s.Since).Round(time.Millisecond), s.Purpose)
-		}
-		for i, s := range r.Waiting {
-			if i == 0 {
-				fmt.Fprintln(w, "\nWAITING\tMODE\tPLACE\tFOR\tPURPOSE")
-			}
-			fmt.Fprintf(w, "%s\t%v\t%d\t%v\t%s\n", s.Label, s.Mode, i+1, (r.Now - s.Since).Round(time.Millisecond), s.Purpose)
-		}
-	})
-	if r.Breaking.Number != 0 {
-		fmt.Fprintf(&b, "\nbroken %v ago by %s: %s\n", (r.Now - r.Breaking.At).Round(time.Millisecond), r.Breaking.By, r.Breaking.Reason)
-	}
-	_, err := p.Output.Write(b.Bytes())
-	return err
 }
 
 func (p *Program) lockBreak() *cobra.Command {
@@ -249,7 +233,7 @@ Changes who holds the lock.`,
 				switch {
 				case err != nil:
 				case asJSON:
-					return p.printJSON(map[string]uint64{"fence": fence})
+					return p.writeJSON(fenceFact{control.Schema, args[0], fence})
 				default:
 					fmt.Fprintf(p.Output, "%s is broken; tokens below %d are void\n", args[0], fence)
 				}
@@ -272,10 +256,4 @@ func whoAmI() string {
 		name = u.Username
 	}
 	return fmt.Sprintf("%.30s@%.40s", name, host)
-}
-
-func (p *Program) printJSON(v any) error {
-	e := json.NewEncoder(p.Output)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

@@ -50,7 +50,13 @@ func (r *locked) enter(ctx context.Context, o lock.Options, signals chan os.Sign
 	defer stop(nil)
 	silent := time.AfterFunc(r.where.wait, func() { stop(context.DeadlineExceeded) })
 	defer silent.Stop()
-	last := 0
+	last, told := 0, false
+	o.Recovering = func(left time.Duration) {
+		if !told {
+			fmt.Fprintf(r.p.Errors, "holdfast: %s\n", recoveringWords(left))
+		}
+		told = true
+	}
 	o.Queued = func(place int) {
 		silent.Stop()
 		if place != last {
@@ -74,14 +80,14 @@ func (r *locked) enter(ctx context.Context, o lock.Options, signals chan os.Sign
 		}
 	}()
 	l, err := r.k.Enter(ctx, r.name, o)
-	var told *exitError
+	var ended *exitError
 	switch why := context.Cause(ctx); {
-	case err == nil && errors.As(why, &told):
-		return nil, told // both at once: the session's end gives it back
+	case err == nil && errors.As(why, &ended):
+		return nil, ended // both at once: the session's end gives it back
 	case err == nil:
 		return l, nil
-	case errors.As(why, &told):
-		return nil, told
+	case errors.As(why, &ended):
+		return nil, ended
 	case errors.Is(why, context.DeadlineExceeded):
 		return nil, r.where.silence(errors.Join(why, err))
 	}

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the program as a shell would. The command "node SOCKET FILE" starts a
-// node that answers with the facts in FILE; "groups SOCKET FILE" one that is in groups; "locks FOLDER" a lock service; "exits CODE COMMAND" wants an exit code;
+// node that answers with the facts in FILE; "groups SOCKET FILE" one that is in groups; "locks FOLDER [WINDOW]" a lock service; "exits CODE COMMAND" wants an exit code;
 // "expand FILE" puts variables into a file; "await FILE", "until TEXT COMMAND" and "gone FILE" wait. Set
 // REWRITE=1 to write the outputs into the scripts.
 func TestScript(t *testing.T) {
@@ -42,6 +42,7 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("TZ", "UTC")
+			e.Values[locksOf{}] = &trio.Trio{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -56,7 +57,7 @@ func TestScript(t *testing.T) {
 				ts.Check(err)
 				ts.Defer(func() { ts.Check(server.Close(context.Background())) })
 			},
-			"locks": lockService(),
+			"locks": lockService,
 			"exits": exits,
 			"await": func(ts *testscript.TestScript, _ bool, args []string) {
 				poll(ts, args[0]+" to be there", func() bool {
@@ -145,24 +146,40 @@ func serveFacts(t *testing.T, facts control.Status) string {
 	return socket
 }
 
-// lockService starts the members of a lock service with sockets in a folder; "stop" stops them.
-func lockService() func(*testscript.TestScript, bool, []string) {
-	var m *trio.Trio // of the one script that has any
-	return func(ts *testscript.TestScript, _ bool, args []string) {
-		if args[0] == "stop" {
-			ts.Check(m.Close())
-			return
+// lockService starts the members of a lock service with sockets in a folder, which may have a window of recovery; "stop" stops them, and
+// "lose" has all crash and starts them again.
+func lockService(ts *testscript.TestScript, _ bool, args []string) {
+	m := ts.Value(locksOf{}).(*trio.Trio)
+	switch args[0] {
+	case "stop":
+		ts.Check(m.Close())
+		return
+	case "lose":
+		ts.Check(m.Close())
+		for i := range m.Sockets {
+			ts.Check(m.Start(i))
 		}
-		var err error
-		m, err = trio.Open(ts.MkAbs(args[0]), func() session.Service {
-			s, err := lock.New(lock.Config{})
-			ts.Check(err)
-			return s
-		})
-		ts.Check(err)
-		ts.Defer(func() { ts.Check(m.Close()) })
+		ts.Check(m.Await())
+		return
 	}
+	var window time.Duration
+	if len(args) > 1 {
+		var err error
+		window, err = time.ParseDuration(args[1])
+		ts.Check(err)
+	}
+	started, err := trio.Open(ts.MkAbs(args[0]), func() session.Service {
+		s, err := lock.New(lock.Config{Window: window})
+		ts.Check(err)
+		return s
+	})
+	ts.Check(err)
+	*m = *started
+	ts.Defer(func() { ts.Check(m.Close()) })
 }
+
+// locksOf is the key of a script's lock service.
+type locksOf struct{}
 
 // exits runs a command and wants an exit code.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
