@@ -2,7 +2,8 @@
 // guard, which refuses whoever was the owner before.
 //
 // Start it in as many terminals as you like, and stop one with Ctrl-Z for longer than its lease: when it goes on, it finds that it
-// is not the owner any more, and its line is refused.
+// is not the owner any more, and its line is refused. Kill all members of the service, and start them again: it goes on, and its
+// token is still good.
 //
 //	go run ./examples/lock -sockets /run/holdfast/locks.locks -file lines
 package main

@@ -24,9 +24,10 @@ const (
 	groupsMax = 64
 
 	// WindowDefault is the window of recovery of a lock service: the lease that clients have if they do not
-	// say. A shorter one than windowMin leaves clients no time; leaseMin is of protocol/session, like the longest of both.
+	// say. A shorter one than windowMin leaves clients no time, and numbers none to stay below the
+	// next floor (docs/guarantees.md, L2); leaseMin is of protocol/session, like the longest of both.
 	WindowDefault = 10 * time.Second
-	windowMin     = 100 * time.Millisecond
+	windowMin     = 500 * time.Millisecond
 	leaseMin      = 10 * time.Millisecond
 	leaseMax      = 24 * time.Hour
 

@@ -18,4 +18,5 @@ const (
 	DigestBlind     // the digest does not see that a waiter has become an owner
 	Unbroken        // a broken lock's next owner has the token of the broken one
 	Starving        // with the loose order nobody counts who is overtaken
+	Floorless       // a service that begins with nothing counts from 1 again
 )

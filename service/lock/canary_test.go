@@ -8,7 +8,7 @@ import "testing"
 func TestCanary(t *testing.T) {
 	for bug, name := range map[Bug]string{
 		Crowded: "crowded", QueueJumper: "queue jumper", Forgetful: "forgetful", Haunted: "haunted", StaleLeave: "stale leave",
-		Rewound: "rewound", LastWins: "last wins", Eager: "eager", DigestBlind: "digest blind", Unbroken: "unbroken", Starving: "starving",
+		Rewound: "rewound", LastWins: "last wins", Eager: "eager", DigestBlind: "digest blind", Unbroken: "unbroken", Starving: "starving", Floorless: "floorless",
 	} {
 		t.Run(name, func(t *testing.T) {
 			Plant(bug)

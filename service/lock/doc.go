@@ -36,16 +36,16 @@
 //
 // A service with a [Config.Window] begins with nothing. While the window is open clients
 // assert anew which tokens they hold and which turns they wait with; nothing is granted. Of assertions that exclude each
-// other the greater token wins, in whatever order they come; who loses is told. Then the queues go on in the order of turns. Numbers
-// begin above [Config.Floor], which is above all that can have been given before, and an
-// assertion above it is refused: so no client can make the numbers jump.
+// other the greater token wins, in whatever order they come; who loses is told. Then the queues go on in the order of turns; if
+// nobody came back all is free. Numbers begin above the floor ([Service.Founded]), which is above all that can have been given
+// before, and an assertion above it is refused: so no client can make the numbers jump. docs/guarantees.md says why the floor is high
+// enough. No session has a lease longer than the window ([Service.LeaseMost]).
 //
 // # Assumptions
 //
 // Commands come from one agreed order with an agreed time; a session's commands are executed
 // once (protocol/session), and a client that leaves or cancels has no Enter of the same lock on its way: one
-// that came later would enter it again. Who is not in time for the window has lost: the window must be longer
-// than a client's lease, so that whoever could not assert knows that it holds nothing.
+// that came later would enter it again. Who is not in time for the window has lost, and knows it, for its lease is not longer.
 //
 // # Limitations
 //

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 // propertySeeds is how many random runs a test makes; the planted bugs must be found within them.
@@ -31,17 +32,19 @@ type run struct {
 
 func newRun(seed uint64) *run {
 	rng := rand.New(rand.NewPCG(seed, 15))
-	cfg := Config{Order: Order(1 + rng.IntN(2))}
+	cfg, epoch := Config{Order: Order(1 + rng.IntN(2))}, view.Epoch(0)
 	if rng.IntN(3) == 0 {
-		cfg.Floor, cfg.Window = 1<<40, time.Duration(1+rng.IntN(60))*time.Second
+		epoch, cfg.Window = 1<<50, time.Duration(1+rng.IntN(60))*time.Second
 	}
 	a, err := New(cfg)
 	if err != nil {
 		panic(err)
 	}
 	b, _ := New(cfg)
-	m := &model{order: cfg.Order, floor: cfg.Floor, number: cfg.Floor, until: cfg.Window, window: cfg.Window}
-	return &run{rng: rng, crowd: seed%4 == 3, service: a, twin: b, model: m, tokens: map[spot]uint64{}, gone: map[session.ID]bool{}, granted: cfg.Floor}
+	a.Founded(epoch)
+	b.Founded(epoch)
+	m := &model{order: cfg.Order, floor: Floor(epoch), number: Floor(epoch), until: cfg.Window, window: cfg.Window}
+	return &run{rng: rng, crowd: seed%4 == 3, service: a, twin: b, model: m, tokens: map[spot]uint64{}, gone: map[session.ID]bool{}, granted: Floor(epoch)}
 }
 
 // request draws what a client asks, most of it sensible.

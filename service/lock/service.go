@@ -33,7 +33,7 @@ func Floor(epoch view.Epoch) uint64 { return uint64(epoch) >> floorShift }
 
 // Founded tells a service that has done nothing yet in which epoch it begins. Its numbers are above [Floor] of that.
 func (s *Service) Founded(epoch view.Epoch) {
-	if s.number == 0 {
+	if s.number == 0 && canary != Floorless {
 		s.floor = Floor(epoch)
 		s.number = s.floor
 	}
