@@ -55,6 +55,7 @@ func (b *book) hear(f *Fact) {
 		l.own(s)
 	case Reasserted:
 		if l := b.lock(f.Key); f.Value != 0 {
+			l.forsake(f.Client)
 			l.own(s)
 		} else {
 			l.comeBack(s)
@@ -66,10 +67,12 @@ func (b *book) hear(f *Fact) {
 		l.owners = slices.DeleteFunc(l.owners, func(o seat) bool { return f.Value == 0 || o.token == f.Value })
 	case Perished:
 		for _, l := range b.locks { //tidy:unordered each is treated for itself
-			l.owners = nil
+			// Who owns it and was not told yet stands before all who wait.
+			l.waiting = append(l.owners, l.waiting...)
 			for i := range l.waiting {
-				l.waiting[i].lost = true
+				l.waiting[i].lost, l.waiting[i].token = true, 0
 			}
+			l.owners = nil
 		}
 	}
 }
@@ -84,13 +87,16 @@ func (l *lock) left(client int) int {
 	return slices.IndexFunc(l.waiting, func(w seat) bool { return w.lost && w.client == client && client != 0 })
 }
 
+// forsake forgets the places at which a client stood before a loss.
+func (l *lock) forsake(client int) {
+	l.waiting = slices.DeleteFunc(l.waiting, func(w seat) bool { return w.lost && w.client == client && client != 0 })
+}
+
 func (l *lock) ask(s seat) {
 	if l.waits(s.session) >= 0 {
 		return
 	}
-	if i := l.left(s.client); i >= 0 {
-		l.waiting = slices.Delete(l.waiting, i, i+1) // it asks anew
-	}
+	l.forsake(s.client) // it asks anew
 	l.waiting = append(l.waiting, s)
 }
 

@@ -93,6 +93,7 @@ func (p *process) kill() {
 type world struct {
 	*testing.T
 	bug     string
+	window  time.Duration // of recovery; 0: there is none
 	dir     string
 	net     *segment.Segment
 	names   []string
@@ -218,7 +219,7 @@ func (w *world) member(name string) {
 	for _, n := range w.names {
 		c.Members[n] = []string{w.net.Machine(n).Address() + ":7400"}
 	}
-	s := settings{Node: c, Socket: w.path(name + ".sock")}
+	s := settings{Node: c, Socket: w.path(name + ".sock"), Window: w.window}
 	if w.durable {
 		s.Data, s.Cells = w.disk(name, "kept"), w.path(name+".cells")
 	}
@@ -227,7 +228,7 @@ func (w *world) member(name string) {
 
 // client starts a client, which has the sockets of all members, its own machine's first.
 func (w *world) client(machine string) *process {
-	s := settings{Client: w.serial + 1, Locks: w.locks, Files: w.path("file-"), Lease: lease, Seed: w.chance.Uint64()}
+	s := settings{Client: w.serial + 1, Locks: w.locks, Files: w.path("file-"), Lease: max(lease, w.window), Window: w.window, Seed: w.chance.Uint64()}
 	at := slices.Index(w.names, machine)
 	for i := range w.names {
 		s.Sockets = append(s.Sockets, w.path(w.names[(at+i)%len(w.names)]+".sock"))

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/check"
 	service "github.com/holdfast-ha/holdfast/service/lock"
 )
 
@@ -21,6 +22,10 @@ func plant(bug string) {
 		service.Plant(service.QueueJumper)
 	case "haunted":
 		service.Plant(service.Haunted)
+	case "eager":
+		service.Plant(service.Eager)
+	case "floorless":
+		service.Plant(service.Floorless)
 	default:
 		panic("there is no bug " + bug)
 	}
@@ -42,6 +47,36 @@ func TestCanariesAreFoundByTheCampaign(t *testing.T) {
 			verdict, counts, err := w.judge(now())
 			if err != nil {
 				t.Fatal(err)
+			}
+			if verdict == nil {
+				t.Fatalf("nobody sees it in %s", counts)
+			}
+			if t.Log(verdict); !slices.Contains(strings.Fields(b.promises), verdict.Promise) {
+				t.Errorf("it is taken for another promise than %s", b.promises)
+			}
+		})
+	}
+}
+
+// TestCanariesOfRecoveryAreFound does the same where all members are lost.
+func TestCanariesOfRecoveryAreFound(t *testing.T) {
+	for _, b := range []struct{ bug, promises string }{
+		{"eager", "exclusion lease fencing queue"}, {"floorless", "fencing"},
+	} {
+		t.Run(b.bug, func(t *testing.T) {
+			w := newLosingWorld(t, 3, b.bug)
+			var verdict *check.Violation
+			counts := ""
+			for range 6 { // whether it comes out is chance
+				w.torture(1)
+				w.run(window + 2*time.Second) // who waits is granted what is free only then
+				var err error
+				if verdict, counts, err = w.judge(now()); err != nil {
+					t.Fatal(err)
+				}
+				if verdict != nil {
+					break
+				}
 			}
 			if verdict == nil {
 				t.Fatalf("nobody sees it in %s", counts)

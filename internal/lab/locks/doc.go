@@ -15,5 +15,8 @@
 // the judges of services. What a process wrote and did not sync outlives kill -9, so what a disk loses when its power fails is not
 // seen here; the simulator has that (internal/sim/services).
 //
+// Where all members are lost and remember nothing (recovery_test.go) the history has several lives of the service: each
+// begins with what its clients have told it.
+//
 // The whole package is its tests; see them for how to go on for longer.
 package locks

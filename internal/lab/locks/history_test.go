@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -42,9 +43,41 @@ func readHistory(path string) ([]record, error) {
 	}
 }
 
-// agree makes one agreed order of what the members have executed: each thing at the time of who was first. An error
-// says that they differ.
+// perished is a record of the observer: no member has the state any more. It stands before what the next life of the
+// service has executed.
+const perished = "perished"
+
+// agree makes one agreed order of what the members have executed, in one life of the service after the other.
 func agree(lives [][]record) ([]record, error) {
+	eras := map[uint64][][]record{}
+	for _, life := range lives {
+		of := map[uint64][]record{}
+		for _, r := range life {
+			if r.Index != 0 {
+				of[r.Era] = append(of[r.Era], r)
+			}
+		}
+		for era, records := range of { //tidy:unordered the eras are sorted
+			eras[era] = append(eras[era], records)
+		}
+	}
+	var whole []record
+	for i, era := range slices.Sorted(maps.Keys(eras)) {
+		order, err := agreeInEra(eras[era])
+		if err != nil {
+			return nil, fmt.Errorf("in the %d. life of the service: %w", i+1, err)
+		}
+		if i > 0 {
+			whole = append(whole, record{At: order[0].At, Kind: perished})
+		}
+		whole = append(whole, order...)
+	}
+	return whole, nil
+}
+
+// agreeInEra makes one order of what the members have executed in one life of the service: each thing at the time of who was first. An error
+// says that they differ.
+func agreeInEra(lives [][]record) ([]record, error) {
 	var order []record // by index, from 1
 	for _, life := range lives {
 		for _, r := range life {
@@ -83,6 +116,7 @@ type reader struct {
 	clients map[uint64]int // by session
 	shared  map[seat]bool
 	granted map[uint64]bool // by token
+	life    uint64          // of the service, from 0
 	facts   []judges.Fact
 }
 
@@ -101,7 +135,7 @@ func (d *reader) key(name string) uint32 {
 }
 
 func (d *reader) add(at time.Duration, k judges.Kind, s seat, token uint64) {
-	d.facts = append(d.facts, judges.Fact{At: at, Kind: k, Client: d.clients[s.session], Session: s.session, Key: d.key(s.lock), Value: token, Shared: d.shared[s]})
+	d.facts = append(d.facts, judges.Fact{At: at, Kind: k, Client: d.clients[s.session], Session: d.life<<32 + s.session, Key: d.key(s.lock), Value: token, Shared: d.shared[s]})
 }
 
 func (d *reader) grant(at time.Duration, s seat, token uint64) {
@@ -113,6 +147,15 @@ func (d *reader) grant(at time.Duration, s seat, token uint64) {
 
 // executed reads one thing of the agreed order.
 func (d *reader) executed(r *record) error {
+	if r.Kind == perished {
+		d.facts = append(d.facts, judges.Fact{At: r.At, Kind: judges.Perished})
+		d.life++
+		d.clients, d.shared = map[uint64]int{}, map[seat]bool{}
+		return nil
+	}
+	if err := d.told(r, service.Lost, func(s seat, token uint64) { d.add(r.At, judges.Quit, s, token) }); err != nil {
+		return err
+	}
 	if r.Kind == "ended" {
 		for _, name := range d.names {
 			d.add(r.At, judges.Quit, seat{r.Session, name}, 0)
@@ -120,13 +163,18 @@ func (d *reader) executed(r *record) error {
 	} else if err := d.command(r); err != nil {
 		return err
 	}
+	return d.told(r, service.Granted, func(s seat, token uint64) { d.grant(r.At, s, token) })
+}
+
+// told goes through what sessions were told without having asked.
+func (d *reader) told(r *record, what service.Status, do func(seat, uint64)) error {
 	for _, n := range r.Notices {
 		told, err := service.ParseNotice(n.Body)
 		if err != nil {
 			return err
 		}
-		if told.What == service.Granted {
-			d.grant(r.At, seat{n.Session, string(told.Name)}, told.Number)
+		if told.What == what {
+			do(seat{n.Session, string(told.Name)}, told.Number)
 		}
 	}
 	return nil
@@ -139,7 +187,7 @@ func (d *reader) command(r *record) error {
 	}
 	q := wire.NewReader(r.Body)
 	kind, flags := service.Kind(q.U8()), byte(0)
-	if kind == service.Enter {
+	if kind == service.Enter || kind == service.Reassert {
 		flags = q.U8()
 	}
 	s := seat{r.Session, string(q.Block(service.NameMax))}
@@ -155,12 +203,24 @@ func (d *reader) command(r *record) error {
 		d.shared[s] = flags&1 != 0
 	case service.Leave, service.Break:
 		number = q.U64()
+	case service.Reassert:
+		number = q.U64()
+		if d.clients[r.Session], err = strconv.Atoi(string(q.Block(service.TextMax))); err != nil {
+			return err
+		}
+		d.shared[s] = flags&1 != 0
 	}
 	switch {
+	case kind == service.Reassert && p.Status == service.Granted:
+		d.add(r.At, judges.Reasserted, s, number)
+	case kind == service.Reassert && p.Status == service.Queued:
+		d.add(r.At, judges.Reasserted, s, 0)
+		d.facts[len(d.facts)-1].Number = number
 	case kind == service.Enter && p.Status == service.Granted:
 		d.grant(r.At, s, p.Number)
 	case kind == service.Enter && p.Status == service.Queued:
 		d.add(r.At, judges.Asked, s, 0)
+		d.facts[len(d.facts)-1].Number = p.Number // the turn
 	case p.Status != service.Done:
 	case kind == service.Leave || kind == service.Cancel:
 		d.add(r.At, judges.Quit, s, number)
@@ -208,7 +268,7 @@ func (d *reader) wrote(path, name string) (lines int, err error) {
 
 // judge judges everything that was recorded.
 func (w *world) judge(calm time.Duration) (*check.Violation, string, error) {
-	d := &reader{map[string]uint32{}, nil, map[uint64]int{}, map[seat]bool{}, map[uint64]bool{}, nil}
+	d := &reader{map[string]uint32{}, nil, map[uint64]int{}, map[seat]bool{}, map[uint64]bool{}, 0, nil}
 	var lives [][]record
 	holders := map[int][]record{}
 	for _, p := range w.all {
@@ -252,6 +312,9 @@ func (w *world) judge(calm time.Duration) (*check.Violation, string, error) {
 	}
 	text := fmt.Sprintf("%d commands, %d grants, %d waits, %d beliefs, %d writes by %d clients",
 		len(order), counts[judges.Granted], counts[judges.Asked], counts[judges.Held], lines, len(holders))
+	if w.window > 0 {
+		text += fmt.Sprintf(", %d losses, %d assertions believed", counts[judges.Perished], counts[judges.Reasserted])
+	}
 	w.sums.locks += len(order)
 	w.sums.grants += counts[judges.Granted]
 	w.sums.writes += lines
@@ -272,7 +335,7 @@ func (w *world) order(lives [][]record) ([]record, error) {
 
 // sentence has the judges hear facts.
 func sentence(facts []judges.Fact) *check.Violation {
-	court := judges.NewCourt(judges.All(judges.Setting{FIFO: true})...)
+	court := judges.NewCourt(judges.All(judges.Setting{FIFO: true, Volatile: true, Reassert: true})...)
 	for i := range facts {
 		court.Hear(&facts[i])
 	}

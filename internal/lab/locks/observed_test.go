@@ -11,14 +11,16 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 // observed is a service, and what it does on record. The state has the sums of all that it has executed: what a power
 // cut has undone is in the records, and not in the state at the end.
 type observed struct {
 	session.Service
-	of string
-	h  *history
+	of  string
+	h   *history
+	era uint64
 
 	mu      sync.Mutex
 	sums    []uint64
@@ -38,6 +40,24 @@ func (o *observed) Apply(c session.Command, reply []byte) []byte {
 	return reply
 }
 
+// Founded tells the service that it begins.
+func (o *observed) Founded(epoch view.Epoch) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.era = uint64(epoch)
+	if f, is := o.Service.(session.Founded); is {
+		f.Founded(epoch)
+	}
+}
+
+// LeaseMost is that of the service.
+func (o *observed) LeaseMost() time.Duration {
+	if l, is := o.Service.(session.Leaser); is {
+		return l.LeaseMost()
+	}
+	return 0
+}
+
 // Ended ends a session and records it.
 func (o *observed) Ended(at time.Duration, s session.ID) {
 	o.mu.Lock()
@@ -48,7 +68,7 @@ func (o *observed) Ended(at time.Duration, s session.ID) {
 
 func (o *observed) note(r record) {
 	o.sums = append(o.sums, r.sum())
-	r.At, r.Of, r.Index = now(), o.of, uint64(len(o.sums))
+	r.At, r.Of, r.Era, r.Index = now(), o.of, o.era, uint64(len(o.sums))
 	if n, is := o.Service.(session.Notifier); is {
 		n.Notify(func(to session.ID, body []byte) {
 			r.Notices = append(r.Notices, notice{uint64(to), bytes.Clone(body)})
@@ -84,7 +104,7 @@ func (o *observed) Notify(tell func(session.ID, []byte)) {
 
 // Snapshot writes the sums, and the state.
 func (o *observed) Snapshot(w io.Writer) error {
-	for _, part := range []any{uint64(len(o.sums)), o.sums} {
+	for _, part := range []any{o.era, uint64(len(o.sums)), o.sums} {
 		if err := binary.Write(w, binary.BigEndian, part); err != nil {
 			return err
 		}
@@ -97,8 +117,10 @@ func (o *observed) Restore(r io.Reader) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var count uint64
-	if err := binary.Read(r, binary.BigEndian, &count); err != nil {
-		return err
+	for _, part := range []*uint64{&o.era, &count} {
+		if err := binary.Read(r, binary.BigEndian, part); err != nil {
+			return err
+		}
 	}
 	o.sums = nil
 	for part := []uint64(nil); uint64(len(o.sums)) < count; o.sums = append(o.sums, part...) {

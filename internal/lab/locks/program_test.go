@@ -51,6 +51,7 @@ type settings struct {
 	Socket  string          // of a member
 	Cells   string          // of a member: the socket of the other service; "": it has none
 	Data    string          // of a member: the folder of what its services keep; "": nothing
+	Window  time.Duration   // of a member: for how long the lock service hears from clients when it begins with nothing; of a client: it is so
 
 	Client  int // from 1
 	Sockets []string
@@ -77,6 +78,7 @@ type record struct {
 
 	// Of a member: of which service, the place in the agreed order, and what happened there.
 	Of      string // "" for the locks
+	Era     uint64 // in which epoch the service began, if it keeps nothing
 	Index   uint64
 	Session uint64
 	Body    []byte
@@ -130,7 +132,7 @@ func member(s *settings) error {
 	if err != nil {
 		return err
 	}
-	locks, err := service.New(service.Config{})
+	locks, err := service.New(service.Config{Window: s.Window})
 	if err != nil {
 		return err
 	}
@@ -240,7 +242,7 @@ func (c *client) turn(ctx context.Context) error {
 	}
 	l, err := c.k.Enter(ctx, c.Locks[c.chance.IntN(len(c.Locks))], o)
 	switch {
-	case errors.Is(err, lock.ErrHeld):
+	case errors.Is(err, lock.ErrHeld), errors.Is(err, lock.ErrRecovering):
 		c.pause(ctx, ctx, 20)
 		return nil
 	case err != nil && ctx.Err() != nil:
@@ -248,7 +250,11 @@ func (c *client) turn(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	for range c.chance.IntN(6) {
+	steps := c.chance.IntN(6)
+	if c.Window > 0 && c.chance.IntN(4) == 0 {
+		steps += 100 // over a loss of all members
+	}
+	for range steps {
 		if !c.holds(l, o.Shared) {
 			break
 		}
