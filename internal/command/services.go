@@ -50,6 +50,9 @@ func renderService(s *groups.Status, g *groups.Group, colours bool) []byte {
 		fmt.Fprintf(w, "style\t%s, %s\n", v.Style, durability(v))
 		fmt.Fprintf(w, "executed\t%s, digest %s, served for %s\n", control.Count(int(v.Index), "command"), v.Digest, control.Age(time.Duration(v.AgreedMS*float64(time.Millisecond))))
 		fmt.Fprintf(w, "clients\t%s, %s of answers kept\n", control.Count(v.Sessions, "session"), size(uint64(v.Kept)))
+		if v.RecoveringMS > 0 {
+			fmt.Fprintf(w, "recovers\tit begins, or has lost its state, and hears from its clients what it was; for another %s at most\n", control.Milliseconds(v.RecoveringMS))
+		}
 		if v.Held > 0 {
 			fmt.Fprintf(w, "waiting\t%s until enough disks have command %d; they have %d\n", control.Count(v.Held, "answer"), v.Index, v.Stable)
 		}

@@ -30,6 +30,12 @@ func (r *Replica) serviceStatus(t time.Time, g *census.Group) *census.Service {
 		Style: r.replica.Style().String(), Index: e.Index(), Digest: fmt.Sprintf("%016x", e.Digest()), Stable: r.replica.Stable(), Held: r.replica.Held(),
 		AgreedMS: milliseconds(e.Time()), Sessions: e.Table().Len(), Kept: e.Table().Kept(), Copy: []census.Copy{},
 	}
+	if c, is := r.cfg.Service.(session.Recoverer); is {
+		window, until := c.Recovery()
+		if s.WindowMS = milliseconds(window); until > 0 {
+			s.RecoveringMS = milliseconds(max(0, until-e.Time()))
+		}
+	}
 	switch why := r.replica.Machine().Stopped(); {
 	case why != nil:
 		s.Role, s.Stopped = census.ServiceOff, r.stopped(why)

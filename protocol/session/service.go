@@ -56,6 +56,12 @@ type Founded interface {
 	Founded(epoch view.Epoch)
 }
 
+// Recoverer is a service that hears from its clients what it held, when it has lost its state.
+type Recoverer interface {
+	// Recovery is for how long it does so, 0: it does not; and until what agreed time it does now, 0: it goes on as usual.
+	Recovery() (window, until time.Duration)
+}
+
 // Leaser is a service that bounds the leases of its sessions.
 type Leaser interface {
 	// LeaseMost is the longest lease that a session may have; 0: LeaseMax. All replicas have it alike.

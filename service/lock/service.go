@@ -39,6 +39,9 @@ func (s *Service) Founded(epoch view.Epoch) {
 	}
 }
 
+// Recovery is the window of recovery, and when the present one ends; 0: there is none.
+func (s *Service) Recovery() (window, until time.Duration) { return s.window, s.until }
+
 // LeaseMost is the longest lease that a session may have: not more than the window of recovery, if there is one; 0: any.
 func (s *Service) LeaseMost() time.Duration { return s.leaseMost }
 

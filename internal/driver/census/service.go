@@ -29,6 +29,10 @@ type Service struct {
 	Sessions int     `json:"sessions"`
 	Kept     int     `json:"kept_bytes"`        // of answers that are kept for sessions
 	Stopped  string  `json:"stopped,omitempty"` // why nothing is executed any more
+	// WindowMS is for how long the service hears from its clients what it held, when it has lost its state or begins; 0: it
+	// does not. RecoveringMS is for how long it still does now, and grants nothing.
+	WindowMS     float64 `json:"window_ms,omitempty"`
+	RecoveringMS float64 `json:"recovering_ms,omitempty"`
 	Told     bool    `json:"told"`              // the style tells how far the others' copies are proven
 	Copy     []Copy  `json:"members"`
 	Disk     *Disk   `json:"disk,omitempty"` // nil: memory only
@@ -167,6 +171,8 @@ func (s *Service) Survives() []string {
 		words = append(words, fmt.Sprintf("survives the crash of any %d of the %d members whose copies are equal", s.Lives, s.Copies))
 	}
 	switch {
+	case s.Disk == nil && s.WindowMS > 0:
+		words = append(words, "does NOT survive a power cut of all: it is in memory; its clients then have "+Age(s.WindowMS)+" to tell what they held")
 	case s.Disk == nil:
 		words = append(words, "does NOT survive a power cut of all: it is in memory")
 	case s.Disks > 0:

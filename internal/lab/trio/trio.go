@@ -5,6 +5,7 @@ package trio
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"time"
@@ -52,9 +53,11 @@ func Open(folder string, service func() session.Service) (*Trio, error) {
 	t := &Trio{service: service, cfg: holdfast.Config{
 		Cluster: "trio", Members: map[string][]string{}, Insecure: true, Heartbeat: heartbeat, SuspectAfter: SuspectAfter,
 	}}
+	// An address of its own: what runs beside it, and a member that is started again, must find the ports free.
+	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
 	var held [3]net.PacketConn
 	for i := range held {
-		p, err := net.ListenPacket("udp", "127.0.0.1:0")
+		p, err := net.ListenPacket("udp", host+":0")
 		if err != nil {
 			return nil, &OpError{"find a port", err}
 		}
