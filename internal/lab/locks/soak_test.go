@@ -89,29 +89,22 @@ func (s *soak) take(w *world, seed uint64) {
 	}
 }
 
+// faultKinds are how what happens begins, and under which name it is counted.
+var faultKinds = []struct{ begins, name string }{
+	{"kill member", "kill a member"}, {"kill client", "kill a client"}, {"kill caller", "kill a client"}, {"stop member", "stop a member"},
+	{"stop client", "stop a client"}, {"cut off", "cut a member off"}, {"cut the power", "kill all members"}, {"cut", "cut one way"},
+	{"lose a disk", "lose a disk"}, {"lose", "lose packets"}, {"fill", "fill a disk"}, {"fail", "fail syncs"},
+	{"damage", "damage a log"}, {"tear", "tear a log"}, {"mend", "mend the network"},
+}
+
 // faultKind is what a fault is, without whose.
 func faultKind(what string) string {
-	words := strings.Fields(what)
-	kinds := []string{"member", "client", "caller", "off", "disk", "syncs", "power", "log", "packets", "the", "a"}
-	n := 1
-	for n < len(words) && n < 3 && slices.Contains(kinds, strings.TrimRight(words[n], ";")) {
-		n++
+	for _, k := range faultKinds {
+		if strings.HasPrefix(what, k.begins) {
+			return k.name
+		}
 	}
-	if n == 2 && len(words) == 3 && words[1] == "off" && words[2] == "member" {
-		n = 3
-	}
-	kind := strings.Join(words[:n], " ")
-	switch {
-	case kind == "cut" && len(words) > 1:
-		return "cut one way"
-	case kind == "cut off" || kind == "cut off a":
-		return "cut off member"
-	case strings.HasPrefix(kind, "lose") && !strings.Contains(kind, "disk"):
-		return "lose packets"
-	case kind == "mend":
-		return "mend the network"
-	}
-	return kind
+	return what
 }
 
 // write says what a soak has come to.
