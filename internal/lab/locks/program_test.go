@@ -245,8 +245,8 @@ func (c *client) turn(ctx context.Context) error {
 	case errors.Is(err, lock.ErrHeld), errors.Is(err, lock.ErrRecovering):
 		c.pause(ctx, ctx, 20)
 		return nil
-	case err != nil && ctx.Err() != nil:
-		return nil
+	case err != nil && (ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded)):
+		return nil // the client may have looked at its clock before the context did
 	case err != nil:
 		return err
 	}
