@@ -85,7 +85,13 @@ func renderCopy(w io.Writer, s *groups.Status, g *groups.Group, c *groups.Copy) 
 	if c.Proof == groups.Away {
 		role = "away"
 		if i >= 0 {
-			role = memberState(&s.Members[i], "not in the group")
+			role = "not in the group"
+			for k := range g.Seats {
+				if g.Seats[k].Name == c.Name {
+					role = "in view"
+				}
+			}
+			role = memberState(&s.Members[i], role)
 		}
 		proof = "-"
 	} else if c.Proof != groups.Untold {

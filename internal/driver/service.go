@@ -16,11 +16,12 @@ import (
 func (r *Replica) status(t time.Time) census.Group {
 	s := r.group.status(t)
 	s.Service = r.serviceStatus(t, &s)
-	// Who has told of the state has it, though what it was given is kept for a while.
-	proofs, _ := r.replica.Proofs()
-	s.Serving = slices.DeleteFunc(s.Serving, func(name string) bool {
-		return slices.ContainsFunc(proofs, func(p replica.Proof) bool { return p.Told && r.c.nameOf(p.Member.ID) == name })
-	})
+	// What was given is kept for a while. Who has told of the state has it, and who is gone asks anew.
+	if proofs, told := r.replica.Proofs(); told {
+		s.Serving = slices.DeleteFunc(s.Serving, func(name string) bool {
+			return !slices.ContainsFunc(proofs, func(p replica.Proof) bool { return !p.Told && r.c.nameOf(p.Member.ID) == name })
+		})
+	}
 	return s
 }
 

@@ -105,6 +105,9 @@ func (j *judge) judgeService() {
 	}
 	for i := range s.Copy {
 		c := &s.Copy[i]
+		if m := j.member(c.Name); m != nil && m.State != Trusted {
+			c.Proof = Away // what it has told is of a life that may be over
+		}
 		if c.Proof == Proven {
 			s.Copies++
 		}
