@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast"
+	"github.com/holdfast-ha/holdfast/check"
 	judges "github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/internal/key"
 	"github.com/holdfast-ha/holdfast/internal/lab/segment"
@@ -47,9 +48,10 @@ type process struct {
 	gone     chan struct{}
 	stopped  time.Time // until when; zero: it runs
 
-	serving bool
-	killed  time.Duration // when; 0: not by the test
-	doomed  string        // what it must say when it ends by itself; "": it must not end
+	serving  bool
+	tampered bool          // strace stands before it: only one can
+	killed   time.Duration // when; 0: not by the test
+	doomed   string        // what it must say when it ends by itself; "": it must not end
 }
 
 // output is what a process has said.
@@ -370,6 +372,14 @@ func (w *world) calm(others ...*process) {
 	})
 	w.settled = now() - calm
 	w.Logf("every client holds locks again %v after the last fault", w.settled.Round(time.Millisecond))
+	if verdict := w.lastWords(calm, others...); verdict != nil {
+		w.Fatal(verdict)
+	}
+}
+
+// lastWords ends the clients, others, and members on disks, and has everything judged.
+func (w *world) lastWords(calm time.Duration, others ...*process) *check.Violation {
+	w.Helper()
 	leaving := append(others, w.clients...)
 	w.clients = nil
 	w.dismiss(leaving)
@@ -383,10 +393,8 @@ func (w *world) calm(others ...*process) {
 	}
 	verdict, counts, err := w.judge(calm)
 	w.must(err)
-	if verdict != nil {
-		w.Fatal(verdict)
-	}
 	w.Log(counts)
+	return verdict
 }
 
 // dismiss tells processes to end, and waits until they have.

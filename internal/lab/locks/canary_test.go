@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check"
+	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 	service "github.com/holdfast-ha/holdfast/service/lock"
 )
 
@@ -26,6 +27,8 @@ func plant(bug string) {
 		service.Plant(service.Eager)
 	case "floorless":
 		service.Plant(service.Floorless)
+	case "answers unsaved":
+		replicated.Plant(replicated.AnswersUnsaved)
 	default:
 		panic("there is no bug " + bug)
 	}
@@ -85,5 +88,24 @@ func TestCanariesOfRecoveryAreFound(t *testing.T) {
 				t.Errorf("it is taken for another promise than %s", b.promises)
 			}
 		})
+	}
+}
+
+// TestCanariesOfDisksAreFoundByTheCampaign kills all members at once, who answer before anything is on a disk.
+func TestCanariesOfDisksAreFoundByTheCampaign(t *testing.T) {
+	w := newDurableWorldWith(t, 1, "answers unsaved")
+	for _, p := range w.clients {
+		p.kill() // who finds that it has a lock which it gave back ends by itself
+	}
+	w.clients = nil
+	w.more(30)
+	w.cutSlow(3)
+	w.await("all members serving", func() bool { w.tend(); return w.serve() })
+	verdict := w.lastWords(now(), w.callers...)
+	if verdict == nil {
+		t.Fatal("nobody sees it")
+	}
+	if t.Log(verdict); !slices.Contains([]string{"execution", "retention", "linearizability"}, verdict.Promise) {
+		t.Errorf("it is taken for another promise than those of what was answered")
 	}
 }

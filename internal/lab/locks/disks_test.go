@@ -111,13 +111,26 @@ func (w *world) clear(name string) {
 // module that machines for tests do not have.
 func (w *world) breakSyncs(name string) {
 	w.Helper()
-	p := w.members[name]
-	s := exec.Command("strace", "-f", "-qq", "-p", fmt.Sprint(p.cmd.Process.Pid), "-o", "/dev/null",
-		"-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:error=EIO")
+	w.tamper(name, "fdatasync,fsync", "error=EIO")
+	w.members[name].doomed = "input/output error"
+}
+
+// slowWrites has everything that a running member writes to its disk come there a tenth of a second later: when it is
+// killed meanwhile, it never comes there.
+func (w *world) slowWrites(name string) {
+	w.Helper()
+	w.tamper(name, "pwrite64", "delay_enter=100000")
+}
+
+// tamper has strace stand between a member and the kernel, until the member ends.
+func (w *world) tamper(name, calls, how string) {
+	w.Helper()
+	s := exec.Command("strace", "-f", "-qq", "-p", fmt.Sprint(w.members[name].cmd.Process.Pid), "-o", "/dev/null",
+		"-e", "trace="+calls, "-e", "inject="+calls+":"+how)
 	s.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	w.must(s.Start())
-	go func() { _ = s.Wait() }() // it ends with the member
-	p.doomed = "input/output error"
+	go func() { _ = s.Wait() }()
+	w.members[name].tampered = true
 }
 
 // segments are the files of a member's logs, the longest last.

@@ -21,7 +21,14 @@ const callers = 3
 // newDurableWorld is a world with disks, and callers beside the clients. Every third call is long, so that logs grow.
 func newDurableWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
+	return newDurableWorldWith(t, seed, "")
+}
+
+// newDurableWorldWith is newDurableWorld with a bug planted in all programs.
+func newDurableWorldWith(t *testing.T, seed uint64, bug string) *world {
+	t.Helper()
 	w := emptyWorld(t, seed)
+	w.bug = bug
 	if _, err := exec.LookPath("strace"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("needs strace, and CI must skip nothing")
@@ -97,7 +104,11 @@ func (w *world) mishap() string {
 	case what == 4 && up:
 		w.fill(name)
 		return "fill the disk"
-	case what == 5 && up:
+	case what == 5 && up && !p.tampered && p.stopped.IsZero():
+		if w.chance.IntN(2) == 0 {
+			w.slowWrites(name)
+			return "slow a disk"
+		}
 		w.breakSyncs(name)
 		return "fail syncs"
 	case what == 6 && up && w.serves(name):
@@ -257,11 +268,7 @@ func TestDisksFail(t *testing.T) {
 	w.more(30)
 	w.await("b back", func() bool { w.tend(); return w.serve() })
 
-	for range 3 {
-		w.cutPower()
-		w.await("all back", func() bool { w.tend(); return w.serve() })
-		w.more(20)
-	}
+	w.cutSlow(3)
 
 	w.fell("c")
 	path := w.damage("c")
@@ -333,6 +340,20 @@ func (w *world) forge() {
 		if v := court.Violation(); v == nil || v.Promise != f.promise {
 			w.Errorf("%s should break %s; the judges say %v", f.what, f.promise, v)
 		}
+	}
+}
+
+// cutSlow kills all members at once while what they write is on its way to disks that are slow.
+func (w *world) cutSlow(times int) {
+	w.Helper()
+	for range times {
+		for _, name := range w.names {
+			w.slowWrites(name)
+		}
+		w.more(20)
+		w.cutPower()
+		w.await("all back", func() bool { w.tend(); return w.serve() })
+		w.more(20)
 	}
 }
 

@@ -93,7 +93,7 @@ func (s *soak) take(w *world, seed uint64) {
 var faultKinds = []struct{ begins, name string }{
 	{"kill member", "kill a member"}, {"kill client", "kill a client"}, {"kill caller", "kill a client"}, {"stop member", "stop a member"},
 	{"stop client", "stop a client"}, {"cut off", "cut a member off"}, {"cut the power", "kill all members"}, {"cut", "cut one way"},
-	{"lose a disk", "lose a disk"}, {"lose", "lose packets"}, {"fill", "fill a disk"}, {"fail", "fail syncs"},
+	{"lose a disk", "lose a disk"}, {"lose", "lose packets"}, {"fill", "fill a disk"}, {"fail", "fail syncs"}, {"slow", "slow a disk"},
 	{"damage", "damage a log"}, {"tear", "tear a log"}, {"mend", "mend the network"},
 }
 
