@@ -99,6 +99,7 @@ func (s *Store) Apply(_ uint64, record []byte) error {
 	if len(record) < 9 {
 		return fmt.Errorf("a record of %d bytes; 9 is the least", len(record))
 	}
+	s.logged = s.every // see Use
 	number := binary.BigEndian.Uint64(record[1:])
 	switch record[0] {
 	case recordCommand:
@@ -117,7 +118,9 @@ func (s *Store) Apply(_ uint64, record []byte) error {
 	return nil
 }
 
-// Use begins to write: last is the index of the last record that was recovered.
+// Use begins to write: last is the index of the last record that was recovered. If there are any, a snapshot is taken
+// soon, however few: each life begins a file of its own, and without one those of former lives would
+// stay; a process that crashes again and again would fill its disk.
 func (s *Store) Use(j Journal, last uint64) {
 	s.journal, s.last = j, last
 	s.shifts = []shift{{0, last - s.exec.Index()}}

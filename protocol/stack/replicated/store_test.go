@@ -151,6 +151,39 @@ func TestOnlyTheDiskSaysWhatIsSaved(t *testing.T) {
 	}
 }
 
+func TestEachLifeTakesASnapshotOfWhatItHasRead(t *testing.T) {
+	p := &paper{}
+	s, e := begin(p, 0)
+	if s.flush(); p.snapshot != nil {
+		t.Error("there is a snapshot of nothing")
+	}
+	s.enter(7, false)
+	e.Execute(request("one"), nil)
+	if s.flush(); p.snapshot != nil {
+		t.Error("there is a snapshot of a single command")
+	}
+	again, err := p.read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Use(p, p.last())
+	if again.flush(); p.snapshot == nil || len(p.records) != 0 {
+		t.Errorf("after a restart %d records are kept, and a snapshot of %d bytes", len(p.records), len(p.snapshot))
+	}
+	third, err := p.read()
+	if err != nil || third.standing() != again.standing() || third.exec.Digest() != e.Digest() {
+		t.Errorf("the snapshot gives %+v, %v", third.standing(), err)
+	}
+	third.Use(p, p.last())
+	if before := len(p.snapshot); before == 0 {
+		t.Error("there is none")
+	}
+	p.snapshot = nil
+	if third.flush(); p.snapshot != nil {
+		t.Error("what has come from a snapshot alone is written again")
+	}
+}
+
 func TestACommandThatIsExecutedOtherwiseIsRefused(t *testing.T) {
 	p := &paper{}
 	_, e := begin(p, 0)
