@@ -183,6 +183,9 @@ func (w *services) forget() {
 	w.faults++
 	order := w.Rng.Perm(3)
 	old, first, other := w.members[order[0]], w.members[order[1]], w.members[order[2]]
+	if first.Self.ID < other.Self.ID {
+		first, other = other, first // the lower one proposes
+	}
 	apart := func(m *member, cut bool) {
 		for _, o := range w.members {
 			if o != m {
@@ -205,7 +208,7 @@ func (w *services) forget() {
 	off(other)
 	on(first)
 	on(other)
-	w.forgets = trap{first, 1 + w.Rng.IntN(4)}
+	w.forgets = trap{first, pick(w.Rng, 1, 2, 2, 3)} // what it reports, what it accepts, and later
 	w.After(forgetEvery, func() {
 		w.forgets = trap{}
 		apart(old, false)

@@ -81,7 +81,7 @@ func (o *options) durable(r *rand.Rand) {
 	o.downMost = pick(r, 300*time.Millisecond, 3*time.Second)
 	o.members = pick(r, 3, 3, 4, 5, 5)
 	o.every = pick(r, 20*time.Millisecond, 50*time.Millisecond)
-	if r.IntN(8) == 0 {
+	if r.IntN(4) == 0 {
 		o.drawForgetful()
 	}
 }
