@@ -30,8 +30,8 @@ type soak struct {
 	waits   int
 }
 
-// TestSoak draws faults for as long as is said, in rounds of half a minute, one with everything in memory and one on disks in
-// turn, each from a seed of its own. It tells of each round on the standard error, and in the end of all:
+// TestSoak draws faults for as long as is said, in rounds of half a minute, each from a seed of its own: every second with everything
+// on disks, the others in memory, of which a majority is left, or nothing and the clients tell. It tells of each round on the standard error, and in the end of all:
 //
 //	sudo -E go test ./internal/lab/locks -run TestSoak -timeout 0 -args -soak 1h -from 1000
 func TestSoak(t *testing.T) {
@@ -51,13 +51,21 @@ func TestSoak(t *testing.T) {
 
 // round is one round.
 func (s *soak) round(t *testing.T, seed uint64) {
-	kind, w := "in memory", (*world)(nil)
-	if seed%2 == 0 {
+	var kind string
+	var w *world
+	var did []string
+	length := min(roundLength, max(time.Second, *soakFor-time.Since(s.began)))
+	switch seed % 4 {
+	case 0, 2:
 		kind, w = "on disks", newDurableWorld(t, seed)
-	} else {
-		w = newWorld(t, seed)
+		did = w.draw(length)
+	case 1:
+		kind, w = "in memory", newWorld(t, seed)
+		did = w.draw(length)
+	default:
+		kind, w = "lost and told by clients", newLosingWorld(t, seed, "")
+		did = w.torture(3)
 	}
-	did := w.draw(min(roundLength, max(time.Second, *soakFor-time.Since(s.began))))
 	counts := map[string]int{}
 	for _, what := range did {
 		counts[faultKind(what)]++
@@ -91,7 +99,7 @@ func (s *soak) take(w *world, seed uint64) {
 
 // faultKinds are how what happens begins, and under which name it is counted.
 var faultKinds = []struct{ begins, name string }{
-	{"kill member", "kill a member"}, {"kill client", "kill a client"}, {"kill caller", "kill a client"}, {"stop member", "stop a member"},
+	{"kill member", "kill a member"}, {"lose all members", "kill all members"}, {"stop two", "stop a client"}, {"kill client", "kill a client"}, {"kill caller", "kill a client"}, {"stop member", "stop a member"},
 	{"stop client", "stop a client"}, {"cut off", "cut a member off"}, {"cut the power", "kill all members"}, {"cut", "cut one way"},
 	{"lose a disk", "lose a disk"}, {"lose", "lose packets"}, {"fill", "fill a disk"}, {"fail", "fail syncs"}, {"slow", "slow a disk"},
 	{"damage", "damage a log"}, {"tear", "tear a log"}, {"mend", "mend the network"},
