@@ -29,6 +29,8 @@ type member struct {
 	exec    *session.Executor
 	view    *view.View     // nil: in none, or without the state
 	damaged bool           // a bit of the state has flipped
+	has     bool           // the state is in memory, in a view or out of it
+	given   bool           // it is another's, and no view was told since
 	voters  int            // of the view, if replies are voted on
 	seen    uint64         // index of the last command that was looked at
 	done    []service.Fact // commands that the court is not told yet: they are not safe
@@ -76,7 +78,7 @@ func (m *member) boot() {
 
 // fresh makes a service that has executed nothing.
 func (m *member) fresh() {
-	m.exec, m.seen, m.done, m.voters = nil, 0, m.done[:0], 0
+	m.exec, m.seen, m.done, m.voters, m.has, m.given = nil, 0, m.done[:0], 0, false, false
 	m.state = &register{asked: m.look}
 	m.exec = session.NewExecutor(m.state)
 }
@@ -256,12 +258,15 @@ func (m *member) heed(d *cohort.Delivery) {
 			w.latest = d.View
 		}
 		if began {
+			w.lose(m)
 			m.regained()
 		}
+		m.has, m.given = true, false
 	case cohort.Expelled, cohort.Departed, cohort.StateBegan:
-		m.view = nil
+		m.view, m.has = nil, m.has && d.Kind != cohort.StateBegan
 		m.hearOf(&service.Fact{Kind: service.Fell, Node: m.Self})
 	case cohort.StateDone:
+		m.given = true
 		if m.damaged = false; w.tentative == nil {
 			m.renewed()
 		} else {

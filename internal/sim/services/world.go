@@ -4,8 +4,10 @@
 // a replica's state flips now and then. Judges that stand outside read what clients were
 // answered and what replicas executed.
 //
-// The assumption of a service in memory is kept: less than half of the replicas are down, or
-// without the state, at any time. With disks there is no such thing: all may lose their power
+// The assumption of a service in memory is kept, as far as the world can: less than half of the
+// replicas are down, or without the state, at any time. But one that the others have expelled for want of
+// being heard is without it, too, and may be so just when another has crashed; when a group goes on then without
+// the state, the run ends there (loss.go). With disks there is no such thing: all may lose their power
 // at once. Disks are slow, fail, fill up, and one of them decays.
 package services
 
@@ -59,6 +61,9 @@ type services struct {
 	faults  int
 	trap    trap
 	cuts    int // that last
+
+	most uint64 // the greatest index that a member has told
+	gone bool   // the state is lost, as it may be: there is nothing to be judged any more
 
 	tentative *tentative // of a world with disks
 	ebbing    bool
@@ -131,11 +136,11 @@ func (w *services) run() {
 	w.plan()
 	w.First(w.opt.phase)
 	w.Report.Faults = uint64(w.faults)
-	if w.Over() {
+	if w.Over() || w.gone {
 		return
 	}
 	w.settle()
-	for bound := w.Now + calmMost; w.Now < bound && !w.Over() && !w.done(); {
+	for bound := w.Now + calmMost; w.Now < bound && !w.Over() && !w.gone && !w.done(); {
 		w.Until(w.Now + 20*time.Millisecond)
 	}
 	w.Report.Calm = w.Now
@@ -185,6 +190,10 @@ func (w *services) settle() {
 }
 
 func (w *services) hear(f *service.Fact) {
+	if w.gone {
+		return
+	}
+	w.most = max(w.most, f.Index)
 	f.At = w.Now
 	w.court.Hear(f)
 }
