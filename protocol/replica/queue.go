@@ -5,6 +5,8 @@ type Item struct {
 	Client Client
 	Index  uint64 // of the command; 0: not known yet
 	Data   []byte
+
+	counted int // bytes of it that the queue has counted
 }
 
 // Queue keeps items in order, and their memory for those after them.
@@ -12,6 +14,7 @@ type Queue struct {
 	ring  []Item // as many as a power of two
 	first int
 	count int
+	bytes int
 }
 
 // itemMax is how large the memory of an item may be to be kept, bytes: one large request must
@@ -20,6 +23,9 @@ const itemMax = 4096
 
 // Len is how many items there are.
 func (q *Queue) Len() int { return q.count }
+
+// Bytes is how long the data of those items is that were said to be Filled.
+func (q *Queue) Bytes() int { return q.bytes }
 
 // At is the i-th item, from 0; valid until Push.
 func (q *Queue) At(i int) *Item { return &q.ring[(q.first+i)&(len(q.ring)-1)] }
@@ -39,18 +45,31 @@ func (q *Queue) Push(c Client, index uint64) *Item {
 	return e
 }
 
-// Pop removes the first item; what was got of it is valid until Push.
-func (q *Queue) Pop() {
-	e := q.At(0)
+// Filled says that the data of the last item is complete, so that Bytes counts it.
+func (q *Queue) Filled() {
+	e := q.At(q.count - 1)
+	q.bytes += len(e.Data) - e.counted
+	e.counted = len(e.Data)
+}
+
+// drop forgets an item, and its memory if that is large.
+func (q *Queue) drop(e *Item) {
+	q.bytes, e.counted = q.bytes-e.counted, 0
 	if cap(e.Data) > itemMax {
 		e.Data = nil
 	}
+}
+
+// Pop removes the first item; what was got of it is valid until Push.
+func (q *Queue) Pop() {
+	q.drop(q.At(0))
 	q.first = (q.first + 1) & (len(q.ring) - 1)
 	q.count--
 }
 
 // Remove removes the i-th item.
 func (q *Queue) Remove(i int) {
+	q.drop(q.At(i))
 	for ; i+1 < q.count; i++ {
 		a, b := q.At(i), q.At(i+1)
 		*a, *b = *b, *a
@@ -59,4 +78,9 @@ func (q *Queue) Remove(i int) {
 }
 
 // Clear removes all.
-func (q *Queue) Clear() { q.first, q.count = 0, 0 }
+func (q *Queue) Clear() {
+	for i := range q.count {
+		q.drop(q.At(i))
+	}
+	q.first, q.count = 0, 0
+}

@@ -22,7 +22,10 @@ func TestQueue(t *testing.T) {
 		case n < 3:
 			e := q.Push(Client(step), step)
 			e.Data = fmt.Append(e.Data, step)
-			want = append(want, Item{Client(step), step, fmt.Append(nil, step)})
+			if step%3 != 0 {
+				q.Filled()
+			}
+			want = append(want, Item{Client(step), step, fmt.Append(nil, step), 0})
 		case n < 5 && len(want) > 0:
 			q.Pop()
 			want = want[1:]
@@ -37,9 +40,32 @@ func TestQueue(t *testing.T) {
 		if q.Len() != len(want) {
 			t.Fatalf("step %d: %d items, want %d", step, q.Len(), len(want))
 		}
+		size := 0
 		for i := range want {
+			if want[i].Index%3 != 0 {
+				size += len(want[i].Data)
+			}
 			if e := q.At(i); e.Client != want[i].Client || !bytes.Equal(e.Data, want[i].Data) {
 				t.Fatalf("step %d: item %d is %+v, want %+v", step, i, e, want[i])
+			}
+		}
+		if q.Bytes() != size {
+			t.Fatalf("step %d: %d bytes, want %d", step, q.Bytes(), size)
+		}
+	}
+}
+
+// TestQueueKeepsNoLargeItem: what one long request took is given back, however the queue gets rid of it.
+func TestQueueKeepsNoLargeItem(t *testing.T) {
+	for what, drop := range map[string]func(q *Queue){
+		"Pop": (*Queue).Pop, "Remove": func(q *Queue) { q.Remove(0) }, "Clear": (*Queue).Clear,
+	} {
+		var q Queue
+		q.Push(1, 0).Data = make([]byte, itemMax+1)
+		drop(&q)
+		for i := range q.ring {
+			if cap(q.ring[i].Data) > itemMax {
+				t.Errorf("%s keeps %d bytes", what, cap(q.ring[i].Data))
 			}
 		}
 	}

@@ -10,6 +10,10 @@ const (
 	waitingMax = 4096
 	aheadMax   = 2048
 
+	// bytesMax is how many bytes of requests wait at the primary, and of replies to what it is ahead:
+	// sixty-four of the longest. The last reply goes beyond.
+	bytesMax = 64 << 20
+
 	// disputesMax is how many doubts of a view are looked into: each member has one at most.
 	disputesMax = 32
 

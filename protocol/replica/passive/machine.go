@@ -106,7 +106,7 @@ func (m *Machine) Submit(now time.Time, from replica.Client, request []byte, out
 		status = session.Elsewhere
 	case !m.leads() && (m.view == nil || canary != ServesAll):
 		status, server = session.Elsewhere, m.primary.ID
-	case m.waiting.Len() >= waitingMax:
+	case m.waiting.Len() >= waitingMax || m.waiting.Bytes()+len(request) > bytesMax:
 		status = session.Busy
 	}
 	if status != session.OK {
@@ -126,12 +126,13 @@ func (m *Machine) wait(now time.Time, from replica.Client, request []byte) {
 	}
 	w := m.waiting.Push(from, 0)
 	w.Data = append(w.Data, request...)
+	m.waiting.Filled()
 }
 
 // Next is the size of the update that Proceed makes; 0: none. It must be made only when it leaves at
 // once, in the view that the machine knows.
 func (m *Machine) Next() int {
-	if m.waiting.Len() == 0 || m.ahead.Len() >= aheadMax || m.view == nil || m.fallen || m.halted != nil {
+	if m.waiting.Len() == 0 || m.ahead.Len() >= aheadMax || m.ahead.Bytes() > bytesMax || m.view == nil || m.fallen || m.halted != nil {
 		return 0
 	}
 	return headMax + len(m.waiting.At(0).Data)
@@ -148,6 +149,7 @@ func (m *Machine) Proceed(now time.Time, out *replica.Output) {
 	session.Stamp(body, m.agreed(now))
 	a := m.ahead.Push(w.Client, index)
 	a.Data = m.exec.Execute(body, a.Data)
+	m.ahead.Filled()
 	m.heads.Keep(index, body)
 	binary.BigEndian.PutUint64(b[digest:], m.exec.Digest())
 	out.Send(b, false)

@@ -20,6 +20,10 @@ const (
 	// is refused as busy.
 	pendingMax = 512
 
+	// keptMax is how many bytes of replies wait to be decided before requests are refused as busy. What is
+	// under way then goes beyond it.
+	keptMax = 64 << 20
+
 	// ballotsMax is how many commands may be voted on and not decided: voters wait then. It is
 	// half as many as an executor knows digests of.
 	ballotsMax = 2048

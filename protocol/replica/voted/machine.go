@@ -121,7 +121,7 @@ func (m *Machine) Submit(now time.Time, from replica.Client, request []byte, out
 		status = session.Halted
 	case m.view == nil || m.fallen:
 		status = session.Elsewhere
-	case m.pending.Len() >= pendingMax || m.exec.Index() >= m.next+ballotsMax || bits.OnesCount32(m.voters) < leastMajority:
+	case m.pending.Len() >= pendingMax || m.kept.Bytes() > keptMax || m.exec.Index() >= m.next+ballotsMax || bits.OnesCount32(m.voters) < leastMajority:
 		status = session.Busy
 	}
 	if status != session.OK {
@@ -185,6 +185,7 @@ func (m *Machine) execute(now time.Time, client replica.Client, msg *message, ou
 	if m.cfg.Comparer != nil || client != 0 && client != replica.Passer {
 		k := m.kept.Push(client, index)
 		k.Data = m.exec.Execute(msg.body, k.Data)
+		m.kept.Filled()
 		if canary == AnswersAlone {
 			out.Answer(client, append(out.Begin(), k.Data...))
 			k.Client = 0

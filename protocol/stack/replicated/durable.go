@@ -22,6 +22,7 @@ type durable struct {
 	view  *view.View  // nil: in none, or without the state
 	saved []saved     // by seat: what they have told in this era
 	held  []held
+	bytes int      // of held
 	tells []uint64 // numbers of own messages under way that the machine does not know
 
 	told    uint64 // what the others know of this disk
@@ -158,7 +159,7 @@ func (d *durable) viewed(v *view.View, era view.Epoch) {
 
 // out tells that there is no view. Answers that are kept back are not given: clients ask again.
 func (d *durable) out() {
-	d.view, d.held, d.tells = nil, nil, d.tells[:0]
+	d.view, d.held, d.bytes, d.tells = nil, nil, 0, d.tells[:0]
 }
 
 // few says whether the view has too few votes to answer anything.
@@ -178,7 +179,7 @@ func (d *durable) few() bool {
 // busy refuses a request that could not be answered, or says false.
 func (r *Replica) busy(from replica.Client, request []byte) bool {
 	d := r.lasting
-	if d == nil || d.store.failure == nil && !d.few() && len(d.store.waiting) == 0 {
+	if d == nil || d.store.failure == nil && !d.few() && len(d.store.waiting) == 0 && d.bytes <= heldMax {
 		return false
 	}
 	r.out.Refuse(from, request, session.Busy, view.Nobody)
@@ -197,6 +198,7 @@ func (r *Replica) hold(first int) {
 	}
 	for _, a := range r.out.Replies[first:] {
 		d.held = append(d.held, held{index, a.To, bytes.Clone(a.Data)})
+		d.bytes += len(a.Data)
 	}
 	r.out.Replies = r.out.Replies[:first]
 }
@@ -209,6 +211,8 @@ func (d *durable) release(out *replica.Output) {
 	stable, n := d.stable(), 0
 	for n < len(d.held) && d.held[n].index <= stable {
 		out.Replies = append(out.Replies, replica.Reply{To: d.held[n].to, Data: d.held[n].data})
+		d.bytes -= len(d.held[n].data)
+		d.held[n].data = nil // the list behind it may stay long
 		n++
 	}
 	d.held = d.held[n:]

@@ -1,5 +1,9 @@
 package replicated
 
+// heldMax is how many bytes of answers may wait for the disks before requests are refused as busy: what
+// is under way then goes beyond it.
+const heldMax = 64 << 20
+
 // snapshotDefault is after how many bytes of records a snapshot is taken: what is read and executed again
 // in a fraction of a second after a restart.
 const snapshotDefault = 8 << 20
