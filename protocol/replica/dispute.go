@@ -13,6 +13,10 @@ import (
 // the first differing command is among the last.
 const RingMax = 1024
 
+// MessageMin is the least that the longest message of a group may be set to, bytes: members that differ must be able to
+// tell their digests.
+const MessageMin = 8*RingMax + 64
+
 // Dispute is the telling of digests after two differed: every member tells those of the last
 // commands up to one index, and when all have, all decide alike.
 type Dispute struct {

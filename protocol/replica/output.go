@@ -63,6 +63,14 @@ func (o *Output) Reset() {
 	o.Sent()
 }
 
+// Back is what the back-th message from the last, from 1, has in it; nil if there are fewer.
+func (o *Output) Back(back int) []byte {
+	if back < 1 || back > len(o.Multicast) {
+		return nil
+	}
+	return o.Multicast[len(o.Multicast)-back].Data
+}
+
 // Sent forgets the messages: they are sent.
 func (o *Output) Sent() { o.Multicast, o.messages = o.Multicast[:0], o.messages[:0] }
 

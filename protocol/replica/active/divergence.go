@@ -31,6 +31,12 @@ func (m *Machine) open(now time.Time, out *Output) {
 		return
 	}
 	m.dispute = replica.NewDispute(m.view, m.exec.Index())
+	m.ring(now, out)
+}
+
+// ring tells this member's digests.
+func (m *Machine) ring(now time.Time, out *Output) {
+	m.untold = false
 	m.send(now, 0, replica.AppendRing(m.begin(out, kindRing), m.exec, m.dispute.Last), out)
 }
 
@@ -40,7 +46,7 @@ func (m *Machine) vote(now time.Time, from view.Member, msg *message, out *Outpu
 	if d == nil || m.view == nil || msg.last != d.Last || len(msg.ring) == 0 || !d.Tell(m.view, from, msg.ring) {
 		return
 	}
-	m.dispute, m.doubted = nil, false
+	m.dispute, m.doubted, m.untold = nil, false, false
 	c, differ := d.Judge(m.view, &m.heads)
 	if !differ {
 		return

@@ -11,6 +11,9 @@ const (
 	// message of its own has carried it.
 	tellAfter = 200 * time.Millisecond
 
+	// headMax is the most that a message has before its request, bytes: kind, varint, digest.
+	headMax = 1 + 10 + 8
+
 	// passEvery is how often at most time is let pass.
 	passEvery = 10 * time.Millisecond
 )

@@ -30,7 +30,9 @@ const (
 type Config struct {
 	Self     view.Member
 	Executor *session.Executor // belongs to the machine from then on
-	Recorder trace.Recorder    // nil: nobody listens
+	// MessageMax is the longest message that the group takes, bytes; 0: any request fits.
+	MessageMax int
+	Recorder   trace.Recorder // nil: nobody listens
 }
 
 // Machine is one member's replica. See the package for what it does.
@@ -49,6 +51,7 @@ type Machine struct {
 	fallen  bool             // the state is not to be used
 	dispute *replica.Dispute // nil: none
 	doubted bool             // this member has begun it in this view
+	untold  bool             // its digests for the dispute did not leave
 	heads   replica.Heads
 	proofs  replica.Proofs
 }
@@ -61,7 +64,7 @@ func (m *Machine) Viewed(now time.Time, v *view.View, out *Output) {
 	m.view = v
 	m.proofs.Begin(now, v, m.cfg.Self)
 	m.rebase(now)
-	m.dispute, m.doubted = nil, false
+	m.dispute, m.doubted, m.untold = nil, false, false
 	m.passing = false
 	m.tellAt = now.Add(tellAfter)
 	m.told = nothingTold
@@ -76,7 +79,7 @@ func (m *Machine) Out() {
 	m.view, m.tellAt, m.passing = nil, time.Time{}, false
 	m.pending.Clear()
 	m.proofs.End()
-	m.dispute, m.doubted = nil, false
+	m.dispute, m.doubted, m.untold = nil, false, false
 }
 
 func (m *Machine) rebase(now time.Time) { m.clock.Set(now, m.exec.Time()) }
@@ -93,8 +96,8 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 	switch {
 	case why != wire.OK:
 		status = session.Malformed
-	case r.Verb == session.Pass:
-		status = session.Refused // it is the members' own
+	case r.Verb == session.Pass || m.cfg.MessageMax > 0 && len(request)+headMax > m.cfg.MessageMax:
+		status = session.Refused // the members' own; or no member can multicast it
 	case m.halted != nil:
 		status = session.Halted
 	case m.view == nil || m.fallen:
@@ -125,12 +128,23 @@ func (m *Machine) send(now time.Time, whose Client, b []byte, out *Output) {
 }
 
 // Unsent tells that a message could not be taken: the one that is the back-th from the end of
-// those under way, from 1. Its client asks again.
-func (m *Machine) Unsent(now time.Time, back int) {
+// those under way, and of those put out, from 1. Its client is told to ask again; what it had to say of states
+// that differ is said later.
+func (m *Machine) Unsent(now time.Time, back int, out *Output) {
+	if msg, ok := read(out.Back(back)); ok {
+		switch at := m.pending.Len() - back; {
+		case msg.kind == kindDoubt:
+			m.doubted = false
+		case msg.kind == kindRing:
+			m.untold = m.dispute != nil
+		case msg.kind == kindCommand && at >= 0:
+			out.Refuse(m.pending.At(at).Client, msg.body, session.Busy, view.Nobody)
+		}
+	}
 	if at := m.pending.Len() - back; at >= 0 {
 		m.pending.Remove(at)
 	}
-	m.tellAt = now.Add(tellAfter)
+	m.told, m.tellAt = nothingTold, now.Add(tellAfter)
 	m.passing = false
 }
 
@@ -200,7 +214,10 @@ func (m *Machine) Tick(now time.Time, out *Output) {
 		return
 	}
 	if !m.tellAt.IsZero() && !now.Before(m.tellAt) {
-		if m.tellAt = (time.Time{}); m.told != m.exec.Index() {
+		switch m.tellAt = (time.Time{}); {
+		case m.untold:
+			m.ring(now, out)
+		case m.told != m.exec.Index():
 			m.send(now, 0, m.begin(out, kindTell), out)
 		}
 	}

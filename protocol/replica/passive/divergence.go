@@ -44,8 +44,11 @@ func (m *Machine) disputed(index uint64) *dispute {
 
 // tell tells this member's digests for each doubt, as soon as it has executed so far.
 func (m *Machine) tell(out *replica.Output) {
+	if m.fallen || m.halted != nil {
+		return
+	}
 	for i := range m.disputes {
-		if d := &m.disputes[i]; !d.told && m.exec.Index() >= d.Last {
+		if d := &m.disputes[i]; !d.told && !d.over && m.exec.Index() >= d.Last {
 			d.told = true
 			out.Send(replica.AppendRing(m.begin(out, kindRing), m.exec, d.Last), false)
 		}

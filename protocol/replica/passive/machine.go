@@ -161,10 +161,19 @@ func (m *Machine) Proceed(now time.Time, out *replica.Output) {
 	}
 }
 
-// Unsent tells that the update which was just made was not taken: nobody will ever have it.
-func (m *Machine) Unsent(now time.Time, back int) {
-	m.fallen = true
-	m.drop()
+// Unsent tells that a message was not taken. If it was the update that was just made, nobody will ever have
+// it, and this member begins anew. What it had to say of states that differ is said later.
+func (m *Machine) Unsent(now time.Time, back int, out *replica.Output) {
+	switch msg, _ := read(out.Back(back)); msg.kind {
+	case kindDoubt:
+		m.doubted = false
+	case kindRing:
+		for i := range m.disputes {
+			m.disputes[i].told = m.disputes[i].over
+		}
+	default:
+		m.restart(out)
+	}
 }
 
 // Lost tells that own messages will not be delivered here. What they updated is void; Out follows.
@@ -189,6 +198,7 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 		m.tell(out)
 	case kindRing:
 		m.vote(now, from, &msg, out)
+		m.tell(out)
 	}
 }
 

@@ -142,9 +142,12 @@ func (m *Machine) propose(now time.Time, from replica.Client, request []byte, ou
 }
 
 // Unsent tells that a message could not be taken: the one that is the back-th from the end of
-// those under way, from 1. Its client asks again.
-func (m *Machine) Unsent(now time.Time, back int) {
+// those under way, and of those put out, from 1. Its client is told to ask again.
+func (m *Machine) Unsent(now time.Time, back int, out *replica.Output) {
 	if at := m.pending.Len() - back; at >= 0 {
+		if msg, ok := read(out.Back(back)); ok && msg.kind == kindCommand {
+			out.Refuse(m.pending.At(at).Client, msg.body, session.Busy, view.Nobody)
+		}
 		m.pending.Remove(at)
 	}
 	m.passing = false

@@ -242,7 +242,7 @@ func (r *Replica) head() int {
 	if r.lasting == nil {
 		return 0
 	}
-	return binary.MaxVarintLen64
+	return headMax
 }
 
 // seal puts the head before a message.

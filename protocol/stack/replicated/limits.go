@@ -1,5 +1,11 @@
 package replicated
 
+import "encoding/binary"
+
+// headMax is the most that a message has before that of the machine, bytes, in a service on disks: how far the
+// sender's has come.
+const headMax = binary.MaxVarintLen64
+
 // heldMax is how many bytes of answers may wait for the disks before requests are refused as busy: what
 // is under way then goes beyond it.
 const heldMax = 64 << 20

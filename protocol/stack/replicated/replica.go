@@ -82,7 +82,15 @@ func Join(now time.Time, node *cohort.Node, cfg Config, out *cohort.Output) (*Re
 	if cfg.Store != nil && cfg.Style != Active {
 		return nil, fmt.Errorf("replicated: service %q: it is kept on disks, and its style is %v; only the active style can be", cfg.Group.Name, cfg.Style)
 	}
-	machine, err := cfg.machine(cfg.Group.MessageMax)
+	least := replica.MessageMin
+	if cfg.Store != nil {
+		least += headMax
+	}
+	if most := cfg.Group.MessageMax; most != 0 && most < least {
+		return nil, fmt.Errorf("replicated: service %q: its group takes messages of at most %d bytes, and members whose states differ tell each other up to %d; "+
+			"set MessageMax to that or more, or leave it out", cfg.Group.Name, most, least)
+	}
+	machine, err := cfg.machine(cfg.room())
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +105,14 @@ func Join(now time.Time, node *cohort.Node, cfg Config, out *cohort.Output) (*Re
 		r.actLasting(now, out)
 	}
 	return r, nil
+}
+
+// room is the longest message of a machine, bytes; 0: any request fits.
+func (c *Config) room() int {
+	if c.Group.MessageMax == 0 || c.Store == nil {
+		return c.Group.MessageMax
+	}
+	return c.Group.MessageMax - headMax
 }
 
 // Group is the replica's group.
@@ -237,7 +253,7 @@ func (r *Replica) send(now time.Time, out *cohort.Output) {
 	for i := range r.out.Multicast {
 		m := &r.out.Multicast[i]
 		if _, ok := r.group.Multicast(now, how(m), r.seal(m.Data), out); !ok {
-			r.machine.Unsent(now, len(r.out.Multicast)-i)
+			r.machine.Unsent(now, len(r.out.Multicast)-i, &r.out)
 		}
 	}
 	r.out.Sent()

@@ -71,6 +71,8 @@ type actor struct {
 	live    bool
 	in      bool // the view
 	full    bool // nothing leaves at once
+
+	refuse func(message []byte) bool // by the group; nil: it takes all
 }
 
 type story struct {
@@ -271,7 +273,11 @@ func (s *story) deliver(who []*actor, once bool) {
 // act carries out what a member has put out.
 func (s *story) act(a *actor) {
 	for {
-		for _, m := range a.out.Multicast {
+		for i, m := range a.out.Multicast {
+			if a.refuse != nil && a.refuse(m.Data) {
+				a.machine.Unsent(s.now, len(a.out.Multicast)-i, &a.out)
+				continue
+			}
 			s.messages = append(s.messages, sent{a.self, bytes.Clone(m.Data)})
 		}
 		a.out.Sent()

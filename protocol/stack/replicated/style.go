@@ -51,10 +51,10 @@ type Machine interface {
 	Proceed(now time.Time, out *replica.Output)
 
 	// Delivered takes a message of a member; Unsent tells that an own one was not taken, the
-	// back-th from the last, from 1; Lost that so many, the oldest that are under way,
+	// back-th from the last of those in out, from 1; Lost that so many, the oldest that are under way,
 	// will not be delivered here.
 	Delivered(now time.Time, from view.Member, payload []byte, out *replica.Output)
-	Unsent(now time.Time, back int)
+	Unsent(now time.Time, back int, out *replica.Output)
 	Lost(count int)
 
 	Tick(now time.Time, out *replica.Output)
@@ -76,7 +76,7 @@ type Machine interface {
 func (c *Config) machine(messageMax int) (Machine, error) {
 	switch c.Style {
 	case Active:
-		return active.New(active.Config{Self: c.Self, Executor: c.Executor, Recorder: c.Recorder}), nil
+		return active.New(active.Config{Self: c.Self, Executor: c.Executor, MessageMax: messageMax, Recorder: c.Recorder}), nil
 	case Passive:
 		return passive.New(passive.Config{Self: c.Self, Executor: c.Executor, MessageMax: messageMax, Recorder: c.Recorder}), nil
 	case Voted:
