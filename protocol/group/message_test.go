@@ -16,7 +16,10 @@ import (
 func largest() *Outcome {
 	const prefix, window = 1<<35 - 1, 4096
 	name := view.Name{Epoch: 1<<63 - 1, Round: 1 << 20, By: view.SeatMax}
-	o := &Outcome{Of: name, Stay: 1<<view.SeatMax - 1, Cut: make(view.Cut, view.SeatMax)}
+	o := &Outcome{
+		Of: name, Stay: 1<<view.SeatMax - 1, Cut: make(view.Cut, view.SeatMax),
+		Era: 1<<63 - 1, First: true, Base: Standing{Era: 1<<63 - 1, Index: 1<<64 - 1},
+	}
 	o.Next.Name = name
 	for rank := range view.SeatMax {
 		o.Next.Seats = append(o.Next.Seats, view.Seat{Member: view.Member{ID: view.ID(rank + 1), Incarnation: 1<<64 - 1}, Votes: 255, Witness: rank%2 == 1})
@@ -35,6 +38,8 @@ func TestOutcomesAndCutsComeBackAsTheyWere(t *testing.T) {
 		{},
 		{Next: view.View{Name: view.Name{Epoch: 1, Round: 2, By: 3}, Seats: []view.Seat{{Member: view.Member{ID: 3, Incarnation: 1}}}}, Stay: 1, Cut: view.Cut{nil, {{From: 1, To: 1}}, {{From: 3, To: 4}, {From: 6, To: 6}}}},
 		{Of: view.Name{Epoch: 9}, Close: true, Cut: view.Cut{}},
+		{Next: view.View{Name: view.Name{Epoch: 1 << 33, Round: 1, By: 1}}, Cut: view.Cut{}, Era: 1 << 33, First: true},
+		{Next: view.View{Name: view.Name{Epoch: 1 << 34, Round: 1, By: 1}}, Cut: view.Cut{}, Era: 1 << 34, Base: Standing{Era: 1 << 33, Index: 1 << 40}},
 		largest(),
 	} {
 		b := appendOutcome(nil, o)
@@ -43,7 +48,7 @@ func TestOutcomesAndCutsComeBackAsTheyWere(t *testing.T) {
 		if got == nil || !r.Done() {
 			t.Fatalf("%d bytes of %v are malformed", len(b), o)
 		}
-		if got.Of != o.Of || got.Stay != o.Stay || got.Close != o.Close || got.Next.String() != o.Next.String() || !got.Cut.Equal(o.Cut) {
+		if got.Of != o.Of || got.Stay != o.Stay || got.Close != o.Close || got.Next.String() != o.Next.String() || !got.Cut.Equal(o.Cut) || got.Era != o.Era || got.Base != o.Base || got.First != o.First {
 			t.Errorf("%v came back as %v", o, got)
 		}
 		if again := appendOutcome(nil, got); !bytes.Equal(b, again) {
@@ -68,7 +73,7 @@ func TestOutcomesAndCutsComeBackAsTheyWere(t *testing.T) {
 func TestTheLargestReportFitsIntoAFrame(t *testing.T) {
 	big := largest()
 	var last []byte
-	cfg := Config{Self: view.Member{ID: view.SeatMax, Incarnation: 1<<64 - 1}, Terms: "t", Pulse: time.Second, Patience: time.Second}
+	cfg := Config{Self: view.Member{ID: view.SeatMax, Incarnation: 1<<64 - 1}, Terms: "t", Durable: true, Pulse: time.Second, Patience: time.Second}
 	for _, s := range big.Next.Seats {
 		s.Incarnation = 0
 		cfg.Candidates = append(cfg.Candidates, s)
@@ -79,6 +84,7 @@ func TestTheLargestReportFitsIntoAFrame(t *testing.T) {
 	}
 	m.current, m.frozen, m.state = &big.Next, true, In
 	m.promised = Ballot{1<<32 - 1, 1}
+	m.standing = Standing{Promise: 1<<63 - 1, Era: 1<<63 - 1, Index: 1<<64 - 1}
 	m.accepted = proposal{Ballot{1<<32 - 1, 1}, big}
 	m.floor, m.lived, m.donor = view.Name{Epoch: 1<<63 - 1}, big.Of, view.SeatMax
 	var out Output
@@ -108,7 +114,15 @@ func TestMalformedPartsAreRefused(t *testing.T) {
 		ok   bool
 	}{
 		{"nothing is wrong", outcome(0, 1, 1, seat(1, 1), []byte{0}), true},
-		{"unknown flags", outcome(2, 1, 1, seat(1, 1), []byte{0}), false},
+		{"unknown flags", outcome(8, 1, 1, seat(1, 1), []byte{0}), false},
+		{"an era and nothing of it", outcome(2, 1, 1, seat(1, 1), []byte{0}), false},
+		{"an era with what it begins with", outcome(2, 1, 1, seat(1, 1), []byte{0, 9, 8, 7}), true},
+		{"an era that begins with nothing", outcome(2, 1, 1, seat(1, 1), []byte{0, 9, 0, 0}), true},
+		{"era 0", outcome(2, 1, 1, seat(1, 1), []byte{0, 0, 0, 0}), false},
+		{"the first era", outcome(6, 1, 1, seat(1, 1), []byte{0, 9, 0, 0}), true},
+		{"the first of no era", outcome(4, 1, 1, seat(1, 1), []byte{0}), false},
+		{"an era beyond all numbers", outcome(2, 1, 1, seat(1, 1), []byte{0}, bytes.Repeat([]byte{255}, 10), []byte{1, 1}), false},
+		{"something behind an era", outcome(2, 1, 1, seat(1, 1), []byte{0, 9, 8, 7, 6}), false},
 		{"somebody stays who is not there", outcome(0, 2, 1, seat(1, 1), []byte{0}), false},
 		{"a seat of nobody", outcome(0, 1, 1, seat(0, 1), []byte{0}), false},
 		{"a seat without a life", outcome(0, 1, 1, seat(1, 0), []byte{0}), false},
@@ -132,7 +146,10 @@ func FuzzReceive(f *testing.F) {
 	small := &Outcome{Next: view.View{Name: view.Name{Epoch: 5, Round: 1, By: 2}, Seats: []view.Seat{
 		{Member: view.Member{ID: 1, Incarnation: 1}, Votes: 1}, {Member: view.Member{ID: 2, Incarnation: 1}, Votes: 1},
 	}}, Stay: 3, Cut: view.Cut{{{From: 1, To: 9}}, nil}}
+	lasting := *small
+	lasting.Era, lasting.Base, lasting.First = 1<<33, Standing{Era: 1 << 32, Index: 7}, true
 	of, b := small.Next.Name, Ballot{2, 2}
+	void := view.Name{}
 	verbs := [][]byte{
 		{byte(verbPulse), 200, 1, 2, 0, 5, 1, 2, 0, 0, 0, 0, 0, 1, 't'},
 		appendBallot(appendName([]byte{byte(verbPrepare)}, of), b),
@@ -145,13 +162,20 @@ func FuzzReceive(f *testing.F) {
 		appendBallot(appendName([]byte{byte(verbReject)}, of), b),
 		appendApart([]byte{byte(verbApart)}, of, view.Name{Epoch: 9}, false),
 		{byte(verbRefuse), 2, 'n', 'o'},
+		appendOutcome(appendBallot([]byte{byte(verbPropose)}, b), &lasting),
+		appendOutcome([]byte{byte(verbCommit)}, &lasting),
+		appendStanding(append(appendCut(appendName(append(appendBallot(appendName([]byte{byte(verbReport)}, void), b), 5, 0), void), nil), 2), Standing{1 << 33, 1 << 32, 9}),
 	}
 	for i, v := range verbs {
 		f.Add(v, verbs[(i+1)%len(verbs)], uint8(i))
 		f.Add(v, verbs[(i+5)%len(verbs)], uint8(i+1))
+		f.Add(v, verbs[(i+3)%len(verbs)], uint8(i+32))
 	}
 	f.Fuzz(func(t *testing.T, one, two []byte, stage uint8) {
-		n := newNet(t, uint64(stage), 3, stage&8 != 0)
+		n := newNet(t, uint64(stage), 3, stage&8 != 0 && stage&32 == 0)
+		if stage&32 != 0 {
+			n.disks = map[view.ID]Standing{1: {1, 0, 0}, 2: {3, 2, 4}, 3: {}}
+		}
 		for i := range n.nodes {
 			if i < 2 || stage&1 != 0 {
 				n.boot(i)

@@ -16,20 +16,23 @@ import (
 // pretended: what a member holds are ranges that the test makes up, and a piece is fetched
 // if its holder lives.
 type net struct {
-	t       *testing.T
-	rng     *rand.Rand
-	now     time.Time
-	queue   events
-	nodes   []*node
-	seats   []view.Seat
-	all     bool
-	loss    float64
-	cut     map[[2]int]bool
-	views   map[view.Name]string
-	chain   map[view.Epoch]view.Name
-	ends    map[string]view.Cut // what the members that go from one view to another delivered
-	changes int
-	log     []string
+	t     *testing.T
+	rng   *rand.Rand
+	now   time.Time
+	queue events
+	nodes []*node
+	seats []view.Seat
+	all   bool
+	disks map[view.ID]Standing // nil: the group is not durable
+	loss  float64
+
+	answered Standing // what is on more than half of the disks
+	cut      map[[2]int]bool
+	views    map[view.Name]string
+	chain    map[view.Epoch]view.Name
+	ends     map[string]view.Cut // what the members that go from one view to another delivered
+	changes  int
+	log      []string
 }
 
 type node struct {
@@ -82,12 +85,15 @@ func (n *net) boot(i int) {
 	x := n.nodes[i]
 	*x = node{id: x.id, life: view.Member{ID: x.id, Incarnation: view.Incarnation(n.now.UnixNano())}, up: true, sees: map[view.ID]bool{}}
 	var err error
-	x.m, err = New(Config{Self: x.life, Candidates: n.seats, Terms: "t", All: n.all, Pulse: 40 * time.Millisecond, Patience: 100 * time.Millisecond,
+	x.m, err = New(Config{Self: x.life, Candidates: n.seats, Terms: "t", All: n.all, Durable: n.disks != nil, Pulse: 40 * time.Millisecond, Patience: 100 * time.Millisecond,
 		Recorder: trace.RecorderFunc(func(e trace.Event) { n.log = append(n.log, e.String()) })}, n.rng)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	n.step(x, func(out *Output) { x.m.Join(n.now, out) })
+	n.step(x, func(out *Output) {
+		x.m.Join(n.now, out)
+		x.m.Stand(n.now, n.disks[x.id], out)
+	})
 	life := x.life
 	var beat func()
 	beat = func() {
@@ -173,7 +179,23 @@ func (n *net) obey(x *node, c Command, out *Output) {
 	case Dismiss:
 		x.view, x.holding, x.done, x.frozen = nil, nil, nil, false
 		x.left = c.Reason == HasLeft
+		x.m.Stand(n.now, n.disks[x.id], out)
+	case Pledge:
+		n.pledge(x, c.Era)
 	}
+}
+
+// pledge puts a promise on a member's disk.
+func (n *net) pledge(x *node, era view.Epoch) {
+	life := x.life
+	n.after(time.Duration(1+n.rng.IntN(20))*time.Millisecond, func() {
+		if x.up && x.life == life {
+			d := n.disks[x.id]
+			d.Promise = max(d.Promise, era)
+			n.disks[x.id] = d
+			n.step(x, func(out *Output) { x.m.Pledged(n.now, era, out) })
+		}
+	})
 }
 
 // fetch gets pieces from their holders, if those are up.
@@ -230,6 +252,12 @@ func (n *net) installed(x *node, c Command) {
 			n.fail("%v goes %s with another cut: %v and %v", x.life, way, c.Cut, was)
 		}
 		n.ends[way] = c.Cut
+	}
+	if n.disks != nil && n.disks[x.id].Era != c.Era {
+		if first := n.disks[c.View.Seats[0].ID]; first.Less(n.answered) {
+			n.fail("%v begins with %+v, and %+v was answered", c.View, first, n.answered)
+		}
+		n.disks[x.id] = Standing{c.Era, c.Era, n.disks[c.View.Seats[0].ID].Index} // as it is given
 	}
 	x.view, x.frozen, x.left = c.View, false, false
 	x.holding, x.done = make(view.Cut, len(c.View.Seats)), make(view.Cut, len(c.View.Seats))

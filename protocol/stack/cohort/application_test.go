@@ -17,7 +17,7 @@ func (a *app) lives() []view.Incarnation { return a.story.past[a.s.id] }
 
 // begin empties the application: a new life.
 func (a *app) begin(life view.Member) {
-	*a = app{story: a.story, s: a.s, shot: map[view.Name][]byte{}, differs: a.differs, ballast: a.ballast}
+	*a = app{story: a.story, s: a.s, shot: map[view.Name][]byte{}, differs: a.differs, ballast: a.ballast, disk: a.disk}
 	a.story.past[life.ID] = append(a.story.past[life.ID], life.Incarnation)
 }
 
@@ -71,6 +71,7 @@ func (a *app) flood(o order.Order, count, size int, every time.Duration) {
 // deliver takes one delivery.
 func (a *app) deliver(d *Delivery) {
 	y := a.story
+	defer a.store(d)
 	switch d.Kind {
 	case Viewed:
 		a.hear(group.Fact{Kind: group.Viewed, View: d.View, Members: d.Former})
@@ -97,6 +98,8 @@ func (a *app) deliver(d *Delivery) {
 	case Lost:
 		a.hear(group.Fact{Kind: group.Lost, Number: d.Number, Last: d.Last})
 		a.tell("lost: own messages %d to %d", d.Number, d.Last)
+	case Pledge:
+		a.pledge(d.Era)
 	case Slow:
 		peer := view.Member{}
 		if d.Peer != view.Nobody {

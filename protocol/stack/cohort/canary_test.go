@@ -25,7 +25,7 @@ func TestCanaryStories(t *testing.T) {
 		set  func(on bool)
 	}
 	var plants []plant
-	for b := group.Minority; b <= group.NoEpoch; b++ {
+	for b := group.Minority; b <= group.ForgetsStanding; b++ {
 		plants = append(plants, plant{fmt.Sprint("group ", b), func(on bool) { group.Plant(map[bool]group.Bug{true: b}[on]) }})
 	}
 	for _, b := range []cast.Bug{cast.LostTail, cast.HastyAgreement, cast.EarlyTwice, cast.HastyRelease, cast.ForgetfulHolding, cast.ForeignView, cast.GreedyWindow} {

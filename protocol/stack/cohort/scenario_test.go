@@ -23,11 +23,12 @@ import (
 // check/group, too.
 //
 //	group a b c w [witness=w] [votes=a:2,b:1] [partition=all] [engine=lamport] [state]
-//	      [ballast=BYTES] [queue=BYTES] [held=BYTES] [window=PACKETS] [message_max=BYTES]
+//	      [durable] [ballast=BYTES] [queue=BYTES] [held=BYTES] [window=PACKETS] [message_max=BYTES]
 //	start a [cluster=other] [group=other] [engine=isis]      begins a life, which joins
 //	multicast a causal total uniform "text"                  or BYTES instead of the text
 //	flood a total count=1000 size=100 [every=1ms]            as fast as it is taken
 //	crash a | pause a | resume a | throttle a | release a | leave a
+//	wipe a | restart a                                       a's disk is lost; what a has in memory is not good
 //	cut a b | oneway a b [cast|transfer|group|detect]        what a sends b, or both, is lost
 //	split a b | c                                            who are on other sides cannot hear each other
 //	heal
@@ -78,9 +79,10 @@ func (s *scenario) judged() string {
 
 type scenario struct {
 	*story
-	t    *testing.T
-	out  strings.Builder
-	calm bool
+	durable bool // every group is
+	t       *testing.T
+	out     strings.Builder
+	calm    bool
 }
 
 var engines = map[string]order.Engine{"sequencer": order.Sequencer, "lamport": order.Lamport, "isis": order.ISIS}
@@ -201,7 +203,7 @@ func (s *scenario) do(line string) {
 func (s *scenario) create(in *instruction) {
 	var names []Candidate
 	for i, name := range in.rest {
-		if name == "state" {
+		if name == "state" || name == "durable" {
 			continue
 		}
 		names = append(names, Candidate{ID: view.ID(i + 1), Name: name, Votes: 1, Witness: name == in.options["witness"]})
@@ -215,11 +217,14 @@ func (s *scenario) create(in *instruction) {
 		}
 	}
 	s.story = newStory(s.t, names, GroupConfig{
-		Name: "g", All: in.options["partition"] == "all", Engine: engines[in.options["engine"]], Stateful: slices.Contains(in.rest, "state"),
+		Name: "g", All: in.options["partition"] == "all", Engine: engines[in.options["engine"]], Stateful: slices.Contains(in.rest, "state") || s.lasts(in), Durable: s.lasts(in),
 		QueueMax: s.number(in, "queue", 0), HeldMax: s.number(in, "held", 0), Window: s.number(in, "window", 0), MessageMax: s.number(in, "message_max", 1<<20),
 	})
 	s.story.again = s.do
 	for _, a := range s.apps {
+		if a.disk != nil && s.durable {
+			a.disk.has.Promise = 1
+		}
 		a.ballast = s.number(in, "ballast", 0)
 	}
 }
@@ -233,6 +238,11 @@ func (s *scenario) each(in *instruction, n *station) {
 		m.boot(int(n.id) - 1)
 	case "crash":
 		s.story.crash(n)
+	case "restart":
+		a.spoiled = true
+		n.step(func(out *Output) { n.group.Restart(m.now, out) })
+	case "wipe":
+		*a.disk = disk{}
 	case "pause":
 		n.asleep = true
 	case "resume":

@@ -80,6 +80,8 @@ type app struct {
 	inbox   []func()
 	differs map[string]string // how it is configured differently
 	waits   time.Time         // since when no message was taken
+	disk    *disk             // of a durable group
+	spoiled bool              // what is in memory is not to be relied on
 }
 
 type entry struct {
@@ -104,6 +106,9 @@ func newStory(t *testing.T, names []Candidate, cfg GroupConfig) *story {
 	m.delay, m.takes, m.configure = y.delay, y.takes, y.configure
 	for _, s := range m.nodes {
 		a := &app{story: y, s: s, shot: map[view.Name][]byte{}, differs: map[string]string{}}
+		if cfg.Durable {
+			a.disk = &disk{}
+		}
 		y.apps = append(y.apps, a)
 		s.deliver = a.deliver
 	}
@@ -205,6 +210,7 @@ func (y *story) configure(s *station, n *NodeConfig, g *GroupConfig) {
 	}
 	n.Recorder = trace.RecorderFunc(func(e trace.Event) { y.record(s, e) })
 	y.hear(group.Fact{Kind: group.Booted, Node: s.life})
+	a.recover()
 	if len(a.differs) == 0 {
 		y.hear(group.Fact{Kind: group.Joined, Node: s.life})
 	}
