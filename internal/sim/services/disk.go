@@ -264,7 +264,7 @@ func (w *services) flipBit() {
 		w.lost = w.one()
 	}
 	m := w.lost
-	if m.Up || m.disk == nil {
+	if m.Up || m.disk == nil || !w.remember(m) {
 		return
 	}
 	names, _ := m.disk.List()
@@ -276,6 +276,17 @@ func (w *services) flipBit() {
 		w.faults++
 		w.Did("has a bit of "+name+" that flips", m.Self, view.Member{})
 	}
+}
+
+// remember says whether the disks of all but one surely remember something. One that was never in
+// the group is as good as lost, and with another that is lost the rest may be too few to begin again.
+func (w *services) remember(but *member) bool {
+	for _, m := range w.members {
+		if m != but && (m.since == 0 || w.Now-m.since < time.Second) {
+			return false
+		}
+	}
+	return true
 }
 
 // hearOf tells the court something of a member.

@@ -1,8 +1,10 @@
 package services
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/internal/sim/simdisk"
@@ -38,6 +40,7 @@ type member struct {
 	log     *simdisk.Log           // nil: memory only
 	era     view.Epoch             // of the state
 	proven  map[view.Member]uint64 // what the court has been told to be proven
+	since   time.Duration          // when there was one for the first time; 0: there never was
 	frames  wire.Outbox
 }
 
@@ -253,6 +256,7 @@ func (m *member) heed(d *cohort.Delivery) {
 				w.tentative.founded(d.Era, place{m.era, m.exec.Index()})
 			}
 			m.era = d.Era
+			m.since = cmp.Or(m.since, w.Now)
 		}
 		if w.latest == nil || w.latest.Name.Less(d.View.Name) {
 			w.latest = d.View
