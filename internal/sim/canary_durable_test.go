@@ -15,39 +15,39 @@ import (
 // the worlds have disks.
 const canaryServices = 1500
 
+// durablePlants are the bugs of what is kept on disks, each with the judge that must find it.
+func durablePlants() []plant {
+	keeping := func(b replicated.Bug, name, want string) plant {
+		return plant{services.Name, "replicated." + name, func() { replicated.Plant(b) }, want, nil}
+	}
+	return []plant{
+		keeping(replicated.AnswersUnsaved, "AnswersUnsaved", "retention"),
+		keeping(replicated.CountsView, "CountsView", "retention"),
+		keeping(replicated.TrustsOneDisk, "TrustsOneDisk", "retention"),
+		// Two foundings may be of one era, and a member that has the wrong one's state is taken for one that has all.
+		keeping(replicated.PromisesUnsaved, "PromisesUnsaved", "liveness"),
+		{services.Name, "group.ForgetsStanding", func() { group.Plant(group.ForgetsStanding) }, "retention", nil},
+	}
+}
+
 // TestCanaryDurable proves that what loses answers in a power cut is found.
 func TestCanaryDurable(t *testing.T) {
-	keeping := func(b replicated.Bug) func() { return func() { replicated.Plant(b) } }
-	for _, p := range []struct {
-		bug   string
-		by    string // the judge
-		plant func()
-	}{
-		{"replicated.AnswersUnsaved", "retention", keeping(replicated.AnswersUnsaved)},
-		{"replicated.CountsView", "retention", keeping(replicated.CountsView)},
-		{"replicated.TrustsOneDisk", "retention", keeping(replicated.TrustsOneDisk)},
-		// Two foundings may be of one era, and a member that has the wrong one's state is taken for one that has all.
-		{"replicated.PromisesUnsaved", "liveness", keeping(replicated.PromisesUnsaved)},
-		{"group.ForgetsStanding", "retention", func() { group.Plant(group.ForgetsStanding) }},
-	} {
+	for _, p := range durablePlants() {
 		t.Run(p.bug, func(t *testing.T) {
 			p.plant()
-			defer func() {
-				replicated.Plant(replicated.NoBug)
-				group.Plant(group.NoBug)
-			}()
+			defer heal()
 			others := map[string]int{}
 			for seed := range uint64(canaryServices) {
 				switch r := services.Run(seed, sim.Limits{}); {
 				case !r.Failed():
-				case finder(r) == p.by:
+				case finder(r) == p.want:
 					t.Logf("found in seed %d: %s; by others before: %v", seed, short(r.Text), others)
 					return
 				default:
 					others[finder(r)]++
 				}
 			}
-			t.Errorf("not found by the judge of %s in %d seeds; by others: %v", p.by, canaryServices, others)
+			t.Errorf("not found by the judge of %s in %d seeds; by others: %v", p.want, canaryServices, others)
 		})
 	}
 }

@@ -3,10 +3,20 @@
 package sim_test
 
 import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	judges "github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/internal/sim/services"
+	"github.com/holdfast-ha/holdfast/protocol/group"
 	"github.com/holdfast-ha/holdfast/protocol/replica/active"
 	"github.com/holdfast-ha/holdfast/protocol/replica/passive"
 	"github.com/holdfast-ha/holdfast/protocol/replica/voted"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 )
 
 // servicePlants are the bugs of the replication styles, each with the judge that must find it. A
@@ -29,7 +39,16 @@ func servicePlants() []plant {
 	voting := func(b voted.Bug, name, want string) plant {
 		return bug("voted."+name, func() { voted.Plant(b) }, want)
 	}
+	remembering := func(b session.Bug, name, want string) plant {
+		return bug("session."+name, func() { session.Plant(b) }, want)
+	}
 	return []plant{
+		remembering(session.Forgetful, "Forgetful", "once"),
+		remembering(session.Reopened, "Reopened", "once"),
+		remembering(session.Skips, "Skips", "execution"),
+		remembering(session.Mixed, "Mixed", "linearizability"),
+		bug("group.NoPatience", func() { group.Plant(group.NoPatience) }, "liveness"),
+
 		everybody(active.BelievesDigests, "BelievesDigests", "honesty"),
 		everybody(active.KeepsDiverged, "KeepsDiverged", "honesty"),
 		everybody(active.OwnClock, "OwnClock", "honesty"),
@@ -52,4 +71,41 @@ func healServices() {
 	active.Plant(active.NoBug)
 	passive.Plant(passive.NoBug)
 	voted.Plant(voted.NoBug)
+	session.Plant(session.NoBug)
+	replicated.Plant(replicated.NoBug)
+}
+
+// elsewhere are the judges of package service that have nothing to judge in the world services: of locks, and
+// of calls that fail.
+var elsewhere = []string{"history", "knowledge", "exclusion", "lease", "fencing"}
+
+// TestCanaryServiceJudges proves that each judge of the world services has two planted bugs at least that it must find,
+// and that the table of docs/guarantees.md says which.
+func TestCanaryServiceJudges(t *testing.T) {
+	const guarantees = "../../docs/guarantees.md"
+	text, err := os.ReadFile(guarantees)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]string{}
+	for _, p := range slices.Concat(servicePlants(), durablePlants()) {
+		want := strings.TrimSuffix(p.want, ": ")
+		found[want] = append(found[want], "`"+p.bug+"`")
+	}
+	for _, j := range judges.All(judges.Setting{Majority: true, Voted: true}) {
+		promise := j.Promise()
+		if bugs := found[promise]; len(bugs) > 0 || !slices.Contains(elsewhere, promise) {
+			if len(bugs) < 2 {
+				t.Errorf("the judge of %q must find %d planted bugs; two are the least", promise, len(bugs))
+			}
+			row := fmt.Sprintf("| %s | %s |\n", promise, strings.Join(bugs, ", "))
+			if !strings.Contains(string(text), row) {
+				t.Errorf("%s does not have this row:\n%s", guarantees, row)
+			}
+		}
+		delete(found, promise)
+	}
+	for promise, bugs := range found {
+		t.Errorf("%v must be found by the judge of %q, which there is not", bugs, promise)
+	}
 }

@@ -12,4 +12,6 @@ const (
 	ShortLease     // a lease counts from the opening, not from the last request
 	LostTable      // a snapshot is restored without the kept replies
 	Leaky          // a cancelled call is not remembered
+	Skips          // now and then a call is answered as the one before was, and not executed
+	Mixed          // now and then a call is answered as the one before was
 )
