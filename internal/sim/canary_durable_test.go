@@ -13,7 +13,7 @@ import (
 
 // canaryServices is within how many seeds a planted bug of durability must be found: a third of
 // the worlds have disks.
-const canaryServices = 1500
+const canaryServices = 3000
 
 // durablePlants are the bugs of what is kept on disks, each with the judge that must find it.
 func durablePlants() []plant {
