@@ -1,0 +1,69 @@
+package peers
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
+)
+
+// options is what a seed draws. A mean interval of zero means never.
+type options struct {
+	members      int
+	lease        time.Duration
+	phase        time.Duration // with faults, at least
+	drift        bool
+	suspectAfter time.Duration
+	network      simnet.Faults
+	every        time.Duration // mean interval between things that a user does
+	hold         time.Duration // mean time for which a lock is held
+	shared       float64       // which part of the requests is shared
+
+	crash, trap, pause, cut, reshape, leave, fall time.Duration // mean intervals over the whole world
+	downMost, pauseMost, cutMost                  time.Duration
+}
+
+const heartbeat = 20 * time.Millisecond
+
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
+// draw draws the options of a run.
+func draw(r *rand.Rand) options {
+	o := options{
+		members: pick(r, 2, 3, 3, 3, 4, 5),
+		lease:   pick(r, 200*time.Millisecond, 400*time.Millisecond, time.Second),
+		phase:   time.Duration(2000+r.IntN(4000)) * time.Millisecond,
+		drift:   r.IntN(2) == 0, suspectAfter: pick(r, 100*time.Millisecond, 200*time.Millisecond),
+		network: simnet.Draw(r),
+		every:   pick(r, 5*time.Millisecond, 20*time.Millisecond, 60*time.Millisecond),
+		hold:    pick(r, 2*time.Millisecond, 50*time.Millisecond, 500*time.Millisecond),
+		shared:  pick(r, 0, 0.3, 0.8),
+		// Longer and shorter than the leases.
+		downMost:  pick(r, 50*time.Millisecond, 500*time.Millisecond, 2*time.Second),
+		pauseMost: pick(r, 50*time.Millisecond, 500*time.Millisecond, 3*time.Second),
+		cutMost:   pick(r, 100*time.Millisecond, 500*time.Millisecond, 2*time.Second),
+	}
+	if r.IntN(3) > 0 {
+		o.network = simnet.Faults{Delay: 100 * time.Microsecond, Loss: pick(r, 0, 0.01, 0.05), Duplicate: 0.02, Reorder: 0.02, Late: 5 * time.Millisecond}
+	}
+	some := func(mean ...time.Duration) time.Duration {
+		if r.IntN(3) == 0 {
+			return 0
+		}
+		return pick(r, mean...)
+	}
+	o.crash = some(400*time.Millisecond, time.Second)
+	o.trap = some(300*time.Millisecond, time.Second)
+	o.pause = some(300*time.Millisecond, time.Second)
+	o.cut = some(400*time.Millisecond, time.Second)
+	o.reshape = some(500 * time.Millisecond)
+	o.leave = some(500*time.Millisecond, 2*time.Second)
+	if r.IntN(4) == 0 {
+		o.fall = 1500 * time.Millisecond
+	}
+	return o
+}
+
+// String gives the options for a report.
+func (o *options) String() string { return fmt.Sprintf("%+v", *o) }

@@ -1,0 +1,29 @@
+package peers
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/holdfast-ha/holdfast/internal/sim"
+)
+
+var seeds = flag.Int("seeds", 40, "how many seeds")
+var from = flag.Uint64("from", 0, "first seed")
+
+func TestSome(t *testing.T) {
+	fails := 0
+	var enters, held int
+	for seed := *from; seed < *from+uint64(*seeds); seed++ {
+		w := &peers{}
+		r := run(w, seed, sim.Limits{})
+		enters += w.enters
+		held += w.held
+		if r.Failed() {
+			fails++
+			if fails < 6 {
+				t.Errorf("seed %d: %v %s [%s]", seed, r.Class, r.Text, r.Options)
+			}
+		}
+	}
+	t.Logf("%d failed, %d enters, %d held", fails, enters, held)
+}

@@ -1,0 +1,249 @@
+// Package peers is a world of two to five processes that share locks among themselves, without any server: each has the
+// whole stack of groups, a replica of the lock service (protocol/replica/peers), and a user who enters locks, works and leaves
+// them. Processes crash, at any frame they send, and all at once; they stand still, are cut off, leave and come back. Judges that
+// stand outside read what was granted in the agreed order, who believed to hold what at which true
+// moment, and what was done under which token.
+//
+// No assumption is made of how many fail: locks are never granted twice, however many do.
+package peers
+
+import (
+	"time"
+
+	"github.com/holdfast-ha/holdfast/check"
+	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim"
+	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
+	"github.com/holdfast-ha/holdfast/internal/sim/world"
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+	"github.com/holdfast-ha/holdfast/protocol/wire"
+)
+
+// Name is the world's name on the command line.
+const Name = "peers"
+
+const (
+	fingerprint = 0x9ee5
+
+	// stepsMax ends a run that is a storm.
+	stepsMax = 600_000
+
+	// busyMax is how often a process may want to be ticked without time passing.
+	busyMax = 100
+
+	// calmMost is how long it may take after calm until everybody has had every lock.
+	calmMost = 40 * time.Second
+
+	// entersMax is how many locks are asked for while there are faults: what can be judged soon.
+	entersMax = 2000
+
+	// lockCount is how many locks there are.
+	lockCount = 2
+)
+
+// peers is one run.
+type peers struct {
+	world.World
+	opt   options
+	all   []*peer
+	court *service.Court
+	watch watch
+
+	enters int
+	faults int
+	held   int
+	wanted int // locks that users are still to be granted after calm
+	trap   trap
+}
+
+// trap lets a process crash at one of the next frames that it sends.
+type trap struct {
+	peer *peer
+	left int
+}
+
+// Verdict is the court's.
+func (w *peers) Verdict() *check.Violation { return w.court.Violation() }
+
+// Run runs one seed. A panic of a machine becomes a report, unless it is wanted raw.
+func Run(seed uint64, limits sim.Limits) *sim.Report { return run(&peers{}, seed, limits) }
+
+func run(w *peers, seed uint64, limits sim.Limits) *sim.Report {
+	w.Begin(Name, seed, 5, limits)
+	w.opt = draw(w.Rng)
+	w.Report.Options = w.opt.String()
+	w.Connect(w.opt.members, 1)
+	w.Late, w.StepsMax, w.BusyMax = "liveness", stepsMax, busyMax
+	s := service.Setting{FIFO: true}
+	ledger := service.NewLedger(s)
+	w.court = service.NewCourt(ledger, service.Fencing(s), service.Exclusion(s), service.Lease(s), service.Queue(), service.Liveness(ledger))
+	w.Court = w
+	for i := range w.opt.members {
+		p := &peer{w: w, client: i + 1}
+		w.Add(&p.Host, p)
+		w.all = append(w.all, p)
+	}
+	return w.Guard(w.run)
+}
+
+// run goes through the phases.
+func (w *peers) run() {
+	w.reshape()
+	for _, p := range w.all {
+		p.boot()
+	}
+	w.plan()
+	w.First(w.opt.phase)
+	w.Report.Faults = uint64(w.faults)
+	if w.Over() {
+		return
+	}
+	w.settle()
+	for bound := w.Now + calmMost; w.Now < bound && !w.Over() && w.wanted > 0; {
+		w.Until(w.Now + 20*time.Millisecond)
+	}
+	w.Report.Calm = w.Now
+	if w.wanted > 0 && !w.Over() {
+		w.Fail(sim.Liveness, w.missing())
+		return
+	}
+	for _, p := range w.all {
+		p.user.resting = true
+	}
+	w.Until(w.Now + 2*w.opt.lease)
+	if !w.Over() {
+		w.hear(&service.Fact{Kind: service.Ended})
+		w.Over()
+	}
+}
+
+// settle ends the faults. From now on everybody wants every lock once.
+func (w *peers) settle() {
+	w.Settle()
+	w.trap = trap{}
+	for _, p := range w.all {
+		if p.Paused {
+			p.resume()
+		}
+		if !p.Up {
+			p.boot()
+		}
+	}
+	for _, p := range w.all {
+		for key := range p.user.wants {
+			p.user.wants[key] = true
+			w.wanted++
+		}
+	}
+	w.hear(&service.Fact{Kind: service.Calmed})
+}
+
+// hear tells the court a fact; before that, who has ceased to believe by now.
+func (w *peers) hear(f *service.Fact) {
+	for _, p := range w.all {
+		p.user.expire()
+	}
+	w.tell(f)
+}
+
+func (w *peers) tell(f *service.Fact) {
+	f.At = w.Now
+	w.court.Hear(f)
+}
+
+func (w *peers) record(e trace.Event) { w.Log.Event(w.Now, e) }
+
+// plan begins everything that happens again and again.
+func (w *peers) plan() {
+	for _, e := range []struct {
+		mean time.Duration
+		do   func()
+	}{
+		{w.opt.crash, w.crashOne}, {w.opt.trap, w.setTrap}, {w.opt.pause, w.pauseOne}, {w.opt.cut, w.cutSome},
+		{w.opt.reshape, w.reshape}, {w.opt.leave, w.leaveOne}, {w.opt.fall, w.crashAll},
+	} {
+		if e.mean > 0 {
+			w.Repeat(e.mean, e.do)
+		}
+	}
+}
+
+// reshape gives the network other faults, after those that were drawn for the beginning.
+func (w *peers) reshape() {
+	f := w.opt.network
+	if w.Now > 0 && w.Rng.IntN(2) == 0 {
+		f = simnet.Draw(w.Rng)
+	}
+	w.Reshape(f, nil)
+}
+
+func (w *peers) one() *peer { return w.all[w.Rng.IntN(len(w.all))] }
+
+func (w *peers) crashOne() {
+	if p := w.one(); p.Up {
+		w.faults++
+		p.crash("crashes")
+		p.bootLater()
+	}
+}
+
+func (w *peers) crashAll() {
+	for _, p := range w.all {
+		if p.Up {
+			w.faults++
+			p.crash("loses its power with all the others")
+			p.bootLater()
+		}
+	}
+}
+
+func (w *peers) setTrap() { w.trap = trap{w.one(), 1 + w.Rng.IntN(20)} }
+
+// trapped says whether a process crashes at this frame.
+func (w *peers) trapped(p *peer, e *wire.Envelope) bool {
+	if w.trap.peer != p || wire.Channel(e.Frame[1]) == wire.Detect {
+		return false
+	}
+	if w.trap.left--; w.trap.left > 0 {
+		return false
+	}
+	w.trap = trap{}
+	w.faults++
+	return true
+}
+
+func (w *peers) pauseOne() {
+	if p := w.one(); p.Runs() {
+		w.faults++
+		w.Pause(&p.Host, w.UpTo(w.opt.pauseMost), p.resume)
+	}
+}
+
+// cutSome cuts one process off from some of the others, or from all, maybe in one direction only.
+func (w *peers) cutSome() {
+	p, both, all := w.one(), w.Rng.IntN(3) != 0, w.Rng.IntN(2) == 0
+	w.faults++
+	w.Did("is cut off", p.Self, view.Member{})
+	var from []view.ID
+	for _, other := range w.all {
+		if other != p && (all || w.Rng.IntN(2) == 0) {
+			from = append(from, other.Self.ID)
+		}
+	}
+	cut := func(cut bool) {
+		for _, id := range from {
+			w.Sever(p.Self.ID, id, 0, both, cut)
+		}
+	}
+	cut(true)
+	w.After(w.UpTo(w.opt.cutMost), func() { cut(false) })
+}
+
+func (w *peers) leaveOne() {
+	if p := w.one(); p.Runs() && !p.leaving {
+		p.leave()
+	}
+}
+
+var _ world.Process = (*peer)(nil)
