@@ -64,6 +64,7 @@ import (
 type Node struct {
 	cfg       Config
 	names     []string // by ID, the first is nobody's
+	life      uint64
 	transport transport
 	cohort    *driver.Cohort
 	door      *admin.Server // nil without Config.Control
@@ -88,7 +89,7 @@ func Open(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, &Error{Op: "open", Kind: Failed, Err: err}
 	}
-	n := &Node{cfg: cfg, names: c.names, transport: t}
+	n := &Node{cfg: cfg, names: c.names, life: uint64(c.node.Self.Incarnation), transport: t}
 	n.cohort, err = driver.NewCohort(driver.CohortConfig{
 		Cluster: cfg.Cluster, Node: c.node, Transport: t, Log: cfg.Logger,
 		Refusals: func() []driver.Refusal { return c.refusals(t) }, Addresses: c.written(),
@@ -103,6 +104,12 @@ func Open(cfg Config) (*Node, error) {
 	}
 	return n, nil
 }
+
+// Config is what the node was opened with. It must not be changed.
+func (n *Node) Config() Config { return n.cfg }
+
+// Incarnation numbers this life of the process, as View.Incarnations does: one that comes later has a greater number.
+func (n *Node) Incarnation() uint64 { return n.life }
 
 // Join takes part in a group, and waits for the first view; if the group has a state, for
 // that too: GroupConfig.Restore has been called then.

@@ -37,3 +37,6 @@ func (c *clock) read() time.Time {
 	c.boot, c.wall, c.now = max(boot, c.boot), wall, c.now.Add(gone)
 	return c.now
 }
+
+// NewClock gives a function that reads a clock like that of [Client.Now]; any goroutine may call it.
+func NewClock() (now func() time.Time) { return newClock(sinceBoot, time.Now).read }

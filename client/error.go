@@ -39,7 +39,9 @@ func (e *Error) Error() string {
 	default:
 		b.WriteString("whether it was executed is not known")
 	}
-	fmt.Fprintf(&b, "; servers: %s", strings.Join(e.Servers, ", "))
+	if len(e.Servers) > 0 {
+		fmt.Fprintf(&b, "; servers: %s", strings.Join(e.Servers, ", "))
+	}
 	for i, f := range e.Faults {
 		fmt.Fprintf(&b, "%s%v", [...]string{" (", ", "}[min(i, 1)], f)
 	}

@@ -68,10 +68,28 @@ type Config struct {
 	Label string
 }
 
+// Caller is a way to a lock service: a [client.Client] goes by the sockets of servers, and package lock/peers by a group whose members
+// serve one another.
+type Caller interface {
+	// Call asks the service to execute a command, see client.Client.Call.
+	Call(ctx context.Context, how client.Semantics, body []byte) ([]byte, error)
+	// Now is the time by which leases count.
+	Now() time.Time
+	// Close ends the session, or gives up when ctx is done.
+	Close(ctx context.Context) error
+}
+
+// Told is what a [Caller] tells, one at a time: see the fields of client.Config of these names.
+type Told struct {
+	Notice  func(body []byte)
+	Renewed func(sent time.Time, lease time.Duration)
+	Ended   func(cause error)
+}
+
 // Client is a session with the lock service. Its methods may be called by any goroutine.
 type Client struct {
 	cfg  Config
-	c    *client.Client
+	c    Caller
 	life context.Context // ends with Close
 	die  context.CancelFunc
 
@@ -88,6 +106,16 @@ type Client struct {
 // Open begins a session with the lock service. It does not wait: Enter does. The error says what is wrong with the
 // configuration.
 func Open(cfg Config) (*Client, error) {
+	return Over(cfg, func(cfg Config, told Told) (Caller, error) {
+		return client.Dial(client.Config{
+			Servers: cfg.Servers, Lease: cfg.Lease, Margin: cfg.Margin, Label: cfg.Label, RetryMax: retryMax,
+			Notice: told.Notice, Renewed: told.Renewed, Ended: told.Ended,
+		})
+	})
+}
+
+// Over is Open by way of another [Caller] than the sockets of servers. It is given the configuration with its defaults.
+func Over(cfg Config, dial func(Config, Told) (Caller, error)) (*Client, error) {
 	if cfg.Lease == 0 {
 		cfg.Lease = leaseDefault
 	}
@@ -110,10 +138,7 @@ func Open(cfg Config) (*Client, error) {
 	k.mu.Lock() // so that what is told finds the client
 	defer k.mu.Unlock()
 	k.timer = time.AfterFunc(time.Hour, k.tick)
-	k.c, err = client.Dial(client.Config{
-		Servers: cfg.Servers, Lease: cfg.Lease, Margin: cfg.Margin, Label: cfg.Label, RetryMax: retryMax,
-		Notice: k.notice, Renewed: k.renewed, Ended: k.ended,
-	})
+	k.c, err = dial(cfg, Told{Notice: k.notice, Renewed: k.renewed, Ended: k.ended})
 	if err != nil {
 		k.timer.Stop()
 		k.die()

@@ -42,7 +42,7 @@ func plants() []plant {
 	taking := func(b takeover.Bug, name, want string) plant {
 		return plant{"pair", name, func() { takeover.Plant(b) }, want, nil}
 	}
-	return append(append(cohortPlants(), servicePlants()...), []plant{
+	return append(slices.Concat(cohortPlants(), servicePlants(), peerPlants()), []plant{
 		proxy(stateproxy.DeafToNack, "DeafToNack", "convergence"),
 		proxy(stateproxy.EarlyLow, "EarlyLow", ""),
 		proxy(stateproxy.NoSweep, "NoSweep", ""),
@@ -70,6 +70,7 @@ func heal() {
 	takeover.Plant(takeover.NoBug)
 	healCohorts()
 	healServices()
+	healPeers()
 }
 
 // TestCanary proves that every planted bug is found by the judge that is there for it, or

@@ -68,6 +68,10 @@ var layers = []layer{
 		never: "a guard stands at the user's resource, with the standard library alone: whoever guards a thing need not run the lock service",
 	},
 	{
+		name: "peers", packages: []string{"lock/peers/..."}, imports: []string{"library", "client", "machine", "service", "word"},
+		never: "peers are clients of their own replicas: the library for the group, a machine for what is agreed, and the client's side",
+	},
+	{
 		name: "client", packages: []string{"client/...", "lock/..."}, imports: []string{"client", "machine", "service", "service word", "word"},
 		never: "a client is what programs import that use a service: the machine of protocol/call, the service's own words, and sockets",
 	},
@@ -117,13 +121,13 @@ var layers = []layer{
 	},
 	{
 		name: "bench", packages: []string{"bench/..."},
-		imports:  []string{"bench", "library", "client", "guard", "daemon", "driver", "edge", "stack", "machine", "service", "service word", "word"},
+		imports:  []string{"bench", "library", "peers", "client", "guard", "daemon", "driver", "edge", "stack", "machine", "service", "service word", "word"},
 		external: []string{"*"},
 		never:    "a benchmark measures what users run; the simulator and the commands are not among it",
 	},
 	{
 		name: "example", packages: []string{"examples/..."},
-		imports:  []string{"library", "client", "guard", "stack", "machine", "check", "service", "service word", "word"},
+		imports:  []string{"library", "peers", "client", "guard", "stack", "machine", "check", "service", "service word", "word"},
 		external: []string{"*"},
 		never:    "an example shows the public API; whatever it needs from internal is missing there",
 	},

@@ -37,3 +37,11 @@ func (s *Service) Abandon(at time.Duration, id session.ID) {
 		}
 	}
 }
+
+// Raise sees to it that all numbers given from now on are greater than this one. It is called where some may have been given that this
+// state knows nothing of.
+func (s *Service) Raise(number uint64) {
+	if number > s.number && number < 1<<63 {
+		s.number, s.floor = number, number
+	}
+}

@@ -11,6 +11,7 @@ import (
 // options is what a seed draws. A mean interval of zero means never.
 type options struct {
 	members      int
+	reckless     bool // any number of processes may fall at a time
 	lease        time.Duration
 	phase        time.Duration // with faults, at least
 	drift        bool
@@ -31,10 +32,10 @@ func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 // draw draws the options of a run.
 func draw(r *rand.Rand) options {
 	o := options{
-		members: pick(r, 2, 3, 3, 3, 4, 5),
-		lease:   pick(r, 200*time.Millisecond, 400*time.Millisecond, time.Second),
-		phase:   time.Duration(2000+r.IntN(4000)) * time.Millisecond,
-		drift:   r.IntN(2) == 0, suspectAfter: pick(r, 100*time.Millisecond, 200*time.Millisecond),
+		members: pick(r, 2, 3, 3, 3, 4, 5), reckless: r.IntN(4) == 0,
+		lease: pick(r, 200*time.Millisecond, 400*time.Millisecond, time.Second),
+		phase: time.Duration(2000+r.IntN(4000)) * time.Millisecond,
+		drift: r.IntN(2) == 0, suspectAfter: pick(r, 100*time.Millisecond, 200*time.Millisecond),
 		network: simnet.Draw(r),
 		every:   pick(r, 5*time.Millisecond, 20*time.Millisecond, 60*time.Millisecond),
 		hold:    pick(r, 2*time.Millisecond, 50*time.Millisecond, 500*time.Millisecond),

@@ -225,6 +225,9 @@ func (p *peer) heed(d *cohort.Delivery) {
 	switch d.Kind {
 	case cohort.Viewed:
 		p.epoch = d.View.Name.Epoch
+		if p.w.latest == nil || p.w.latest.Name.Less(d.View.Name) {
+			p.w.latest = d.View
+		}
 		p.machine.Viewed(now, d.View, d.Former, &p.put)
 	case cohort.Message:
 		p.machine.Delivered(now, d.From, d.Append(nil), &p.put)

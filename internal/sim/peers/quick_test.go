@@ -3,6 +3,7 @@ package peers
 import (
 	"flag"
 	"testing"
+	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/sim"
 )
@@ -13,11 +14,15 @@ var from = flag.Uint64("from", 0, "first seed")
 func TestSome(t *testing.T) {
 	fails := 0
 	var enters, held int
+	var most time.Duration
 	for seed := *from; seed < *from+uint64(*seeds); seed++ {
 		w := &peers{}
 		r := run(w, seed, sim.Limits{})
 		enters += w.enters
 		held += w.held
+		if w.Report.Calm > most {
+			most = w.Report.Calm - w.opt.phase
+		}
 		if r.Failed() {
 			fails++
 			if fails < 6 {
@@ -25,5 +30,5 @@ func TestSome(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d failed, %d enters, %d held", fails, enters, held)
+	t.Logf("%d failed, %d enters, %d held, calm at most %v", fails, enters, held, most)
 }

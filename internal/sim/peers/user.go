@@ -253,7 +253,7 @@ func (u *user) notice(b []byte) {
 // missing says who has not had which lock after calm.
 func (w *peers) missing() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "after calm, within %v:", calmMost)
+	fmt.Fprintf(&b, "liveness: after calm, within %v:", calmMost)
 	for _, p := range w.all {
 		for key, wants := range p.user.wants {
 			if wants {

@@ -4,7 +4,9 @@
 // stand outside read what was granted in the agreed order, who believed to hold what at which true
 // moment, and what was done under which token.
 //
-// No assumption is made of how many fail: locks are never granted twice, however many do.
+// In most runs less than half of the processes lose their memory at a time, or all do. In the others, which are *reckless*, no
+// assumption is made: then what the dead had agreed on may be unknown to those who go on, so nothing is judged but what can be seen
+// from outside: nobody believes to hold what another believes to hold, and tokens grow.
 package peers
 
 import (
@@ -45,10 +47,11 @@ const (
 // peers is one run.
 type peers struct {
 	world.World
-	opt   options
-	all   []*peer
-	court *service.Court
-	watch watch
+	opt    options
+	all    []*peer
+	court  *service.Court
+	watch  watch
+	latest *view.View
 
 	enters int
 	faults int
@@ -57,10 +60,11 @@ type peers struct {
 	trap   trap
 }
 
-// trap lets a process crash at one of the next frames that it sends.
+// trap lets a process crash, or stand still, at one of the next frames that it sends.
 type trap struct {
-	peer *peer
-	left int
+	peer  *peer
+	left  int
+	pause bool
 }
 
 // Verdict is the court's.
@@ -77,7 +81,11 @@ func run(w *peers, seed uint64, limits sim.Limits) *sim.Report {
 	w.Late, w.StepsMax, w.BusyMax = "liveness", stepsMax, busyMax
 	s := service.Setting{FIFO: true}
 	ledger := service.NewLedger(s)
-	w.court = service.NewCourt(ledger, service.Fencing(s), service.Exclusion(s), service.Lease(s), service.Queue(), service.Liveness(ledger))
+	if w.opt.reckless {
+		w.court = service.NewCourt(service.Fencing(s), service.Exclusion(s))
+	} else {
+		w.court = service.NewCourt(ledger, service.Fencing(s), service.Exclusion(s), service.Lease(s), service.Queue(), service.Liveness(ledger))
+	}
 	w.Court = w
 	for i := range w.opt.members {
 		p := &peer{w: w, client: i + 1}
@@ -148,6 +156,9 @@ func (w *peers) hear(f *service.Fact) {
 }
 
 func (w *peers) tell(f *service.Fact) {
+	if w.opt.reckless && f.Kind >= service.Asked && f.Kind <= service.Quit {
+		return // some of it was agreed on among the dead
+	}
 	f.At = w.Now
 	w.court.Hear(f)
 }
@@ -180,8 +191,19 @@ func (w *peers) reshape() {
 
 func (w *peers) one() *peer { return w.all[w.Rng.IntN(len(w.all))] }
 
+// mayFall says whether a process may lose its memory without breaking the assumption.
+func (w *peers) mayFall(p *peer) bool {
+	fallen := 0
+	for _, other := range w.all {
+		if other == p || !other.Up || other.machine.Service() == nil || !w.latest.Has(other.Self) {
+			fallen++
+		}
+	}
+	return w.opt.reckless || 2*fallen < len(w.all)
+}
+
 func (w *peers) crashOne() {
-	if p := w.one(); p.Up {
+	if p := w.one(); p.Up && w.mayFall(p) {
 		w.faults++
 		p.crash("crashes")
 		p.bootLater()
@@ -198,7 +220,7 @@ func (w *peers) crashAll() {
 	}
 }
 
-func (w *peers) setTrap() { w.trap = trap{w.one(), 1 + w.Rng.IntN(20)} }
+func (w *peers) setTrap() { w.trap = trap{w.one(), 1 + w.Rng.IntN(20), w.Rng.IntN(2) == 0} }
 
 // trapped says whether a process crashes at this frame.
 func (w *peers) trapped(p *peer, e *wire.Envelope) bool {
@@ -208,7 +230,16 @@ func (w *peers) trapped(p *peer, e *wire.Envelope) bool {
 	if w.trap.left--; w.trap.left > 0 {
 		return false
 	}
+	pause := w.trap.pause
 	w.trap = trap{}
+	switch {
+	case pause:
+		w.faults++
+		w.Pause(&p.Host, w.UpTo(w.opt.pauseMost), p.resume) // at the end of the step
+		return false
+	case !w.mayFall(p):
+		return false
+	}
 	w.faults++
 	return true
 }

@@ -13,6 +13,5 @@ const (
 	SameNumbers        // numbers begin anew with each founding
 	OpensEarly         // who was expelled opens a session while it may still believe in the former
 	ForgetsGone        // who is given a state does not see in it who is gone
-	KeepsPlaces        // a member that is gone keeps its places in queues
-	Deaf               // a session is never renewed where nothing is asked
+	AsksFirst          // a member executes what it asks before it is ordered, and not again
 )

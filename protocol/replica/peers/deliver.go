@@ -15,10 +15,7 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 		return
 	}
 	call, sent := uint64(0), time.Time{}
-	if from == m.cfg.Self {
-		if len(m.underway) == 0 || m.underway[0].serial != msg.serial {
-			return // of a former stay in the group
-		}
+	if from == m.cfg.Self && len(m.underway) > 0 && m.underway[0].serial == msg.serial { // else it is of a former stay in the group
 		call, sent = m.underway[0].call, m.underway[0].sent
 		m.underway = slices.Delete(m.underway, 0, 1)
 	}
@@ -30,8 +27,8 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 		return
 	}
 	m.index++
-	m.execute(now, from, &msg, call, out)
-	if m.own != 0 && from == m.cfg.Self && msg.session == m.own {
+	m.execute(now, from, &msg, call, !sent.IsZero(), out)
+	if m.own != 0 && !sent.IsZero() && msg.session == m.own {
 		if canary == CountsDelivery {
 			sent = now
 		}
@@ -55,15 +52,15 @@ func (m *Machine) found(now time.Time, msg *message) {
 	m.clock.Set(now, 0)
 }
 
-func (m *Machine) execute(now time.Time, from view.Member, msg *message, call uint64, out *Output) {
+// execute does what a message says; own says that this member has sent it in its present stay.
+func (m *Machine) execute(now time.Time, from view.Member, msg *message, call uint64, own bool, out *Output) {
 	switch msg.kind {
 	case kindOpen:
-		if from == m.cfg.Self {
-			m.asking = false
-		}
+		m.asking = m.asking && !own
 		if msg.number == m.floor {
-			m.open(now, from, msg, out)
-		} else if from == m.cfg.Self {
+			m.open(now, from, msg, own, out)
+		}
+		if own {
 			m.attend(now, out)
 		}
 	case kindOpened:
@@ -78,17 +75,20 @@ func (m *Machine) execute(now time.Time, from view.Member, msg *message, call ui
 		if m.live(from, msg.session) {
 			m.end(msg.session)
 		}
-		if from == m.cfg.Self && msg.session == m.own {
+		if own && msg.session == m.own {
 			m.own = 0
 			m.finish(out)
 		}
 	case kindCall:
+		if canary == AsksFirst && from == m.cfg.Self {
+			return
+		}
 		m.call(from, msg, call, out)
 	}
 }
 
 // open begins a session. Those that the same life had are over: it believes in nothing of them.
-func (m *Machine) open(now time.Time, from view.Member, msg *message, out *Output) {
+func (m *Machine) open(now time.Time, from view.Member, msg *message, own bool, out *Output) {
 	for i := len(m.seats) - 1; i >= 0; i-- {
 		if m.seats[i].member == from {
 			m.end(m.seats[i].id)
@@ -105,7 +105,7 @@ func (m *Machine) open(now time.Time, from view.Member, msg *message, out *Outpu
 			}
 		}
 	}
-	if from == m.cfg.Self {
+	if own {
 		m.own = m.next
 		msg.session = m.own // it renews the session that it has begun
 		out.Events = append(out.Events, SessionBegan)

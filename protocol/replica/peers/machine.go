@@ -19,6 +19,8 @@ type Service interface {
 	Owns(s session.ID) bool
 	// Abandon takes a session out of all queues, and leaves it what it holds.
 	Abandon(at time.Duration, s session.ID)
+	// Raise sees to it that all numbers given from now on are greater than this one.
+	Raise(number uint64)
 }
 
 // Config is what a member is told.
@@ -125,6 +127,9 @@ func (m *Machine) Viewed(now time.Time, v *view.View, former []view.Member, out 
 		m.send(now, 0, appendFound(m.begin(out, kindFound), m.fresh(now), m.cfg.Lease), out)
 	case m.service == nil:
 	case !restored:
+		if canary != SameNumbers {
+			m.service.Raise(uint64(v.Name.Epoch))
+		}
 		m.miss(now, former, out)
 	}
 	m.attend(now, out)
@@ -175,10 +180,8 @@ func (m *Machine) miss(now time.Time, former []view.Member, out *Output) {
 		if canary == NoWindow {
 			s.until = now
 		}
-		if canary != KeepsPlaces {
-			m.service.Abandon(m.at, s.id)
-		}
-		if !m.service.Owns(s.id) && canary != KeepsPlaces {
+		m.service.Abandon(m.at, s.id)
+		if !m.service.Owns(s.id) {
 			m.end(s.id)
 			i--
 		}
@@ -213,7 +216,7 @@ func (m *Machine) drop(now time.Time, out *Output) {
 
 // believe ends the former session when nothing of it can be believed any more.
 func (m *Machine) believe(now time.Time, out *Output) {
-	if m.until.IsZero() || now.Before(m.until) && canary != OpensEarly {
+	if m.until.IsZero() || now.Before(m.until) {
 		return
 	}
 	m.until = time.Time{}
@@ -224,7 +227,7 @@ func (m *Machine) believe(now time.Time, out *Output) {
 // attend opens a session, if this member can have one and has none.
 func (m *Machine) attend(now time.Time, out *Output) {
 	switch {
-	case m.own != 0 || !m.until.IsZero():
+	case m.own != 0 || !m.until.IsZero() && canary != OpensEarly:
 	case m.closing:
 		m.finish(out)
 	case m.service == nil || m.asking:
@@ -257,6 +260,9 @@ func (m *Machine) Submit(now time.Time, call uint64, body []byte, out *Output) {
 }
 
 func (m *Machine) ask(now time.Time, call uint64, body []byte, out *Output) {
+	if canary == AsksFirst {
+		m.call(m.cfg.Self, &message{session: m.own, body: body}, call, out)
+	}
 	m.send(now, call, appendCall(m.begin(out, kindCall), m.own, m.clock.Agreed(now), body), out)
 }
 
@@ -329,7 +335,7 @@ func (m *Machine) Tick(now time.Time, out *Output) {
 
 // renewAt is when the session is to be renewed; zero: not at all.
 func (m *Machine) renewAt() time.Time {
-	if m.own == 0 || m.closing || len(m.underway) >= renewPart || !m.service.Owns(m.own) || canary == Deaf {
+	if m.own == 0 || m.closing || len(m.underway) >= renewPart || !m.service.Owns(m.own) {
 		return time.Time{}
 	}
 	return m.sent.Add(m.lease / renewPart)
