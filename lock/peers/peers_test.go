@@ -3,7 +3,6 @@ package peers_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"runtime"
 	"strings"
@@ -279,8 +278,8 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	for want, cfg := range map[string]peers.Config{"is a witness": {Group: "locks"}, "a lease of 1ms": {Group: "locks", Lease: time.Millisecond, Margin: 100 * time.Microsecond}} {
-		if _, err := peers.Join(within(t), w, cfg); err == nil || !strings.Contains(err.Error(), want) {
+	for want, node := range map[string]*holdfast.Node{"is a witness": w, "a lease of 2ms": n} {
+		if _, err := peers.Join(within(t), node, peers.Config{Group: "more", Lease: 2 * time.Millisecond}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, which does not say %q", err, want)
 		}
 	}
@@ -293,34 +292,4 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if _, err := m[0].locks.Enter(within(t), "x", lock.Options{}); err == nil {
 		t.Error("a lock is entered after Close")
 	}
-}
-
-func ExampleJoin() {
-	node, err := holdfast.Open(holdfast.Config{
-		Cluster: "shop", Name: "a", Insecure: true,
-		Members: map[string][]string{"a": {"127.0.0.1:17490"}}, // one member alone; on each of three machines, three
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer node.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	locks, err := peers.Join(ctx, node, peers.Config{Group: "locks"})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer locks.Close(ctx)
-	l, err := locks.Enter(ctx, "nightly-report", lock.Options{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println("held:", l.Holds(), "with a token:", l.Token() > 0)
-	fmt.Println("left:", l.Leave(ctx))
-	// Output:
-	// held: true with a token: true
-	// left: <nil>
 }

@@ -38,11 +38,11 @@ func draw(r *rand.Rand) options {
 		drift: r.IntN(2) == 0, suspectAfter: pick(r, 100*time.Millisecond, 200*time.Millisecond),
 		network: simnet.Draw(r),
 		every:   pick(r, 5*time.Millisecond, 20*time.Millisecond, 60*time.Millisecond),
-		hold:    pick(r, 2*time.Millisecond, 50*time.Millisecond, 500*time.Millisecond),
+		hold:    pick(r, 2*time.Millisecond, 50*time.Millisecond, 500*time.Millisecond, 3*time.Second),
 		shared:  pick(r, 0, 0.3, 0.8),
 		// Longer and shorter than the leases.
 		downMost:  pick(r, 50*time.Millisecond, 500*time.Millisecond, 2*time.Second),
-		pauseMost: pick(r, 50*time.Millisecond, 500*time.Millisecond, 3*time.Second),
+		pauseMost: pick(r, 50*time.Millisecond, 500*time.Millisecond, time.Second, 3*time.Second),
 		cutMost:   pick(r, 100*time.Millisecond, 500*time.Millisecond, 2*time.Second),
 	}
 	if r.IntN(3) > 0 {
@@ -55,7 +55,7 @@ func draw(r *rand.Rand) options {
 		return pick(r, mean...)
 	}
 	o.crash = some(400*time.Millisecond, time.Second)
-	o.trap = some(300*time.Millisecond, time.Second)
+	o.trap = some(100*time.Millisecond, 400*time.Millisecond)
 	o.pause = some(300*time.Millisecond, time.Second)
 	o.cut = some(400*time.Millisecond, time.Second)
 	o.reshape = some(500 * time.Millisecond)

@@ -220,11 +220,11 @@ func (w *peers) crashAll() {
 	}
 }
 
-func (w *peers) setTrap() { w.trap = trap{w.one(), 1 + w.Rng.IntN(20), w.Rng.IntN(2) == 0} }
+func (w *peers) setTrap() { w.trap = trap{w.one(), 1 + w.Rng.IntN(20), w.Rng.IntN(3) > 0} }
 
 // trapped says whether a process crashes at this frame.
 func (w *peers) trapped(p *peer, e *wire.Envelope) bool {
-	if w.trap.peer != p || wire.Channel(e.Frame[1]) == wire.Detect {
+	if w.trap.peer != p || wire.Channel(e.Frame[1]) == wire.Detect || w.trap.pause && wire.Channel(e.Frame[1]) != wire.Cast {
 		return false
 	}
 	if w.trap.left--; w.trap.left > 0 {

@@ -100,7 +100,7 @@ func New(now time.Time, cfg Config) (*Machine, error) {
 	case own < 0 || len(cfg.Seats) > view.SeatMax:
 		return nil, fmt.Errorf("peers: of %d seats none is %v's, or there are more than %d", len(cfg.Seats), cfg.Self.ID, view.SeatMax)
 	case cfg.Seats[own].Witness:
-		return nil, fmt.Errorf("peers: %v is a witness, and a witness keeps no state; let it join the group without locks", cfg.Self.ID)
+		return nil, fmt.Errorf("peers: %v is a witness, and a witness keeps no state: let it join the group by itself, with Stateful", cfg.Self.ID)
 	case cfg.Lease < LeaseMin || cfg.Lease > LeaseMax:
 		return nil, fmt.Errorf("peers: a lease of %v; it must be %v to %v", cfg.Lease, LeaseMin, LeaseMax)
 	case cfg.New == nil:
