@@ -26,7 +26,7 @@ import (
 const role = "HOLDFAST_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	programs := map[string]func(*settings) error{"member": member, "client": holder, "caller": call, "disks": holdDisks}
+	programs := map[string]func(*settings) error{"member": member, "client": holder, "caller": call, "disks": holdDisks, "peer": peer}
 	if run, is := programs[os.Getenv(role)]; is {
 		var s settings
 		err := json.NewDecoder(os.Stdin).Decode(&s)
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 type settings struct {
 	History string
 	Bug     string          // planted, in a build with the tag canary
-	Node    holdfast.Config // of a member
+	Node    holdfast.Config // of a member or a peer
 	Socket  string          // of a member
 	Cells   string          // of a member: the socket of the other service; "": it has none
 	Data    string          // of a member: the folder of what its services keep; "": nothing

@@ -224,7 +224,9 @@ func (u *user) answer(key int, v *visit, p *lock.Reply) {
 		}
 		w.held++
 		v.state, v.holder, v.token = holding, h, p.Number
-		v.until = w.Now + w.Interval(w.opt.hold)
+		if v.until = w.Now + w.Interval(w.opt.hold); w.Calm {
+			v.until = w.Now // everybody is waited for
+		}
 		w.hear(&service.Fact{Kind: service.Held, Client: u.p.client, Key: uint32(key), Value: v.token, Shared: v.shared})
 		if w.Calm && u.wants[key] {
 			u.wants[key] = false
