@@ -106,6 +106,8 @@ type world struct {
 	clients []*process
 	serial  int
 	facts   []judges.Fact // that were judged
+	lease   time.Duration // of peers
+	work    []int         // of peers, one of them is drawn for each
 	sums    sums
 	settled time.Duration // how long it took until all clients went on
 	disks

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check"
+	"github.com/holdfast-ha/holdfast/protocol/replica/peers"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 	service "github.com/holdfast-ha/holdfast/service/lock"
 )
@@ -23,6 +24,10 @@ func plant(bug string) {
 		service.Plant(service.QueueJumper)
 	case "haunted":
 		service.Plant(service.Haunted)
+	case "no window":
+		peers.Plant(peers.NoWindow)
+	case "same numbers":
+		peers.Plant(peers.SameNumbers)
 	case "eager":
 		service.Plant(service.Eager)
 	case "floorless":

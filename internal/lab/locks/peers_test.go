@@ -13,12 +13,11 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast"
+	"github.com/holdfast-ha/holdfast/check"
+	judges "github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/guard"
 	"github.com/holdfast-ha/holdfast/lock/peers"
 )
-
-// peerLease is short, since whoever is missed keeps the others from its locks for so long.
-const peerLease = time.Second
 
 var peerRounds = flag.Int("peers", 1, "how many rounds of drawn faults to run among peers")
 
@@ -73,7 +72,9 @@ func (w *world) peer(machine string) *process {
 	for _, n := range w.names {
 		c.Members[n] = []string{w.net.Machine(n).Address() + ":7400"}
 	}
-	return w.start(machine, "peer", settings{Node: c, Client: w.serial + 1, Locks: w.locks, Files: w.path("file-"), Lease: peerLease, Seed: w.chance.Uint64()})
+	return w.start(machine, "peer", settings{
+		Node: c, Client: w.serial + 1, Locks: w.locks, Files: w.path("file-"), Lease: w.lease, Seed: w.chance.Uint64(), Work: w.work[w.chance.IntN(len(w.work))],
+	})
 }
 
 // disturb draws something that happens to peers, any number of which may be gone at a time; it says what.
@@ -94,21 +95,18 @@ func (w *world) disturb() string {
 		if w.chance.IntN(3) > 0 {
 			return ""
 		}
-		for at, p := range w.clients {
-			p.kill()
-			w.clients[at] = w.peer(p.name)
-		}
+		w.killAll()
 		return "kill all"
 	case 2, 3, 4:
 		if !p.stopped.IsZero() {
 			return ""
 		}
-		d := time.Duration(w.chance.Int64N(int64(3 * peerLease)))
+		d := time.Duration(w.chance.Int64N(int64(3 * w.lease)))
 		p.stopped = time.Now().Add(d)
 		w.must(p.cmd.Process.Signal(syscall.SIGSTOP))
 		return fmt.Sprintf("stop %s for %v", p.name, d)
 	case 5, 6:
-		w.must(w.net.Split([]string{p.name}, slices.DeleteFunc(slices.Clone(w.names), func(n string) bool { return n == p.name })))
+		w.isolate(p.name)
 		return "cut off " + p.name
 	case 7:
 		other := w.names[w.chance.IntN(len(w.names))]
@@ -124,6 +122,18 @@ func (w *world) disturb() string {
 	}
 	w.must(w.net.Mend())
 	return "mend"
+}
+
+func (w *world) killAll() {
+	for at, p := range w.clients {
+		p.kill()
+		w.clients[at] = w.peer(p.name)
+	}
+}
+
+// isolate cuts a machine off from all others.
+func (w *world) isolate(name string) {
+	w.must(w.net.Split([]string{name}, slices.DeleteFunc(slices.Clone(w.names), func(n string) bool { return n == name })))
 }
 
 // settlePeers ends all faults, waits until everybody has held locks again, ends them, and has everything judged. What the
@@ -151,12 +161,29 @@ func (w *world) settlePeers() {
 	w.await("all gone", func() bool {
 		return !slices.ContainsFunc(leaving, func(p *process) bool { return !p.isGone() })
 	})
-	verdict, counts, err := w.judge(calm)
+	verdict, counts, err := w.judgePeers(calm)
 	w.must(err)
 	if verdict != nil {
 		w.Fatal(verdict)
 	}
 	w.Log(counts)
+}
+
+// judgePeers judges everything that was recorded, and also that the tokens of exclusive owners grow in the order in which they have
+// believed: guards refuse what does not, so it does not show in the files.
+func (w *world) judgePeers(calm time.Duration) (*check.Violation, string, error) {
+	verdict, counts, err := w.judge(calm)
+	if verdict != nil || err != nil {
+		return verdict, counts, err
+	}
+	court := judges.NewCourt(judges.Fencing(judges.Setting{}))
+	for _, f := range w.facts {
+		if f.Kind == judges.Held && !f.Shared {
+			f.Kind = judges.Granted
+			court.Hear(&f)
+		}
+	}
+	return court.Violation(), counts, nil
 }
 
 // TestPeersBreakNoPromise runs for a quarter of a minute. To go on for longer:
@@ -165,7 +192,7 @@ func (w *world) settlePeers() {
 func TestPeersBreakNoPromise(t *testing.T) {
 	for seed := *from; seed < *from+uint64(*peerRounds); seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			w := newPeers(t, seed)
+			w := newPeers(t, seed, "")
 			var did []string
 			for end := now() + *length; now() < end; {
 				if what := w.disturb(); what != "" {
@@ -179,10 +206,14 @@ func TestPeersBreakNoPromise(t *testing.T) {
 	}
 }
 
-// newPeers is a world without members, and with a peer on each machine.
-func newPeers(t *testing.T, seed uint64) *world {
+// newPeers is a world without members, and with a peer on each machine. A bug may be planted in all of them.
+func newPeers(t *testing.T, seed uint64, bug string) *world {
 	t.Helper()
 	w := emptyWorld(t, seed)
+	w.bug = bug
+	if w.lease, w.work = time.Second, []int{30, 300}; bug != "" {
+		w.lease, w.work = 3*time.Second, []int{600} // who is cut off believes for long
+	}
 	for _, name := range w.names {
 		w.clients = append(w.clients, w.peer(name))
 	}

@@ -60,6 +60,7 @@ type settings struct {
 	Files   string
 	Lease   time.Duration
 	Seed    uint64
+	Work    int // milliseconds that a step of the work takes at most; 30 at least
 }
 
 // now is the kernel's monotonic clock.
@@ -258,7 +259,7 @@ func (c *client) turn(ctx context.Context) error {
 		if !c.holds(l, o.Shared) {
 			break
 		}
-		c.pause(ctx, l.Context(), 30)
+		c.pause(ctx, l.Context(), max(c.Work, 30))
 		if c.chance.IntN(3) == 0 && c.holds(l, o.Shared) {
 			if err := c.write(l, o.Shared); err != nil {
 				return err

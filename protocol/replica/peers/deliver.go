@@ -182,9 +182,14 @@ func (m *Machine) end(id session.ID) {
 
 // notify takes what the service says unasked, and keeps what is for this member.
 func (m *Machine) notify(out *Output) {
-	m.service.Notify(func(to session.ID, body []byte) {
-		if to == m.own && to != 0 {
-			out.notice(body)
-		}
-	})
+	m.told = out
+	m.service.Notify(m.tell)
+	m.told = nil
+}
+
+// note keeps one thing that the service says.
+func (m *Machine) note(to session.ID, body []byte) {
+	if to == m.own && to != 0 {
+		m.told.notice(body)
+	}
 }

@@ -8,8 +8,9 @@ const (
 	renewPart = 5
 
 	// LeaseMin is the shortest lease: below, a pause of the garbage collector ends a session.
-	// LeaseMax is the longest: so long is what a crashed member held kept from the others.
 	LeaseMin = 50 * time.Millisecond
+
+	// LeaseMax is the longest lease: so long is what a crashed member held kept from the others.
 	LeaseMax = time.Hour
 
 	// waitingMax is how many calls wait for a session, and underwayMax how many of a member's messages

@@ -89,6 +89,9 @@ type Machine struct {
 	sent     time.Time // of the last message
 	underway []underway
 	waiting  []asked
+
+	told *Output                          // of the step, for note
+	tell func(to session.ID, body []byte) // note
 }
 
 // New makes a member that is in no view. The error says which setting is wrong.
@@ -106,7 +109,9 @@ func New(now time.Time, cfg Config) (*Machine, error) {
 	case cfg.New == nil:
 		return nil, fmt.Errorf("peers: there is no service; give one in New")
 	}
-	return &Machine{cfg: cfg, born: now}, nil
+	m := &Machine{cfg: cfg, born: now}
+	m.tell = m.note
+	return m, nil
 }
 
 // Viewed tells of a view that this member is in; former are those who come from the one before together with it.
