@@ -87,8 +87,8 @@ func join(ctx context.Context, node *holdfast.Node, cfg Config, c lock.Config, t
 	p.machine, err = machine.New(time.Now(), machine.Config{
 		Self:  view.Member{ID: p.ids[n.Name], Incarnation: view.Incarnation(node.Incarnation())},
 		Seats: p.seats, Lease: c.Lease,
-		New: func(floor uint64) machine.Service {
-			s, err := service.New(service.Config{Order: order, Floor: floor, Window: 1})
+		New: func(floor uint64, window time.Duration) machine.Service {
+			s, err := service.New(service.Config{Order: order, Floor: floor, Window: window})
 			if err != nil {
 				panic(err) // the machine gives floors that can be
 			}

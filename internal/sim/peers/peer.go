@@ -74,8 +74,8 @@ func (p *peer) boot() {
 }
 
 // service makes a replica that the court hears of.
-func (p *peer) service(floor uint64) machine.Service {
-	s, err := lock.New(lock.Config{Floor: floor, Window: 1})
+func (p *peer) service(floor uint64, window time.Duration) machine.Service {
+	s, err := lock.New(lock.Config{Floor: floor, Window: window})
 	if err != nil {
 		panic(fmt.Sprintf("peers: a floor of %d is refused: %v", floor, err))
 	}

@@ -44,7 +44,7 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 // found begins a state that has nothing.
 func (m *Machine) found(now time.Time, msg *message) {
 	m.floor, m.lease, m.next, m.index = msg.number, msg.lease, session.ID(msg.number), 0
-	m.service, m.seats, m.opened, m.heard, m.at = m.cfg.New(m.floor), m.seats[:0], false, 0, 0
+	m.service, m.seats, m.opened, m.heard, m.at = m.cfg.New(m.floor, m.lease), m.seats[:0], false, 0, 0
 	m.openAt = now.Add(m.lease)
 	if canary == OpensAtOnce {
 		m.openAt = now
@@ -137,9 +137,11 @@ func (m *Machine) call(from view.Member, msg *message, call uint64, out *Output)
 		}
 		return
 	}
-	if m.opened {
-		m.at = max(m.at, msg.at)
+	at := msg.at
+	if !m.opened {
+		at = min(at, m.service.Next()-1)
 	}
+	m.at = max(m.at, at)
 	c := session.Command{At: m.at, Session: msg.session, Body: msg.body}
 	from0 := len(out.replies)
 	out.replies = m.service.Apply(c, out.replies)

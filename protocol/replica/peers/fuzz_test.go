@@ -14,8 +14,8 @@ func alone(t testing.TB) (*Machine, *Output) {
 	self := view.Member{ID: 1, Incarnation: 1000}
 	m, err := New(start, Config{
 		Self: self, Seats: []view.Seat{{Member: self, Votes: 1}}, Lease: time.Second,
-		New: func(floor uint64) Service {
-			s, err := lock.New(lock.Config{Floor: floor, Window: 1})
+		New: func(floor uint64, window time.Duration) Service {
+			s, err := lock.New(lock.Config{Floor: floor, Window: window})
 			if err != nil {
 				t.Fatal(err)
 			}

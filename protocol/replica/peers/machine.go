@@ -30,8 +30,9 @@ type Config struct {
 	Seats []view.Seat
 	// Lease is for how long a session outlives its member's silence; the same at all members.
 	Lease time.Duration
-	// New makes a service that has nothing, with a floor.
-	New func(floor uint64) Service
+	// New makes a service that has nothing, with a floor. It grants nothing until its time has come to the end of the window, which
+	// it is told when it may; before that its time stays below.
+	New func(floor uint64, window time.Duration) Service
 }
 
 // seat is a session.

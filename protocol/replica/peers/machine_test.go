@@ -12,7 +12,7 @@ import (
 func TestWhatIsWrongWithAConfiguration(t *testing.T) {
 	self := view.Member{ID: 1, Incarnation: 1}
 	seat := view.Seat{Member: view.Member{ID: 1}, Votes: 1}
-	service := func(uint64) Service { return nil }
+	service := func(uint64, time.Duration) Service { return nil }
 	for want, cfg := range map[string]Config{
 		"must be known": {Seats: []view.Seat{seat}, Lease: time.Second, New: service},
 		"none is":       {Self: self, Lease: time.Second, New: service},
@@ -55,8 +55,8 @@ func TestWhichViewsCarry(t *testing.T) {
 // What is asked before there is a session waits for it, and what nobody waits for any more is not asked.
 func TestCallsWaitForASession(t *testing.T) {
 	self := view.Member{ID: 1, Incarnation: 1000}
-	m, err := New(start, Config{Self: self, Seats: []view.Seat{{Member: self, Votes: 1}}, Lease: time.Second, New: func(floor uint64) Service {
-		s, err := lock.New(lock.Config{Floor: floor, Window: 1})
+	m, err := New(start, Config{Self: self, Seats: []view.Seat{{Member: self, Votes: 1}}, Lease: time.Second, New: func(floor uint64, window time.Duration) Service {
+		s, err := lock.New(lock.Config{Floor: floor, Window: window})
 		if err != nil {
 			t.Fatal(err)
 		}

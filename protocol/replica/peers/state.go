@@ -114,7 +114,7 @@ func (m *Machine) restore(now time.Time, data []byte) error {
 	if size := len(data) - r.Len(); r.U32() != uint32(size) {
 		return fmt.Errorf("peers: the head of the state has not the length that it says")
 	}
-	s := m.cfg.New(floor)
+	s := m.cfg.New(floor, time.Duration(lease))
 	rest := r.Bytes(r.Len())
 	if err := s.Restore(bytes.NewReader(rest)); err != nil {
 		return fmt.Errorf("peers: %w", err)

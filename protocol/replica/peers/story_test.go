@@ -107,8 +107,8 @@ func (s *story) boot(a *actor, lease time.Duration) {
 	}
 	a.self.Incarnation = view.Incarnation(s.now.UnixNano()) + view.Incarnation(a.self.ID)
 	var err error
-	a.machine, err = New(s.now, Config{Self: a.self, Seats: seats, Lease: lease, New: func(floor uint64) Service {
-		l, err := lock.New(lock.Config{Floor: floor, Window: 1})
+	a.machine, err = New(s.now, Config{Self: a.self, Seats: seats, Lease: lease, New: func(floor uint64, window time.Duration) Service {
+		l, err := lock.New(lock.Config{Floor: floor, Window: window})
 		if err != nil {
 			s.t.Fatal(err)
 		}
