@@ -41,7 +41,7 @@ import (
 	service "github.com/holdfast-ha/holdfast/service/lock"
 )
 
-// Config is what a member needs. Group, Lease and Loose must be the same at all.
+// Config is what a member needs. Group and Lease must be the same at all.
 type Config struct {
 	// Group is the name of the group whose members share the locks, 1 to 63 bytes. It is of its own: nothing else is multicast in it.
 	Group string
@@ -51,8 +51,6 @@ type Config struct {
 	// Margin is how long before the end of the lease the contexts are cancelled: what the
 	// work needs to stop. 0: a fourth of the lease. Less than half of it.
 	Margin time.Duration
-	// Loose lets shared requests overtake a few times. Otherwise it is first come, first served.
-	Loose bool
 	// Label says who this is, for people. "": host and process number.
 	Label string
 }
@@ -79,16 +77,12 @@ func join(ctx context.Context, node *holdfast.Node, cfg Config, c lock.Config, t
 			Member: view.Member{ID: view.ID(i + 1)}, Votes: uint8(votes), Witness: slices.Contains(n.Witnesses, name),
 		})
 	}
-	order := service.Strict
-	if cfg.Loose {
-		order = service.Loose
-	}
 	var err error
 	p.machine, err = machine.New(time.Now(), machine.Config{
 		Self:  view.Member{ID: p.ids[n.Name], Incarnation: view.Incarnation(node.Incarnation())},
 		Seats: p.seats, Lease: c.Lease,
 		New: func(floor uint64, window time.Duration) machine.Service {
-			s, err := service.New(service.Config{Order: order, Floor: floor, Window: window})
+			s, err := service.New(service.Config{Floor: floor, Window: window})
 			if err != nil {
 				panic(err) // the machine gives floors that can be
 			}
