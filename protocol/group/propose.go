@@ -291,8 +291,8 @@ func (m *Machine) retry(now time.Time, out *Output) {
 		m.traced = now
 		m.record(now, trace.FlushWaited, waits[0], uint64(c.stage), uint64(now.Sub(m.staged).Microseconds()), 0)
 	}
-	// Of a durable view somebody may have reported and then given it up, which nobody else does.
-	stuck := !m.blocked || m.cfg.Durable && c.stage == Proposing
+	// Who has reported when the votes sufficed again may be over before it accepts; of a durable view it may have given it up.
+	stuck := !m.blocked || c.stage == Proposing
 	if now.Sub(m.staged) > shunAfter*m.cfg.Patience && stuck {
 		for _, id := range waits {
 			m.peers[m.index(id)].shunned = now.Add(shunFor * m.cfg.Patience)
