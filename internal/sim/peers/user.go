@@ -74,7 +74,7 @@ func (u *user) work() {
 			u.ask(key, &q)
 		case v.state == waiting && w.Now >= v.again:
 			u.ask(key, &lock.Request{Kind: lock.Ask, Name: lockName(key)})
-		case v.state == holding && w.Now >= v.until:
+		case v.state == holding && (w.Now >= v.until || w.Calm): // after calm everybody is waited for
 			u.leave(key)
 		case v.state == holding:
 			if v.holder.Holds(u.p.read()) {
@@ -224,9 +224,7 @@ func (u *user) answer(key int, v *visit, p *lock.Reply) {
 		}
 		w.held++
 		v.state, v.holder, v.token = holding, h, p.Number
-		if v.until = w.Now + w.Interval(w.opt.hold); w.Calm {
-			v.until = w.Now // everybody is waited for
-		}
+		v.until = w.Now + w.Interval(w.opt.hold)
 		w.hear(&service.Fact{Kind: service.Held, Client: u.p.client, Key: uint32(key), Value: v.token, Shared: v.shared})
 		if w.Calm && u.wants[key] {
 			u.wants[key] = false

@@ -35,7 +35,7 @@ const (
 	busyMax = 100
 
 	// calmMost is how long it may take after calm until everybody has had every lock.
-	calmMost = 40 * time.Second
+	calmMost = 20 * time.Second
 
 	// entersMax is how many locks are asked for while there are faults: what can be judged soon.
 	entersMax = 2000
