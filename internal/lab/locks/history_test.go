@@ -279,7 +279,7 @@ func (w *world) judge(calm time.Duration) (*check.Violation, string, error) {
 		switch p.what {
 		case "member":
 			lives = append(lives, records)
-		case "client":
+		case "client", "peer":
 			holders[p.settings.Client] = records
 		}
 	}

@@ -2,6 +2,7 @@ package locks_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -175,6 +176,9 @@ func (w *world) judgePeers(calm time.Duration) (*check.Violation, string, error)
 	verdict, counts, err := w.judge(calm)
 	if verdict != nil || err != nil {
 		return verdict, counts, err
+	}
+	if !slices.ContainsFunc(w.facts, func(f judges.Fact) bool { return f.Kind == judges.Held }) {
+		return nil, "", errors.New("nobody has believed in anything, so there is nothing to judge")
 	}
 	court := judges.NewCourt(judges.Fencing(judges.Setting{}))
 	for _, f := range w.facts {
