@@ -41,7 +41,7 @@ func (w *world) serve(c *caller, id view.ID, request []byte) {
 		w.crash(i)
 		return
 	default:
-		session.Stamp(request, w.agreed())
+		session.Stamp(request, w.agreed(), w.exec.Index())
 		reply = w.exec.Execute(request, nil)
 		w.rebase()
 		if !w.calm && w.rng.IntN(60) == 0 { // or after

@@ -14,4 +14,5 @@ const (
 	Leaky          // a cancelled call is not remembered
 	Skips          // now and then a call is answered as the one before was, and not executed
 	Mixed          // now and then a call is answered as the one before was
+	Hasty          // what a member with a slow clock renewed ends by the clock of one that had not heard of it
 )

@@ -20,11 +20,11 @@ func TestGolden(t *testing.T) {
 		want string
 	}{
 		{Request{Verb: Open, Nonce: nonce, Number: 1<<63 + 1, Lease: 10 * time.Second, Label: []byte("web1:4711")},
-			"01010000 0000000000000000 0000000000000000 0102030405060708 8000000000000001 0000000000000000 00000002540be400 776562313a34373131"},
-		{Request{Verb: Call, How: ExactlyOnce, At: time.Second, Session: 7, Nonce: nonce, Number: 3, Acked: 2, Body: []byte("enter")},
-			"01020400 000000003b9aca00 0000000000000007 0102030405060708 0000000000000003 0000000000000002 656e746572"},
+			"01010000 0000000000000000 0000000000000000 0000000000000000 0102030405060708 8000000000000001 0000000000000000 00000002540be400 776562313a34373131"},
+		{Request{Verb: Call, How: ExactlyOnce, At: time.Second, After: 8, Session: 7, Nonce: nonce, Number: 3, Acked: 2, Body: []byte("enter")},
+			"01020400 000000003b9aca00 0000000000000008 0000000000000007 0102030405060708 0000000000000003 0000000000000002 656e746572"},
 		{Request{Verb: Pass, At: 2 * time.Second},
-			"01060000 0000000077359400 0000000000000000 0000000000000000 0000000000000000 0000000000000000"},
+			"01060000 0000000077359400 0000000000000000 0000000000000000 0000000000000000 0000000000000000 0000000000000000"},
 	}
 	for _, c := range requests {
 		want := strings.ReplaceAll(c.want, " ", "")
@@ -150,18 +150,18 @@ func TestNames(t *testing.T) {
 func TestPatches(t *testing.T) {
 	r := Request{Verb: Call, How: AtMostOnce, Session: 3, Nonce: 4, Number: 9, Body: []byte("body")}
 	b := r.Append(nil)
-	Stamp(b, 7*time.Second)
+	Stamp(b, 7*time.Second, 5)
 	Acknowledge(b, 8)
-	r.At, r.Acked = 7*time.Second, 8
+	r.At, r.After, r.Acked = 7*time.Second, 5, 8
 	if !bytes.Equal(b, r.Append(nil)) {
 		t.Errorf("patched %x", b)
 	}
-	Stamp(b, -time.Second)
+	Stamp(b, -time.Second, 0)
 	if got, why := ParseRequest(b); why != wire.OK || got.At != 0 {
 		t.Errorf("a time below zero is stamped as %v, %v", got.At, why)
 	}
 	short := []byte{1, 2, 3}
-	Stamp(short, 1)
+	Stamp(short, 1, 1)
 	Acknowledge(short, 1)
 	if !bytes.Equal(short, []byte{1, 2, 3}) {
 		t.Errorf("a short request became %x", short)

@@ -23,6 +23,9 @@
 //   - A call that was answered Cancelled is never executed.
 //   - A session ends at the agreed time of its last request plus its lease or at its Close, and
 //     the service is told, in the order of time and ID. Its ID is not given again.
+//   - No lease ends before it has passed since its last request was stamped, if no clock is fast: also not by the stamp of a
+//     member whose clock is ahead of that of the one which stamped the request, for what goes by with a stamp does not count
+//     for sessions whose last request its member had not executed.
 //   - Memory is bounded: limits.go.
 //
 // # Assumptions

@@ -47,9 +47,9 @@ func (e *Executor) Execute(request, dst []byte) []byte {
 	case why != wire.OK || r.At > atMax:
 		dst = e.answer(&Request{}, Malformed, dst)
 	case r.Verb == Pass:
-		e.advance(r.At)
+		e.advance(&r)
 	default:
-		e.advance(r.At)
+		e.advance(&r)
 		dst = e.serve(&r, dst)
 	}
 	e.link(sum(request), sum(dst[from:]))
@@ -62,7 +62,7 @@ func (e *Executor) Execute(request, dst []byte) []byte {
 // Pass lets the agreed time come to at, as the next command: the same as executing a request with the
 // verb Pass stamped so.
 func (e *Executor) Pass(at time.Duration) {
-	r := Request{Verb: Pass, At: max(at, 0)}
+	r := Request{Verb: Pass, At: max(at, 0), After: e.index}
 	e.scratch = r.Append(e.scratch[:0])
 	e.Execute(e.scratch, nil)
 }
@@ -117,10 +117,18 @@ func (e *Executor) link(request, reply uint64) {
 	e.digests[e.index%digestsMax] = e.chain
 }
 
-// advance brings the agreed time to at, if it is not there, and does what is due until then, in the order of
-// time: sessions end before the service's own at the same time.
-func (e *Executor) advance(at time.Duration) {
-	at = max(at, e.at)
+// advance brings the agreed time to a request's, if it is not there, and does what is due until then, in the
+// order of time: sessions end before the service's own at the same time.
+//
+// Who stamped the request had not executed what came after r.After, and may know of a greater agreed time than
+// those who stamped that: a member that was given the state a moment ago knows the time of its last command, which
+// may be long past. So what goes by here says nothing of how long ago the sessions were renewed that were so after r.After,
+// and does not count for their leases.
+func (e *Executor) advance(r *Request) {
+	at := max(r.At, e.at)
+	if canary != Hasty {
+		e.table.spare(r.After, at-e.at)
+	}
 	told := time.Duration(-1) // what the service was told last
 	for {
 		end, c := at+1, e.table.next()
@@ -157,7 +165,7 @@ func (e *Executor) serve(r *Request, dst []byte) []byte {
 			dst = e.answer(r, LongLease, dst)
 			return binary.BigEndian.AppendUint64(dst[:from+replyHead], uint64(most))
 		}
-		id, status := e.table.open(r, e.at)
+		id, status := e.table.open(r, e.at, e.index)
 		r.Session = id
 		return e.answer(r, status, dst)
 	}
@@ -171,7 +179,7 @@ func (e *Executor) serve(r *Request, dst []byte) []byte {
 	if c == nil {
 		return e.answer(r, StaleSession, dst)
 	}
-	e.table.renew(c, r, e.at)
+	e.table.renew(c, r, e.at, e.index)
 	switch {
 	case r.Verb == Close:
 		e.end(c)

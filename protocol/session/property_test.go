@@ -12,6 +12,7 @@ import (
 // remembered.
 type simple struct {
 	at       time.Duration
+	index    uint64
 	given    ID
 	opened   ID // by the last Open
 	sessions map[ID]*simpleClient
@@ -19,6 +20,7 @@ type simple struct {
 
 type simpleClient struct {
 	nonce, acked uint64
+	index        uint64 // of the last request
 	lease, last  time.Duration
 	dead         bool
 	replies      map[uint64]string
@@ -26,21 +28,26 @@ type simpleClient struct {
 
 // status is what a request is answered; "" if it is to be executed.
 func (s *simple) status(r Request) (Status, string) {
-	s.at = max(s.at, r.At)
+	gone := max(s.at, r.At) - s.at
+	s.at += gone
+	s.index++
 	for id := ID(1); id <= s.given; id++ {
 		c := s.sessions[id]
+		if c.index > r.After {
+			c.last += gone
+		}
 		c.dead = c.dead || c.last+c.lease <= s.at
 	}
 	if r.Verb == Open {
 		for id := ID(1); id <= s.given; id++ {
 			if c := s.sessions[id]; c.nonce == r.Nonce && !c.dead {
-				c.last, s.opened = s.at, id
+				c.last, c.index, s.opened = s.at, s.index, id
 				return OK, ""
 			}
 		}
 		s.given++
 		s.opened = s.given
-		s.sessions[s.given] = &simpleClient{nonce: r.Nonce, lease: r.Lease, last: s.at, replies: map[uint64]string{}}
+		s.sessions[s.given] = &simpleClient{nonce: r.Nonce, lease: r.Lease, last: s.at, index: s.index, replies: map[uint64]string{}}
 		return OK, ""
 	}
 	if r.Session == 0 {
@@ -53,7 +60,7 @@ func (s *simple) status(r Request) (Status, string) {
 	if c == nil || c.dead || c.nonce != r.Nonce {
 		return StaleSession, ""
 	}
-	c.last, c.acked = s.at, max(c.acked, r.Acked)
+	c.last, c.index, c.acked = s.at, s.index, max(c.acked, r.Acked)
 	switch {
 	case r.Verb == Close:
 		c.dead = true
@@ -136,9 +143,10 @@ func storm(seed uint64, complain func(string)) {
 			now += time.Duration(rng.IntN(3000)) * time.Millisecond
 			e.Pass(now)
 			mirror.Pass(now)
-			model.status(Request{Verb: Call, How: Maybe, At: now})
+			model.status(Request{Verb: Call, How: Maybe, At: now, After: e.Index() - 1})
 		}
 		r := draw(rng, &now, &sent, model)
+		r.After = e.Index() - min(e.Index(), uint64(rng.IntN(6)))
 		b := r.Append(nil)
 		got, want := e.Execute(b, []byte("kept"))[4:], mirror.Execute(b, nil)
 		if !bytes.Equal(got, want) {

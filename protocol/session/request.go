@@ -49,6 +49,7 @@ type Request struct {
 	Verb    Verb
 	How     Semantics     // Call
 	At      time.Duration // the proposed agreed time, stamped by the member that proposes the request
+	After   uint64        // the last command that this member had executed then: At is counted from it
 	Session ID            // 0: none
 	Nonce   uint64        // the client's, for this session; not 0 in Open
 	Number  uint64        // from 1 for calls that are remembered; else what the client likes, it comes back
@@ -60,9 +61,9 @@ type Request struct {
 
 const (
 	version     = 1
-	requestHead = 44
+	requestHead = 52
 	stampOffset = 4
-	ackedOffset = 36
+	ackedOffset = 44
 )
 
 // Append adds the request's bytes to dst. It checks nothing: what breaks a bound is refused by
@@ -70,6 +71,7 @@ const (
 func (r *Request) Append(dst []byte) []byte {
 	dst = append(dst, version, byte(r.Verb), byte(r.How), 0)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(r.At))
+	dst = binary.BigEndian.AppendUint64(dst, r.After)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(r.Session))
 	dst = binary.BigEndian.AppendUint64(dst, r.Nonce)
 	dst = binary.BigEndian.AppendUint64(dst, r.Number)
@@ -81,11 +83,12 @@ func (r *Request) Append(dst []byte) []byte {
 	return append(dst, r.Body...)
 }
 
-// Stamp writes the proposed agreed time into a request's bytes, which must be at least as long as
-// those of a request; shorter ones stay as they are.
-func Stamp(request []byte, at time.Duration) {
+// Stamp writes the proposed agreed time into a request's bytes, and the index of the last command that
+// who proposes it has executed. They must be at least as long as those of a request; shorter ones stay as they are.
+func Stamp(request []byte, at time.Duration, after uint64) {
 	if len(request) >= requestHead {
 		binary.BigEndian.PutUint64(request[stampOffset:], uint64(max(at, 0)))
+		binary.BigEndian.PutUint64(request[stampOffset+8:], after)
 	}
 }
 
@@ -110,7 +113,8 @@ func ParseRequest(b []byte) (Request, wire.Reason) {
 	in := wire.NewReader(b[1:])
 	r := Request{Verb: Verb(in.U8()), How: Semantics(in.U8())}
 	zero := in.U8()
-	r.At, r.Session, r.Nonce = time.Duration(in.U64()), ID(in.U64()), in.U64()
+	r.At, r.After = time.Duration(in.U64()), in.U64()
+	r.Session, r.Nonce = ID(in.U64()), in.U64()
 	r.Number, r.Acked = in.U64(), in.U64()
 	if r.Verb == Open {
 		r.Lease = time.Duration(in.U64())

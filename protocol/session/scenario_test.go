@@ -42,7 +42,7 @@ func play(t *testing.T, e *Executor, d *datadriven.TestData, line string, b *str
 	words := strings.Fields(line)
 	verbs := map[string]Verb{"open": Open, "call": Call, "renew": Renew, "close": Close, "cancel": Cancel, "pass": Pass}
 	how := map[string]Semantics{"maybe": Maybe, "least": AtLeastOnce, "most": AtMostOnce, "exactly": ExactlyOnce}
-	r := Request{Verb: verbs[words[0]], At: e.Time()}
+	r := Request{Verb: verbs[words[0]], At: e.Time(), After: e.Index()}
 	if r.Verb == Open {
 		r.Lease = 10 * time.Second
 	}

@@ -18,7 +18,7 @@ var ErrSnapshot = errors.New("session: not a sound snapshot")
 const magic = "HFsess\x00\x01"
 
 // clientSize is the size of a session's numbers.
-const clientSize = 40
+const clientSize = 48
 
 // Snapshot writes all of the executor. Equal executors write equal bytes, if equal services do.
 // The error is the writer's or the service's.
@@ -50,7 +50,7 @@ func (e *Executor) Snapshot(w io.Writer) error {
 
 // write writes a session, with b's room.
 func (c *client) write(out *chunkWriter, b []byte) {
-	for _, v := range [...]uint64{uint64(c.id), c.nonce, uint64(c.lease), uint64(c.last), c.kept.acked} {
+	for _, v := range [...]uint64{uint64(c.id), c.nonce, uint64(c.lease), uint64(c.last), c.index, c.kept.acked} {
 		b = binary.BigEndian.AppendUint64(b, v)
 	}
 	b = append(b, byte(len(c.label)))
@@ -94,6 +94,7 @@ func (e *Executor) Restore(r io.Reader) error {
 		table.add(c)
 	}
 	table.given = ID(h.given)
+	table.relink()
 	if err := in.ended(); err != nil {
 		return err
 	}
@@ -167,7 +168,7 @@ func readClient(in *chunkReader, h head, t *Table) (*client, error) {
 		return nil, err
 	}
 	f := wire.NewReader(b[:])
-	c := &client{id: ID(f.U64()), nonce: f.U64(), lease: time.Duration(f.U64()), last: time.Duration(f.U64())}
+	c := &client{id: ID(f.U64()), nonce: f.U64(), lease: time.Duration(f.U64()), last: time.Duration(f.U64()), index: f.U64()}
 	c.kept.acked = f.U64()
 	f.U8()
 	c.label = append(c.label, f.Bytes(label)...)
@@ -201,6 +202,8 @@ func (c *client) check(h head, t *Table) error {
 		return fmt.Errorf("%w: its lease of %d ns is not between %v and %v", ErrSnapshot, int64(c.lease), LeaseMin, LeaseMax)
 	case c.last < 0 || uint64(c.last) > h.at || uint64(c.end()) <= h.at:
 		return fmt.Errorf("%w: it was renewed at %d ns and cannot be there at %d ns", ErrSnapshot, int64(c.last), h.at)
+	case c.index == 0 || c.index > h.index:
+		return fmt.Errorf("%w: it was renewed by command %d of %d", ErrSnapshot, c.index, h.index)
 	case !utf8.Valid(c.label):
 		return fmt.Errorf("%w: its label %q is not UTF-8", ErrSnapshot, c.label)
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 )
@@ -13,9 +14,10 @@ type Table struct {
 	byID    map[ID]*client
 	byNonce map[uint64]*client
 	due     due
-	given   ID     // the greatest ID given
-	xor     uint64 // of all sessions' digests
-	bytes   int    // of kept replies
+	newest  *client // the one that was renewed last
+	given   ID      // the greatest ID given
+	xor     uint64  // of all sessions' digests
+	bytes   int     // of kept replies
 	free    buffers
 }
 
@@ -26,7 +28,10 @@ type client struct {
 	label  []byte
 	opened time.Duration // with ShortLease only
 	lease  time.Duration
-	last   time.Duration // agreed time of the last request
+	last   time.Duration // agreed time of the last request, and what did not count since
+	index  uint64        // of that request
+	older  *client       // the one that was renewed before, and newer after it
+	newer  *client
 	kept   kept
 	digest uint64
 	place  int // in due
@@ -106,12 +111,12 @@ func (t *Table) next() *client {
 }
 
 // open gives the session of an Open at an agreed time.
-func (t *Table) open(r *Request, at time.Duration) (ID, Status) {
+func (t *Table) open(r *Request, at time.Duration, index uint64) (ID, Status) {
 	if c := t.byNonce[r.Nonce]; c != nil {
 		if c.lease != r.Lease || !bytes.Equal(c.label, r.Label) {
 			return 0, Refused
 		}
-		t.renew(c, r, at)
+		t.renew(c, r, at, index)
 		return c.id, OK
 	}
 	if len(t.order) >= sessionsMax {
@@ -120,18 +125,60 @@ func (t *Table) open(r *Request, at time.Duration) (ID, Status) {
 	t.given++
 	t.add(&client{
 		id: t.given, nonce: r.Nonce, label: bytes.Clone(r.Label),
-		opened: at, lease: r.Lease, last: at,
+		opened: at, lease: r.Lease, last: at, index: index,
 	})
 	return t.given, OK
 }
 
-// add puts a session in whose ID is the greatest.
+// add puts a session in whose ID is the greatest, and that was renewed last.
 func (t *Table) add(c *client) {
 	t.order = append(t.order, c)
 	t.byID[c.id], t.byNonce[c.nonce] = c, c
 	t.due.push(c)
+	t.link(c)
 	t.bytes += c.kept.bytes
 	t.settle(c)
+}
+
+// link makes a session the one that was renewed last.
+func (t *Table) link(c *client) {
+	if c.older = t.newest; c.older != nil {
+		c.older.newer = c
+	}
+	t.newest = c
+}
+
+// unlink takes a session out of the order of renewals.
+func (t *Table) unlink(c *client) {
+	if c.older != nil {
+		c.older.newer = c.newer
+	}
+	if c.newer != nil {
+		c.newer.older = c.older
+	} else {
+		t.newest = c.older
+	}
+	c.older, c.newer = nil, nil
+}
+
+// relink brings all sessions into the order of renewals.
+func (t *Table) relink() {
+	by := slices.Clone(t.order)
+	slices.SortStableFunc(by, func(a, b *client) int { return cmp.Compare(a.index, b.index) })
+	t.newest = nil
+	for _, c := range by {
+		c.older, c.newer = nil, nil
+		t.link(c)
+	}
+}
+
+// spare lets a time not count for the sessions that were renewed after the command of an index.
+func (t *Table) spare(after uint64, d time.Duration) {
+	for c := t.newest; c != nil && c.index > after && d > 0; c = c.older {
+		c.last += d
+		t.due.fix(c.place)
+		t.settle(c)
+	}
 }
 
 // find gives a request's session; nil if it has ended or is another's.
@@ -143,11 +190,13 @@ func (t *Table) find(r *Request) *client {
 }
 
 // renew notes that a session's client is there, and what it acknowledges.
-func (t *Table) renew(c *client, r *Request, at time.Duration) {
+func (t *Table) renew(c *client, r *Request, at time.Duration, index uint64) {
 	t.bytes -= c.kept.bytes
 	c.kept.ack(r.Acked, &t.free)
 	t.bytes += c.kept.bytes
-	c.last = at
+	c.last, c.index = at, index
+	t.unlink(c)
+	t.link(c)
 	t.due.fix(c.place)
 	t.settle(c)
 }
@@ -183,7 +232,7 @@ func (t *Table) keep(c *client, number uint64, reply []byte, digest uint64) {
 // settle brings the digest up to date after a session has changed.
 func (t *Table) settle(c *client) {
 	t.xor ^= c.digest
-	c.digest = mix(uint64(c.id), c.nonce, uint64(c.lease), uint64(c.last), c.kept.acked, sum(c.label), c.kept.xor)
+	c.digest = mix(uint64(c.id), c.nonce, uint64(c.lease), uint64(c.last), c.index, c.kept.acked, sum(c.label), c.kept.xor)
 	t.xor ^= c.digest
 }
 
@@ -198,6 +247,7 @@ func (t *Table) remove(c *client) {
 	t.order = slices.Delete(t.order, i, i+1)
 	delete(t.byID, c.id)
 	delete(t.byNonce, c.nonce)
+	t.unlink(c)
 	t.due.remove(c.place)
 	t.xor ^= c.digest
 	t.bytes -= c.kept.bytes

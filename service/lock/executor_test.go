@@ -42,7 +42,7 @@ func (r *replica) open(t *testing.T, nonce uint64) session.ID {
 // call asks the lock service something exactly once.
 func (r *replica) call(t *testing.T, id session.ID, nonce, number uint64, body lock.Request) lock.Reply {
 	t.Helper()
-	q := session.Request{Verb: session.Call, How: session.ExactlyOnce, At: r.at, Session: id, Nonce: nonce, Number: number, Body: body.Append(nil)}
+	q := session.Request{Verb: session.Call, How: session.ExactlyOnce, At: r.at, After: r.e.Index(), Session: id, Nonce: nonce, Number: number, Body: body.Append(nil)}
 	p, why := session.ParseReply(r.e.Execute(q.Append(nil), nil))
 	if why != 0 || p.Status != session.OK {
 		t.Fatalf("call: %v, %v", p.Status, why)

@@ -21,7 +21,10 @@
 // time of the last command that it has executed, and what has gone by since on its own
 // clock. The agreed time is the greatest that was executed. So it never runs ahead of real
 // time by more than the drift of clocks, whoever proposes, and stands still while the group
-// does: nobody's lease ends because a view change took long. The most senior member lets
+// does: nobody's lease ends because a view change took long. Clocks of members may be apart: who was given
+// the state a moment ago knows of nothing that went by since the last command. So a command says
+// which one its proposer had executed, and no lease counts time that was told by somebody who had not heard of its
+// renewal (protocol/session). The most senior member lets
 // time pass, by a message, when the service has something to do by time.
 //
 // # Replicas that differ

@@ -112,7 +112,7 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 	b := m.begin(out, kindCommand)
 	at := len(b)
 	b = append(b, request...)
-	session.Stamp(b[at:], m.agreed(now))
+	session.Stamp(b[at:], m.agreed(now), m.exec.Index())
 	if canary == AnswersEarly {
 		out.Answer(from, m.exec.Execute(b[at:], out.Begin()))
 		from = early
@@ -186,7 +186,7 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 func (m *Machine) execute(now time.Time, client Client, msg *message, out *Output) {
 	if canary == OwnClock {
 		msg.body = bytes.Clone(msg.body)
-		session.Stamp(msg.body, time.Duration(now.UnixNano()))
+		session.Stamp(msg.body, time.Duration(now.UnixNano()), m.exec.Index())
 	}
 	if canary == AnswersEarly && client == early {
 		return
@@ -223,7 +223,7 @@ func (m *Machine) Tick(now time.Time, out *Output) {
 	}
 	if next := m.exec.Next(); m.leads() && !m.passing && next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
 		m.passing, m.passAt = true, now.Add(passEvery)
-		pass := session.Request{Verb: session.Pass, At: m.agreed(now)}
+		pass := session.Request{Verb: session.Pass, At: m.agreed(now), After: m.exec.Index()}
 		m.send(now, replica.Passer, pass.Append(m.begin(out, kindCommand)), out)
 	}
 }

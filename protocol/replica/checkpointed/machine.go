@@ -107,7 +107,7 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 		return
 	}
 	m.request = append(m.request[:0], request...)
-	session.Stamp(m.request, m.agreed(now))
+	session.Stamp(m.request, m.agreed(now), m.exec.Index())
 	m.serve(now, from, out)
 }
 
@@ -182,7 +182,7 @@ func (m *Machine) keep(now time.Time, out *Output) {
 	}
 	if next := m.exec.Next(); next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
 		if m.passAt = now.Add(passEvery); m.owed.room() {
-			pass := session.Request{Verb: session.Pass, At: m.agreed(now)}
+			pass := session.Request{Verb: session.Pass, At: m.agreed(now), After: m.exec.Index()}
 			m.request = pass.Append(m.request[:0])
 			m.serve(now, 0, out)
 		}

@@ -111,7 +111,7 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 		return
 	}
 	m.request = append(m.request[:0], request...)
-	session.Stamp(m.request, m.agreed(now))
+	session.Stamp(m.request, m.agreed(now), m.exec.Index())
 	m.serve(now, from, out)
 }
 
@@ -179,7 +179,7 @@ func (m *Machine) Tick(now time.Time, out *Output) {
 	}
 	if next := m.exec.Next(); m.serves() && next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
 		if m.passAt = now.Add(passEvery); m.room(passSize) {
-			pass := session.Request{Verb: session.Pass, At: m.agreed(now)}
+			pass := session.Request{Verb: session.Pass, At: m.agreed(now), After: m.exec.Index()}
 			m.request = pass.Append(m.request[:0])
 			m.serve(now, 0, out)
 		}

@@ -146,7 +146,7 @@ func (m *Machine) Proceed(now time.Time, out *replica.Output) {
 	digest := len(b)
 	b = append(binary.BigEndian.AppendUint64(b, 0), w.Data...)
 	body := b[digest+8:]
-	session.Stamp(body, m.agreed(now))
+	session.Stamp(body, m.agreed(now), m.exec.Index())
 	a := m.ahead.Push(w.Client, index)
 	a.Data = m.exec.Execute(body, a.Data)
 	m.ahead.Filled()

@@ -136,7 +136,7 @@ func (m *Machine) propose(now time.Time, from replica.Client, request []byte, ou
 	b := append(out.Message(), byte(kindCommand))
 	at := len(b)
 	b = append(b, request...)
-	session.Stamp(b[at:], m.agreed(now))
+	session.Stamp(b[at:], m.agreed(now), m.exec.Index())
 	m.pending.Push(from, 0)
 	out.Send(b, true)
 }
