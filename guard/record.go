@@ -34,8 +34,8 @@ func (r record) appendSlot(dst []byte) []byte {
 	dst = append(append(dst, recordMagic...), recordVersion, 0)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(r.lock)))
 	dst = binary.BigEndian.AppendUint64(dst, r.turn)
-	dst = binary.BigEndian.AppendUint64(dst, r.seen.exclusive)
-	dst = binary.BigEndian.AppendUint64(dst, r.seen.shared)
+	dst = binary.BigEndian.AppendUint64(dst, r.seen.Exclusive)
+	dst = binary.BigEndian.AppendUint64(dst, r.seen.Shared)
 	dst = append(dst, r.lock...)
 	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[begin:], castagnoli()))
 }

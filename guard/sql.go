@@ -130,7 +130,7 @@ func (s SQL) begin(ctx context.Context, tx Tx, t Token) error {
 		return err
 	}
 	first := seen{}.with(t)
-	if _, err := tx.ExecContext(ctx, q, t.Lock, int64(first.exclusive), int64(first.shared)); err != nil {
+	if _, err := tx.ExecContext(ctx, q, t.Lock, int64(first.Exclusive), int64(first.Shared)); err != nil {
 		return &OpError{"insert into the table of tokens", err}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/holdfast-ha/holdfast/guard/fence"
 )
 
 // Header is the header of a request to a guarded resource; its value is [Token.String].
@@ -93,26 +95,19 @@ func (e *OpError) Error() string { return "guard: " + e.Op + ": " + e.Err.Error(
 func (e *OpError) Unwrap() error { return e.Err }
 
 // seen is the greatest tokens seen of a lock.
-type seen struct {
-	exclusive, shared uint64
-}
+type seen fence.Fence
 
 // greatest is the greater of both.
-func (s seen) greatest() uint64 { return max(s.exclusive, s.shared) }
+func (s seen) greatest() uint64 { return fence.Fence(s).Greatest() }
 
 // stale says whether a token has become stale.
 func (s seen) stale(t Token) bool {
-	return t.Number < s.exclusive || t.Shared && t.Number == s.exclusive || !t.Shared && t.Number <= s.shared
+	return fence.Fence(s).Stale(t.Number, t.Shared)
 }
 
 // with is what was seen when t was seen, too.
 func (s seen) with(t Token) seen {
-	if t.Shared {
-		s.shared = max(s.shared, t.Number)
-	} else {
-		s.exclusive = max(s.exclusive, t.Number)
-	}
-	return s
+	return seen(fence.Fence(s).With(t.Number, t.Shared))
 }
 
 // contextKey is that of the token in a context.

@@ -64,7 +64,11 @@ var layers = []layer{
 		never:    "a service is a pure state machine; leave kernel and sockets to internal/edge",
 	},
 	{
-		name: "guard", packages: []string{"guard/..."}, deny: []string{"log"},
+		name: "fence", packages: []string{"guard/fence"}, pure: true, deny: pureDeny,
+		never: "what a guard decides is a value; what waits and what writes is package guard's",
+	},
+	{
+		name: "guard", packages: []string{"guard/..."}, imports: []string{"fence"}, deny: []string{"log"},
 		never: "a guard stands at the user's resource, with the standard library alone: whoever guards a thing need not run the lock service",
 	},
 	{
@@ -76,7 +80,7 @@ var layers = []layer{
 		never: "a client is what programs import that use a service: the machine of protocol/call, the service's own words, and sockets",
 	},
 	{
-		name: "sim", packages: []string{"internal/sim/..."}, imports: []string{"sim", "stack", "machine", "check", "service", "service word", "word"},
+		name: "sim", packages: []string{"internal/sim/..."}, imports: []string{"sim", "stack", "machine", "check", "service", "service word", "fence", "word"},
 		pure: true, deny: pureDeny,
 		never: "the simulator runs in virtual time on one thread; model the thing, do not touch it",
 	},
