@@ -147,8 +147,8 @@ func (j *lease) Promise() string { return "lease" }
 func (j *lease) Hear(f *Fact) error {
 	switch f.Kind {
 	case Granted, Reasserted:
-		if f.Value == 0 || f.Client == 0 {
-			break
+		if f.Value == 0 || f.Client == 0 || f.Kind == Reasserted && j.beliefs.broken[f.Key][f.Value] {
+			break // a break is forgotten with the state
 		}
 		for _, h := range j.beliefs.held[f.Key] {
 			if h.clashes(f.Client, f.Shared) && !h.excused {

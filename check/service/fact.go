@@ -57,12 +57,13 @@ const (
 
 	// Asked: in the agreed order Session of Client asks for lock Key and does not get it at
 	// once; Shared says how. Of the agreed order each thing is told once, when the first
-	// replica executes it. Who tries a lock and does not get it does not ask.
+	// replica executes it. Who tries a lock and does not get it does not ask. Number is its
+	// turn in the queue, if that is known.
 	Asked
 	// Granted: Session of Client gets lock Key with the token Value; Shared.
 	Granted
 	// Reasserted: after a loss Session of Client is believed that it has lock Key with the
-	// token Value, or if that is 0, that it stood in the queue; Shared.
+	// token Value, or if that is 0, that it stood in the queue, with the turn Number; Shared.
 	Reasserted
 	// Quit: Session gives back what it has under the token Value of lock Key, or if that is
 	// 0, whatever it has of that lock, and its place in the queue; or it has ended.
@@ -74,6 +75,12 @@ const (
 	Held
 	// Dropped: Client does not believe any more that it holds lock Key.
 	Dropped
+	// Closed: Session is over, in the agreed order: it has nothing of any lock, and will not.
+	Closed
+	// Wanted: Client waits from now on until it holds lock Key, or has Waived it. Shared.
+	Wanted
+	// Waived: Client does not want lock Key any more, or was told that it cannot have it.
+	Waived
 	// Wrote: the resource guarded by lock Key took something of Client under token Value.
 	Wrote
 

@@ -44,17 +44,24 @@ type fencing struct {
 	setting Setting
 	told    bool                // there are grants in this history
 	granted map[uint32]greatest // by lock
+	assert  map[uint32]greatest // in this life
 	wrote   map[uint32]greatest
 	owners  map[token]owner
+	broken  map[uint32]uint64 // the greatest token when somebody broke all
+	one     map[token]bool    // tokens that were broken by themselves
 }
 
 // Fencing judges each grant: its token is greater than all of that lock that were granted
 // before; and each write that the resource took: its token was given to that client, and
 // none was taken before that excludes it and is greater. Those who share a lock may write in
 // any order among themselves. A token that is asserted anew is one that was granted, and is
-// not older than one that excludes it.
+// not older than one that excludes it; unless its lock was broken, which a service that has
+// lost its state does not know: then it is not older than one that was asserted before.
 func Fencing(s Setting) Judge {
-	return &fencing{s, false, map[uint32]greatest{}, map[uint32]greatest{}, map[token]owner{}}
+	return &fencing{
+		setting: s, granted: map[uint32]greatest{}, assert: map[uint32]greatest{}, wrote: map[uint32]greatest{}, owners: map[token]owner{},
+		broken: map[uint32]uint64{}, one: map[token]bool{},
+	}
 }
 
 // Promise names the promise.
@@ -83,8 +90,10 @@ func (j *fencing) Hear(f *Fact) error {
 		if !known {
 			return fmt.Errorf("session %d is believed to have lock %d with token %d, which nobody was given", f.Session, f.Key, f.Value)
 		}
-		if g.older(f.Value, f.Shared) {
-			return fmt.Errorf("session %d is believed to have lock %d with token %d after a token %d was given", f.Session, f.Key, f.Value, g.above(f.Value, f.Shared))
+		return j.asserted(f, g)
+	case Broken:
+		if j.one[t] = true; f.Value == 0 {
+			j.broken[f.Key] = max(g.exclusive, g.shared)
 		}
 	case Held:
 		if j.told && !known {
@@ -94,10 +103,24 @@ func (j *fencing) Hear(f *Fact) error {
 	case Wrote:
 		return j.write(f, o, known)
 	case Perished:
+		clear(j.assert)
 		if !j.setting.Reassert {
 			clear(j.granted) // tokens may come again, for others
 		}
 	}
+	return nil
+}
+
+// asserted judges a token that is asserted anew.
+func (j *fencing) asserted(f *Fact, g greatest) error {
+	a := j.assert[f.Key]
+	if broken := f.Value <= j.broken[f.Key] || j.one[token{f.Key, f.Value}]; !broken && g.older(f.Value, f.Shared) {
+		return fmt.Errorf("session %d is believed to have lock %d with token %d after a token %d was given", f.Session, f.Key, f.Value, g.above(f.Value, f.Shared))
+	}
+	if a.older(f.Value, f.Shared) {
+		return fmt.Errorf("session %d is believed to have lock %d with token %d after a token %d was asserted", f.Session, f.Key, f.Value, a.above(f.Value, f.Shared))
+	}
+	j.assert[f.Key] = a.with(f.Value, f.Shared)
 	return nil
 }
 

@@ -49,7 +49,7 @@ func FuzzJudges(f *testing.F) {
 
 // all are the judges that need no ledger.
 func all(s Setting) []Judge {
-	return []Judge{Fencing(s), Exclusion(s), Lease(s), Honesty(s), Queue()}
+	return []Judge{Fencing(s), Exclusion(s), Lease(s), Gone(), Prompt(s), Honesty(s), Queue(), Overtaking(1)}
 }
 
 // factsOf makes facts of bytes, six each.

@@ -2,6 +2,8 @@ package service
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -12,15 +14,24 @@ type liveness struct {
 	book   *book
 	index  map[view.Member]uint64
 	halted map[view.Member]bool
+	wants  []want // who waits for a lock, since when
 	last   uint64 // the greatest index that was answered before calm, in this life
+}
+
+// want is a client that waits for a lock.
+type want struct {
+	client int
+	key    uint32
+	since  time.Duration
 }
 
 // Liveness judges at the end, if there was calm: every call whose client lives has an
 // answer, or the client was told why not; every replica with a state has what was answered
-// before calm, unless it may be behind; and no lock is free for somebody who waits for it.
+// before calm, unless it may be behind; no lock is free for somebody who waits for it; and every
+// client that lives has got the lock that it wants.
 // When a replica has halted, it is judged only whether clients were told something.
 func Liveness(l *Ledger) Judge {
-	return &liveness{l, newBook(), map[view.Member]uint64{}, map[view.Member]bool{}, 0}
+	return &liveness{l: l, book: newBook(), index: map[view.Member]uint64{}, halted: map[view.Member]bool{}}
 }
 
 // Promise names the promise.
@@ -30,6 +41,10 @@ func (j *liveness) Promise() string { return "liveness" }
 func (j *liveness) Hear(f *Fact) error {
 	j.book.hear(f)
 	switch f.Kind {
+	case Wanted:
+		j.wants = append(j.wants, want{f.Client, f.Key, f.At})
+	case Held, Waived, Crashed:
+		j.wants = slices.DeleteFunc(j.wants, func(w want) bool { return w.client == f.Client && (w.key == f.Key || f.Kind == Crashed) })
 	case Executed, Skipped:
 		j.index[f.Node] = f.Index
 	case Restored:
@@ -72,5 +87,9 @@ func (j *liveness) end() error {
 			}
 		}
 	}
-	return j.book.stuck()
+	if err := j.book.stuck(); err != nil || len(j.wants) == 0 {
+		return err
+	}
+	w := j.wants[0]
+	return fmt.Errorf("client %d wants lock %d since %v and has not got it", w.client, w.key, w.since)
 }

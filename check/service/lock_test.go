@@ -1,6 +1,10 @@
 package service
 
-import "testing"
+import (
+	"errors"
+	"testing"
+	"time"
+)
 
 func TestExclusion(t *testing.T) {
 	run(t, []history{
@@ -72,6 +76,11 @@ func TestFencing(t *testing.T) {
 		{"grants are not told", durable, []Fact{holds(1, 1), writes(1, 1), drops(1), holds(2, 2), writes(2, 2)}, ""},
 		{"asserted, and greater after", forgets, []Fact{grant(1, 4), perished, asserts(1, 4), quit(1), grant(2, 9)}, ""},
 		{"tokens begin anew after a loss", forgets, []Fact{grant(1, 4), perished, grant(2, 1)}, "fencing"},
+		{"asserted, and was broken", forgets, []Fact{grant(1, 4), broken(0), grant(2, 5), quit(2), perished, asserts(1, 4)}, ""},
+		{"asserted, and was broken alone", forgets, []Fact{grant(1, 4), broken(4), grant(2, 5), quit(2), perished, asserts(1, 4)}, ""},
+		{"asserted, and another was broken", forgets, []Fact{grant(1, 4), quit(1), grant(2, 5), broken(5), quit(2), perished, asserts(1, 4)}, "fencing"},
+		{"of two that are asserted the greater token wins", forgets, []Fact{grant(1, 4), broken(4), grant(2, 5), perished, asserts(1, 4), on(Quit, 1, 4), asserts(2, 5)}, ""},
+		{"of two that are asserted the lesser token wins", forgets, []Fact{grant(1, 4), broken(4), grant(2, 5), perished, asserts(2, 5), on(Quit, 2, 5), asserts(1, 4)}, "fencing"},
 		{"asserted, and never given", forgets, []Fact{grant(1, 4), perished, asserts(2, 5)}, "fencing"},
 		{"asserted after a greater one", forgets, []Fact{grant(1, 4), quit(1), grant(2, 5), quit(2), perished, asserts(1, 4)}, "fencing"},
 		{"in memory only tokens may begin anew", volatile, []Fact{grant(1, 4), perished, grant(2, 1), quit(2), grant(3, 4), writes(3, 4), writes(1, 4)}, ""},
@@ -97,9 +106,103 @@ func TestQueue(t *testing.T) {
 		{"broken, and another is next", durable, parts(held, []Fact{broken(1), grant(3, 2)}), "queue"},
 		{"places are kept over a loss", forgets, parts(held, []Fact{perished, session(23, asserts(3, 0)), session(22, asserts(2, 0)), session(22, grant(2, 2))}), ""},
 		{"places are mixed up after a loss", forgets, parts(held, []Fact{perished, session(23, asserts(3, 0)), session(22, asserts(2, 0)), session(23, grant(3, 2))}), "queue"},
+		{"of two places of one client that comes back is which it had", forgets, []Fact{
+			grant(1, 1), turn(5, waits(2)), turn(6, waits(3)), session(22, turn(7, waits(2))), perished,
+			session(32, turn(7, asserts(2, 0))), session(33, turn(6, asserts(3, 0))), session(33, grant(3, 2))}, ""},
+		{"an owner that was not told is before all", forgets, parts(held, []Fact{perished, session(22, asserts(2, 0)), session(21, asserts(1, 0)), session(21, grant(1, 2))}), ""},
+		{"an owner whose session is over is before who came after the loss", forgets, []Fact{
+			turn(5, waits(1)), grant(1, 1), {Kind: Closed, Session: 1}, perished, turn(9, waits(2)), session(21, turn(5, asserts(1, 0))), session(21, grant(1, 12))}, ""},
+		{"an owner whose lock was broken, and who was told nothing of it all, is where it stood", forgets, []Fact{
+			grant(1, 1), turn(5, waits(2)), turn(6, waits(3)), quit(1), grant(2, 7), broken(0), grant(3, 9), perished,
+			session(33, turn(6, asserts(3, 0))), session(32, turn(5, asserts(2, 0))), session(32, grant(2, 20))}, ""},
+		{"an owner that was not told is behind who was not back", forgets, parts([]Fact{grant(1, 1), turn(5, waits(2)), turn(6, waits(3))}, []Fact{
+			perished, session(33, turn(6, asserts(3, 0))), session(33, grant(3, 10)), perished,
+			session(43, turn(6, asserts(3, 0))), session(42, turn(5, asserts(2, 0))), session(42, grant(2, 20))}), ""},
+		{"an owner that was told has no place besides", forgets, parts(held, []Fact{perished, session(21, asserts(1, 1)), session(22, asserts(2, 0)), session(21, on(Quit, 1, 1)), session(22, grant(2, 2))}), ""},
 		{"who does not come back has no place", forgets, parts(held, []Fact{perished, session(23, asserts(3, 0)), session(23, grant(3, 2))}), ""},
 		{"who asks anew after a loss is behind", forgets, parts(held, []Fact{perished, session(22, waits(2)), session(23, asserts(3, 0)), session(23, grant(3, 2))}), ""},
 		{"lost with all that was in memory", volatile, parts(held, []Fact{perished, grant(3, 2)}), ""},
+	})
+}
+
+func TestGone(t *testing.T) {
+	closed := func(s uint64) Fact { return Fact{Kind: Closed, Session: s} }
+	run(t, []history{
+		{"over, and the next one has it", durable, []Fact{grant(1, 1), waits(2), closed(1), grant(2, 2)}, ""},
+		{"granted after its end", durable, []Fact{grant(1, 1), waits(2), closed(2), quit(1), grant(2, 2)}, "gone"},
+		{"it waits after its end", durable, []Fact{closed(2), waits(2)}, "gone"},
+		{"it is believed after its end", forgets, []Fact{grant(1, 1), perished, closed(7), session(7, asserts(1, 1))}, "gone"},
+		{"numbers of sessions come again after a loss", forgets, []Fact{grant(1, 1), closed(1), perished, waits(1)}, ""},
+		{"over, and its place is free", durable, []Fact{grant(1, 1), waits(2), waits(3), closed(2), quit(1), grant(3, 2)}, ""},
+	})
+}
+
+func TestPrompt(t *testing.T) {
+	prompt := Setting{Prompt: true, Volatile: true, Reassert: true}
+	later := func(facts []Fact) []Fact { return append(facts, calm) }
+	// The first two facts of each are of different times, the third is of the time of the second.
+	together := func(facts []Fact) []Fact {
+		for i := range facts {
+			facts[i].At = time.Duration(max(1, min(i, 2))) * time.Second
+		}
+		return later(facts)
+	}
+	for _, h := range []struct {
+		name  string
+		facts []Fact
+		want  bool
+	}{
+		{"granted with the leave", together([]Fact{grant(1, 1), waits(2), quit(1), grant(2, 2)}), false},
+		{"not granted", together([]Fact{grant(1, 1), waits(2), quit(1)}), true},
+		{"its owner has ended", together([]Fact{grant(1, 1), waits(2), {Kind: Closed, Session: 1}}), true},
+		{"an exclusive one gave up, and who would share waits", together([]Fact{shared(grant(1, 1)), waits(2), shared(waits(3)), quit(2)}), true},
+		{"an exclusive one waits while others share", together([]Fact{shared(grant(1, 1)), waits(2)}), false},
+		{"clients are heard", together([]Fact{grant(1, 1), perished, asserts(2, 0)}), false},
+		{"they are not any more", together([]Fact{grant(1, 1), perished, asserts(2, 0), at(2, grant(3, 2))}), true},
+	} {
+		j := Prompt(Setting{})
+		var err error
+		for i := range h.facts {
+			if h.facts[i].Kind == Calmed {
+				h.facts[i].At = time.Minute
+			}
+			err = errors.Join(err, j.Hear(&h.facts[i]))
+		}
+		if got := err != nil; got != h.want {
+			t.Errorf("%s: found %v, want %v: %v", h.name, got, h.want, err)
+		}
+	}
+	begins := Prompt(prompt)
+	for _, f := range together([]Fact{waits(1), waits(2)}) {
+		if err := begins.Hear(&f); err != nil {
+			t.Errorf("a service that hears its clients first: %v", err)
+		}
+	}
+	if got := len(All(prompt)); got != len(All(Setting{Volatile: true, Reassert: true}))+1 {
+		t.Errorf("%d judges with Prompt", got)
+	}
+}
+
+func TestOvertaking(t *testing.T) {
+	some := Setting{Overtakes: 2, Volatile: true, Reassert: true}
+	passes := func(n int) (facts []Fact) {
+		for i := range n {
+			facts = append(facts, shared(grant(10+i, uint64(10+i))))
+		}
+		return facts
+	}
+	held := []Fact{shared(grant(1, 1)), waits(2)}
+	run(t, []history{
+		{"nobody passes", some, parts(held, []Fact{quit(1), grant(2, 2)}), ""},
+		{"as often as may be", some, parts(held, passes(2)), ""},
+		{"too often", some, parts(held, passes(3)), "overtaking"},
+		{"the second may be passed more often", some, parts(held, passes(2), []Fact{waits(3), quit(2)}, passes(4)[2:]), ""},
+		{"and not for ever", some, parts(held, []Fact{waits(3), quit(2)}, passes(5)), "overtaking"},
+		{"one who shares waits, and only one before it alone", some, parts(held, []Fact{shared(waits(3))}, passes(3)), "overtaking"},
+		{"it asks again, and is not counted anew", some, parts(held, passes(2), []Fact{waits(2)}, passes(3)[2:]), "overtaking"},
+		{"gone from the queue", some, parts(held, []Fact{quit(2)}, passes(5)), ""},
+		{"counted anew after a loss", some, parts(held, passes(2), []Fact{perished, asserts(2, 0)}, passes(4)[2:]), ""},
+		{"and then too often", some, parts(held, []Fact{perished, asserts(2, 0)}, passes(3)), "overtaking"},
 	})
 }
 
@@ -124,6 +227,11 @@ func TestLiveness(t *testing.T) {
 		{"one waits for a broken lock", durable, parts([]Fact{grant(1, 1), waits(2), broken(0)}, end), "liveness"},
 		{"one waits to share what others share", durable, parts([]Fact{grant(1, 1), shared(waits(2)), quit(1), shared(waits(3)), shared(grant(2, 2))}, end), "liveness"},
 		{"one waits to share behind one who does not", durable, parts([]Fact{shared(grant(1, 1)), waits(2), shared(waits(3))}, end), ""},
+		{"one wants a lock and has got it", durable, parts([]Fact{on(Wanted, 1, 0), grant(1, 1), holds(1, 1)}, end), ""},
+		{"one wants a lock and hears nothing", durable, parts([]Fact{on(Wanted, 1, 0), grant(1, 1)}, end), "liveness"},
+		{"one wants a lock no more", durable, parts([]Fact{on(Wanted, 1, 0), on(Waived, 1, 0)}, end), ""},
+		{"one wants a lock and is gone", durable, parts([]Fact{on(Wanted, 1, 0), gone(1)}, end), ""},
+		{"one wants two locks and has got one", durable, parts([]Fact{on(Wanted, 1, 0), at(2, on(Wanted, 1, 0)), grant(1, 1), holds(1, 1)}, end), "liveness"},
 		{"one waited before a loss", forgets, parts([]Fact{grant(1, 1), waits(2), perished}, end), ""},
 		{"one is back in the queue after a loss", forgets, parts([]Fact{grant(1, 1), waits(2), perished, asserts(2, 0)}, end), "liveness"},
 	})

@@ -21,10 +21,13 @@
 //	lease            a client has stopped believing before the lock is granted to another
 //	fencing          tokens grow from grant to grant, and the resource takes no older one
 //	queue            a lock is granted in the order in which it was asked for
+//	prompt           whoever can be granted a lock has been
+//	overtaking       where it is not, nobody is passed too often
+//	gone             a session that is over has nothing, and gets nothing
 //	honesty          replicas that differ are named and restored, and no others; what is shown
 //	                 as proven is so
 //	liveness         after calm every call is answered, every replica has what was answered,
-//	                 and nobody waits for a free lock
+//	                 nobody waits for a free lock, and who wants a lock gets it
 //
 // # What is not judged
 //
@@ -68,6 +71,12 @@ type Judge interface {
 type Setting struct {
 	// FIFO: locks are granted first come, first served. Otherwise there is no judge of it.
 	FIFO bool
+	// Overtakes: locks may be granted out of order, and each who waits is passed so many times at most for
+	// each from the first of the queue to itself that waits to have it alone. 0: there is no judge of it.
+	Overtakes int
+	// Prompt: facts that follow from one command have one time, so that it can be judged whether whoever could
+	// have a lock has been granted it at once.
+	Prompt bool
 	// Volatile: the state is in memory only. When all members lose it at once, which the
 	// observer tells as [Perished], what was there before is excused. Otherwise nothing is.
 	Volatile bool
@@ -93,10 +102,16 @@ func All(s Setting) []Judge {
 	l := NewLedger(s)
 	judges := []Judge{
 		l, Retention(l), Agreement(l), Once(l), Execution(l), Knowledge(l),
-		Fencing(s), Exclusion(s), Lease(s), Honesty(s), Liveness(l),
+		Fencing(s), Exclusion(s), Lease(s), Gone(), Honesty(s), Liveness(l),
 	}
 	if s.FIFO {
 		judges = append(judges, Queue())
+	}
+	if s.Prompt {
+		judges = append(judges, Prompt(s))
+	}
+	if s.Overtakes > 0 {
+		judges = append(judges, Overtaking(s.Overtakes))
 	}
 	if s.Voted {
 		judges = append(judges, Votes(l))

@@ -93,6 +93,8 @@ func broken(token uint64) Fact            { return Fact{Kind: Broken, Key: 1, Va
 func shared(f Fact) Fact                  { f.Shared = true; return f }
 func session(s uint64, f Fact) Fact       { f.Session = s; return f }
 
+func turn(n uint64, f Fact) Fact { f.Number = n; return f }
+
 var (
 	perished = Fact{Kind: Perished}
 	calm     = Fact{Kind: Calmed}
@@ -298,4 +300,16 @@ func TestVotes(t *testing.T) {
 		{"about the same", roughly, parts(asked, []Fact{say(2, a), say(1, b), say(9, c), get(1, 1, 0)}), ""},
 		{"not about the same", roughly, parts(asked, []Fact{say(2, a), say(3, b), say(9, c), get(1, 1, 0)}), "votes"},
 	})
+}
+
+// TestKindsHaveNames: a history is printed for people.
+func TestKindsHaveNames(t *testing.T) {
+	for k := Called; k <= Ended; k++ {
+		if k.String() == "unknown kind" {
+			t.Errorf("kind %d has no name", k)
+		}
+	}
+	if got := (Ended + 1).String(); got != "unknown kind" {
+		t.Errorf("what is none is called %q", got)
+	}
 }

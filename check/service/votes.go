@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -41,7 +42,7 @@ func (j *votes) Hear(f *Fact) error {
 				b = &ballot{}
 				j.ballots[c] = b
 			}
-			b.add(f.Node, f.Value)
+			b.add(f.Node, f.Value, c.semantics.single())
 		}
 	case Restored:
 		j.index[f.Node] = f.Index
@@ -57,10 +58,10 @@ func (j *votes) Hear(f *Fact) error {
 	return nil
 }
 
-// add counts the latest reply of each member.
-func (b *ballot) add(node view.Member, reply uint64) {
+// add counts the latest reply of each member; of a call that may be executed several times, each.
+func (b *ballot) add(node view.Member, reply uint64, single bool) {
 	for i, n := range b.nodes {
-		if n == node {
+		if n == node && (single || b.replies[i] == reply) {
 			b.replies[i] = reply
 			return
 		}
@@ -79,7 +80,7 @@ func (j *votes) judge(c *call, value uint64) error {
 			agree++
 		}
 	}
-	need := len(b.replies)/2 + 1
+	need := b.members()/2 + 1
 	if len(j.l.seats) > 0 {
 		least := j.l.seats[c.from]
 		for _, s := range j.l.seats[c.from:] {
@@ -112,3 +113,14 @@ func (b *ballot) has(node view.Member) bool {
 
 // apart is how far two replies are apart.
 func apart(x, y uint64) uint64 { return max(x, y) - min(x, y) }
+
+// members is how many have replied.
+func (b *ballot) members() int {
+	n := 0
+	for i, node := range b.nodes {
+		if slices.Index(b.nodes, node) == i {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,86 @@
+package service
+
+import "fmt"
+
+// wait is a session in a queue that may be passed.
+type wait struct {
+	session uint64
+	most    int // times that it may be passed
+	passed  int
+	shared  bool
+}
+
+// overtaking: nobody starves.
+type overtaking struct {
+	most    int
+	waiting map[uint32][]wait
+}
+
+// Overtaking judges each grant of locks that are not given strictly in order: who waits is passed at most so many times for
+// each who waits to have the lock alone, from the first to itself.
+func Overtaking(most int) Judge { return &overtaking{most, map[uint32][]wait{}} }
+
+// Promise names the promise.
+func (j *overtaking) Promise() string { return "overtaking" }
+
+// Hear judges a grant.
+func (j *overtaking) Hear(f *Fact) error {
+	switch f.Kind {
+	case Asked:
+		j.ask(f)
+	case Quit:
+		if f.Value == 0 {
+			j.leave(f.Key, f.Session)
+		}
+	case Closed:
+		for key := range j.waiting { //tidy:unordered each is treated for itself
+			j.leave(key, f.Session)
+		}
+	case Perished:
+		clear(j.waiting) // who comes back is counted anew
+	case Reasserted:
+		if f.Value == 0 {
+			j.ask(f)
+		}
+	case Granted:
+		for i := range j.waiting[f.Key] {
+			w := &j.waiting[f.Key][i]
+			if w.session == f.Session {
+				break
+			}
+			if w.passed++; w.passed > w.most {
+				return fmt.Errorf("session %d waits for lock %d and is passed for the %dth time, by session %d; %d times are allowed to it", w.session, f.Key, w.passed, f.Session, w.most)
+			}
+		}
+		j.leave(f.Key, f.Session)
+	}
+	return nil
+}
+
+func (j *overtaking) ask(f *Fact) {
+	w := wait{session: f.Session, shared: f.Shared}
+	alone := 0
+	for _, other := range j.waiting[f.Key] {
+		if other.session == f.Session {
+			return
+		}
+		if !other.shared {
+			alone++
+		}
+	}
+	if !f.Shared {
+		alone++
+	}
+	w.most = j.most * max(1, alone)
+	j.waiting[f.Key] = append(j.waiting[f.Key], w)
+}
+
+func (j *overtaking) leave(key uint32, session uint64) {
+	kept := j.waiting[key][:0]
+	for _, w := range j.waiting[key] {
+		if w.session != session {
+			kept = append(kept, w)
+		}
+	}
+	j.waiting[key] = kept
+}
