@@ -12,5 +12,6 @@ const (
 	AnyReply      // replies to a former session, or life, count
 	LateLease     // a lease counts from the reply
 	Boastful      // what is on its way is acknowledged
+	Resigned      // a call without an answer is not sent again
 	Hasty         // a cancelled call is said not to be executed before the service says so
 )

@@ -104,7 +104,7 @@ func (m *Machine) ask(e *entry, to view.ID, out *Output) {
 		m.agenda.fix(e)
 		return
 	}
-	if e.repeats() {
+	if e.repeats() && (canary != Resigned || e.verb != session.Call) {
 		e.retry = m.last.Add(m.wait(e))
 	}
 	if !e.sent() && m.cfg.Hedge > 0 && e.verb == session.Call && e.repeats() && len(m.cfg.Servers) > 1 {

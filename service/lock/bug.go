@@ -19,4 +19,11 @@ const (
 	Unbroken        // a broken lock's next owner has the token of the broken one
 	Starving        // with the loose order nobody counts who is overtaken
 	Floorless       // a service that begins with nothing counts from 1 again
+	Counts          // with the loose order the count of overtakers begins anew with each who enters
+	Mixed           // a shared request is granted beside an exclusive owner
+	Undead          // a session that ended keeps its locks
+	Lingering       // a session that ended keeps its places in queues for exclusive use
+	Coy             // who was granted a lock is told that it waits, whatever it asks
+	BackOfQueue     // who asserts a turn is put at the end of the queue
+	Overstays       // a holder does not see that its lease is over
 )

@@ -153,3 +153,20 @@ func FuzzParseNotice(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseRequest: no bytes panic, and what is read of a command is all of it.
+func FuzzParseRequest(f *testing.F) {
+	for kind := Enter; kind <= Ask; kind++ {
+		q := Request{Kind: kind, Name: "a", Number: 7, Label: "l", Purpose: "p", After: "A", Most: 3, Try: true, Waited: true, Mode: Shared, Order: Loose}
+		f.Add(q.Append(nil))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		q, err := ParseRequest(b)
+		if err != nil {
+			return
+		}
+		if again, err := ParseRequest(q.Append(nil)); err != nil || again != q {
+			t.Fatalf("%+v is read as %+v, %v", q, again, err)
+		}
+	})
+}

@@ -211,6 +211,9 @@ func (h *Holder) Tick(now time.Time) Phase {
 
 // look moves the phase along with the time.
 func (h *Holder) look(now time.Time) {
+	if canary == Overstays {
+		return
+	}
 	gone := h.elapsed(now, h.sent)
 	switch {
 	case now.Before(h.latest) || gone < 0:
@@ -234,6 +237,9 @@ func (h *Holder) Holds(now time.Time) bool { return h.Tick(now) == Held }
 func (h *Holder) Deadline() time.Time {
 	switch h.phase {
 	case Held:
+		if canary == Overstays {
+			return time.Time{}
+		}
 		return h.sent.Add(h.usable - h.margin)
 	case Stopping:
 		return h.sent.Add(h.usable)

@@ -61,6 +61,10 @@ func (s *Service) reassert(c session.Command, q *request, l *lock, hash uint64, 
 		s.proceed(l, c.At)
 		return reply
 	}
+	if canary == BackOfQueue && q.waited {
+		s.number++
+		q.number = s.number
+	}
 	return s.tell(reply, c.At, s.add(l, s.begun(q.client, c.Session), q, !q.waited, q.number, c.At))
 }
 

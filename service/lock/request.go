@@ -180,6 +180,18 @@ func (q *request) parse(body []byte) refusal {
 	return q.check()
 }
 
+// ParseRequest reads a command, as an observer does. What the service would refuse is an error, a [*Refusal].
+func ParseRequest(body []byte) (Request, error) {
+	var q request
+	if why := q.parse(body); why.status != 0 {
+		return Request{}, &Refusal{string(q.name), Reply{Status: why.status, Got: int(why.got), Most: int(why.most)}}
+	}
+	return Request{
+		Kind: q.kind, Name: string(q.name), Mode: q.mode, Order: q.order, Try: q.try, Waited: q.waited, Number: q.number,
+		Label: string(q.label), Purpose: string(q.purpose), After: string(q.after), Most: uint8(q.most),
+	}, nil
+}
+
 func (q *request) takeFlags(flags uint8, r *wire.Reader) {
 	if flags&^flagsKnown != 0 || flags>>orderShift > uint8(Loose) {
 		r.Fail()

@@ -139,7 +139,7 @@ func (s *Service) Apply(c session.Command, reply []byte) []byte {
 
 // tell is the reply to who is in a lock: the token, or turn and place.
 func (s *Service) tell(reply []byte, now time.Duration, e *entry) []byte {
-	if e.owner {
+	if e.owner && canary != Coy {
 		return numbered(reply, Granted, now, e.number)
 	}
 	return s.appendPlace(reply, now, e.number, e.place())
@@ -183,6 +183,10 @@ func (s *Service) enter(c session.Command, q *request, l *lock, hash uint64, e *
 		l = s.ready(l, q, hash)
 	} else if free && l.waiters.n > 0 {
 		l.overtaken++
+		s.weighLock(l)
+	}
+	if canary == Counts {
+		l.overtaken = 0
 		s.weighLock(l)
 	}
 	s.number++
@@ -327,7 +331,7 @@ func (s *Service) Ended(at time.Duration, id session.ID) {
 	var next *entry
 	for e := c.head; e != nil; e = next {
 		next = e.down
-		if canary == Haunted && !e.owner {
+		if canary == Haunted && !e.owner || canary == Lingering && !e.owner && e.mode == Exclusive || canary == Undead && e.owner {
 			continue
 		}
 		l := e.lock

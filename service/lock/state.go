@@ -144,6 +144,9 @@ func (l *lock) compatible(m Mode) bool {
 	if l.owners.n == 0 {
 		return true
 	}
+	if canary == Mixed && m == Shared {
+		return true
+	}
 	if canary == Crowded && m == Exclusive {
 		return l.owners.head.mode == Shared
 	}
