@@ -67,7 +67,7 @@ sim: build ## the simulator: SEEDS=500 seeds of this commit (10,000 for groups),
 	HOLDFAST_SIM_SEED=$$(git rev-parse HEAD 2>/dev/null || true) \
 	$(GO) test -json -count=1 -timeout 60m ./internal/sim -args -seeds=$(SEEDS) | $(VERDICT)
 	$(call say,planted bugs: each must be found)
-	$(GO) test -json -timeout 60m -tags canary -run Canary ./internal/sim/... ./protocol/... ./internal/lab/locks | $(VERDICT)
+	$(GO) test -json -timeout 60m -tags canary -run Canary ./internal/sim/... ./protocol/... ./service/... ./internal/lab/locks | $(VERDICT)
 
 soak: ## real processes under faults for SOAK=1h, as root, then the simulator on new seeds until something fails
 	$(call say,real processes for $(SOAK): one line a round of half a minute and a summary)

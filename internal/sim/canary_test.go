@@ -42,7 +42,7 @@ func plants() []plant {
 	taking := func(b takeover.Bug, name, want string) plant {
 		return plant{"pair", name, func() { takeover.Plant(b) }, want, nil}
 	}
-	return append(slices.Concat(cohortPlants(), servicePlants(), peerPlants()), []plant{
+	return append(slices.Concat(cohortPlants(), servicePlants(), peerPlants(), lockPlants()), []plant{
 		proxy(stateproxy.DeafToNack, "DeafToNack", "convergence"),
 		proxy(stateproxy.EarlyLow, "EarlyLow", ""),
 		proxy(stateproxy.NoSweep, "NoSweep", ""),
@@ -71,6 +71,7 @@ func heal() {
 	healCohorts()
 	healServices()
 	healPeers()
+	healLocks()
 }
 
 // TestCanary proves that every planted bug is found by the judge that is there for it, or
@@ -82,7 +83,7 @@ func TestCanary(t *testing.T) {
 			p.plant()
 			defer heal()
 			others, seeds := map[string]int{}, canarySeeds
-			if p.world == cohorts.Name || p.world == services.Name {
+			if p.world == cohorts.Name || p.world == services.Name || p.world == services.LocksName {
 				seeds = canaryGroups
 			}
 			for seed := range uint64(seeds) {

@@ -10,7 +10,8 @@
 // the last bit, which [Log] sums up in a hash.
 //
 // The worlds are in packages below: internal/sim/proxies has two to five state proxies
-// that back each other up; internal/sim/pair has whole nodes with kernels and addresses.
+// that back each other up; internal/sim/pair has whole nodes with kernels and addresses; internal/sim/cohorts
+// has members of groups; internal/sim/services has replicated services, registers and locks.
 // The network is internal/sim/simnet. This package has what worlds share: clocks, the
 // log of a run, the report.
 //

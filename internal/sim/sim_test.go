@@ -21,7 +21,7 @@ var (
 	seeds = flag.Int("seeds", 100, "how many seeds to run in each world; that of groups, whose seeds are short, runs twenty times as many unless it is the only one")
 	from  = flag.Uint64("from", 0, "the first seed; without it, a number made from HOLDFAST_SIM_SEED, or 0")
 	steps = flag.Uint64("steps", 0, "end the first phase after so many steps; 0: as drawn")
-	only  = flag.String("world", "", "run this world only: proxies, pair, cohorts, services or peers")
+	only  = flag.String("world", "", "run this world only: proxies, pair, cohorts, services, locks or peers")
 	raw   = flag.Bool("raw", false, "let a panic through, for its stack")
 )
 
@@ -33,7 +33,7 @@ type world struct {
 }
 
 func worlds() []world {
-	return []world{{proxies.Name, proxies.Run, 1}, {pair.Name, pair.Run, 1}, {cohorts.Name, cohorts.Run, 20}, {services.Name, services.Run, 4}, {peers.Name, peers.Run, 1}}
+	return []world{{proxies.Name, proxies.Run, 1}, {pair.Name, pair.Run, 1}, {cohorts.Name, cohorts.Run, 20}, {services.Name, services.Run, 4}, {services.LocksName, services.RunLocks, 4}, {peers.Name, peers.Run, 1}}
 }
 
 // first is the first seed. CI sets HOLDFAST_SIM_SEED to the commit, so every commit runs

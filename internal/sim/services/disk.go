@@ -290,10 +290,11 @@ func (w *services) remember(but *member) bool {
 }
 
 // hearOf tells the court something of a member.
-func (m *member) hearOf(f *service.Fact) {
+func (m *member) hearOf(f service.Fact, seen *sight) {
+	e := event{fact: f, sight: seen}
 	if m.w.tentative == nil {
-		m.w.hear(f)
+		m.w.attest(&e)
 		return
 	}
-	m.w.tentative.hear(f, m.era)
+	m.w.tentative.hear(e, m.era)
 }

@@ -27,15 +27,17 @@ type member struct {
 	cohort  *cohort.Node
 	out     cohort.Output
 	replica *replicated.Replica
-	state   *register
+	state   subject
 	exec    *session.Executor
-	view    *view.View     // nil: in none, or without the state
-	damaged bool           // a bit of the state has flipped
-	has     bool           // the state is in memory, in a view or out of it
-	given   bool           // it is another's, and no view was told since
-	voters  int            // of the view, if replies are voted on
-	seen    uint64         // index of the last command that was looked at
-	done    []service.Fact // commands that the court is not told yet: they are not safe
+	view    *view.View // nil: in none, or without the state
+	damaged bool       // a bit of the state has flipped
+	has     bool       // the state is in memory, in a view or out of it
+	given   bool       // it is another's, and no view was told since
+	voters  int        // of the view, if replies are voted on
+	seen    uint64     // index of the last command that was looked at
+	done    []event    // commands that the court is not told yet: they are not safe
+	routes  map[session.ID]replica.Client
+	notices []notice // that are not to be told yet
 	disk    *simdisk.Disk
 	log     *simdisk.Log           // nil: memory only
 	era     view.Epoch             // of the state
@@ -48,9 +50,14 @@ type member struct {
 func (m *member) boot() {
 	w := m.w
 	m.Self.Incarnation = max(m.Self.Incarnation, view.Incarnation(w.Now.Microseconds()))
+	if w.locks != nil {
+		m.Self.Incarnation = max(m.Self.Incarnation, view.Incarnation(w.Now)) // as the daemon has it: tokens begin with it
+	}
 	w.Boot(&m.Host, w.opt.drift, true)
 	w.Did("boots", m.Self, view.Member{})
+	w.locks.linked(linkLate)
 	m.out, m.view, m.damaged = cohort.Output{}, nil, false
+	m.routes, m.notices = map[session.ID]replica.Client{}, nil
 	cfg := cohort.NodeConfig{
 		Self: m.Self, Fingerprint: fingerprint, Links: 1, Heartbeat: heartbeat,
 		SuspectAfter: w.opt.suspectAfter, Recorder: trace.RecorderFunc(w.record),
@@ -82,14 +89,15 @@ func (m *member) boot() {
 // fresh makes a service that has executed nothing.
 func (m *member) fresh() {
 	m.exec, m.seen, m.done, m.voters, m.has, m.given = nil, 0, m.done[:0], 0, false, false
-	m.state = &register{asked: m.look}
+	m.state = m.w.subject()
+	m.state.watch(m.look)
 	m.exec = session.NewExecutor(m.state)
 }
 
 // crash ends the life; with the power, if so.
 func (m *member) crash(what string, power bool) {
 	m.w.Did(what, m.Self, view.Member{})
-	m.hearOf(&service.Fact{Kind: service.Fell, Node: m.Self})
+	m.hearOf(service.Fact{Kind: service.Fell, Node: m.Self}, nil)
 	if m.log != nil && power {
 		m.disk.Crash(m.w.Now)
 	} else if m.log != nil {
@@ -97,6 +105,7 @@ func (m *member) crash(what string, power bool) {
 	}
 	m.log, m.Host.Work = nil, world.Never
 	m.End()
+	m.w.locks.linked(0)
 	m.cohort, m.replica, m.view = nil, nil, nil
 }
 
@@ -115,6 +124,7 @@ func (m *member) Receive(d *simnet.Datagram) {
 	m.wrote()
 	if int(d.From.ID) > len(w.members) {
 		if h, request, why := wire.Open(d.Frame); why == wire.OK && h.Channel == wire.Call {
+			m.route(d.From.ID, request)
 			m.replica.Submit(w.Read(&m.Host), replica.Client(d.From.ID), request)
 		}
 	} else {
@@ -143,7 +153,7 @@ func (m *member) Work() {
 	if m.view != nil && len(m.done) == 0 && m.w.mayFlip(m) {
 		m.w.Did("has a bit that flips", m.Self, view.Member{})
 		m.damaged = true
-		m.state.set(uint32(m.w.Rng.IntN(cellCount)), m.w.Rng.Uint64())
+		m.state.flip(m.w.Rng)
 		m.renewed()
 	}
 }
@@ -205,19 +215,19 @@ func (m *member) look() {
 		return // somebody else wants to know
 	}
 	m.seen++
-	f := service.Fact{Kind: service.Skipped, Node: m.Self, Index: m.seen, State: m.state.sum()}
-	if m.state.fresh {
-		f.Kind, f.Session, f.Number, f.Value = service.Executed, uint64(m.state.last.client), m.state.last.call, m.state.had
+	e := m.state.took()
+	e.fact.Node, e.fact.Index, e.fact.State = m.Self, m.seen, m.state.sum()
+	if e.sight != nil {
+		e.sight.at = m.w.Now
 	}
-	m.state.fresh = false
-	m.done = append(m.done, f)
+	m.done = append(m.done, e)
 }
 
 // confess tells the court which commands are safe at this member.
 func (m *member) confess() {
 	safe := 0
-	for safe < len(m.done) && m.done[safe].Index <= m.replica.Machine().Settled() {
-		m.hearOf(&m.done[safe])
+	for safe < len(m.done) && m.done[safe].fact.Index <= m.replica.Machine().Settled() {
+		m.hearOf(m.done[safe].fact, m.done[safe].sight)
 		safe++
 	}
 	m.done = append(m.done[:0], m.done[safe:]...)
@@ -225,14 +235,15 @@ func (m *member) confess() {
 
 // renewed tells the court that the member has a state that it did not make command by command.
 func (m *member) renewed() {
-	m.seen, m.done, m.state.fresh = m.exec.Index(), m.done[:0], false
-	m.hearOf(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen, State: m.state.sum()})
+	m.state.took()
+	m.seen, m.done = m.exec.Index(), m.done[:0]
+	m.hearOf(service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen, State: m.state.sum()}, nil)
 }
 
 // regained tells the court of the state with which a member comes into a view: another's, or its own if the
 // group is founded anew with it. Then what it was ahead of the others is safe.
 func (m *member) regained() {
-	m.hearOf(&service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen - uint64(len(m.done)), State: m.basis()})
+	m.hearOf(service.Fact{Kind: service.Restored, Node: m.Self, Index: m.seen - uint64(len(m.done)), State: m.basis()}, nil)
 	m.confess()
 }
 
@@ -268,7 +279,7 @@ func (m *member) heed(d *cohort.Delivery) {
 		m.has, m.given = true, false
 	case cohort.Expelled, cohort.Departed, cohort.StateBegan:
 		m.view, m.has = nil, m.has && d.Kind != cohort.StateBegan
-		m.hearOf(&service.Fact{Kind: service.Fell, Node: m.Self})
+		m.hearOf(service.Fact{Kind: service.Fell, Node: m.Self}, nil)
 	case cohort.StateDone:
 		m.given = true
 		if m.damaged = false; w.tentative == nil {
@@ -280,7 +291,7 @@ func (m *member) heed(d *cohort.Delivery) {
 	m.confess()
 	if v, is := m.replica.Machine().(interface{ Voters() int }); is && v.Voters() != m.voters {
 		m.voters = v.Voters()
-		m.hearOf(&service.Fact{Kind: service.Seated, Node: m.Self, Value: uint64(m.voters)})
+		m.hearOf(service.Fact{Kind: service.Seated, Node: m.Self, Value: uint64(m.voters)}, nil)
 	}
 }
 
@@ -290,10 +301,10 @@ func (m *member) tell() {
 		switch c.Verb {
 		case replica.Diverged:
 			for _, peer := range c.Members {
-				m.hearOf(&service.Fact{Kind: service.Named, Node: m.Self, Peer: peer, Index: c.Index})
+				m.hearOf(service.Fact{Kind: service.Named, Node: m.Self, Peer: peer, Index: c.Index}, nil)
 			}
 		case replica.Halted:
-			m.hearOf(&service.Fact{Kind: service.Halted, Node: m.Self, Index: c.Index})
+			m.hearOf(service.Fact{Kind: service.Halted, Node: m.Self, Index: c.Index}, nil)
 		}
 	}
 	m.replica.Output().Do = m.replica.Output().Do[:0]
@@ -312,7 +323,7 @@ func (m *member) prove() {
 				m.proven = map[view.Member]uint64{}
 			}
 			m.proven[p.Member] = p.Index
-			m.hearOf(&service.Fact{Kind: service.Proven, Node: m.Self, Peer: p.Member, Index: p.Index})
+			m.hearOf(service.Fact{Kind: service.Proven, Node: m.Self, Peer: p.Member, Index: p.Index}, nil)
 		}
 	}
 }
@@ -326,6 +337,7 @@ func (m *member) answer() {
 		m.frames.End(view.ID(r.To), 1, append(b, r.Data...))
 	}
 	out.Reset()
+	m.notify()
 	for _, e := range m.frames.Send {
 		m.w.Net.Send(m.w.Now, m.Self, e.To, e.Link, e.Frame)
 	}

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"io"
 	"math/bits"
+	"math/rand/v2"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check/service"
@@ -83,6 +84,23 @@ func (s *register) set(key uint32, value uint64) {
 func term(key uint32, value uint64) uint64 {
 	return bits.RotateLeft64(value*0x9e3779b97f4a7c15, int(key)*13) * 0xff51afd7ed558ccd
 }
+
+func (s *register) watch(asked func()) { s.asked = asked }
+
+// took gives what the last command was, and forgets it.
+func (s *register) took() event {
+	e := event{fact: service.Fact{Kind: service.Skipped}}
+	if s.fresh {
+		e.fact = service.Fact{Kind: service.Executed, Session: uint64(s.last.client), Number: s.last.call, Value: s.had}
+	}
+	s.fresh = false
+	return e
+}
+
+func (s *register) tell(func(session.ID, []byte)) {}
+
+// flip damages a cell.
+func (s *register) flip(r *rand.Rand) { s.set(uint32(r.IntN(cellCount)), r.Uint64()) }
 
 func (s *register) Ended(time.Duration, session.ID) {}
 func (s *register) Passed(time.Duration)            {}

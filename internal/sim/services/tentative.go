@@ -13,17 +13,17 @@ import (
 // client is answered that or a later command of the same era, or of one that began with it.
 // The facts of each member keep their order.
 type tentative struct {
-	tell    func(f *service.Fact)
+	tell    func(e *event)
 	queues  map[view.ID][]event
 	order   []view.ID
 	parents map[view.Epoch]place  // with what each era began
 	final   map[view.Epoch]uint64 // up to which index commands are for good
 	settled view.Epoch            // the latest era in which somebody was answered
-	done    map[call][]place      // where calls were executed
-	undone  map[place]service.Fact
+	done    map[asked][]place     // where calls were executed
+	undone  map[place]event
 }
 
-type call struct {
+type asked struct {
 	client int
 	number uint64
 }
@@ -35,28 +35,29 @@ type place struct {
 
 // event is a fact of a member. Its place says what it depends on.
 type event struct {
-	fact service.Fact
+	fact  service.Fact
+	sight *sight // of a command of locks
 	place
 }
 
 // reader is who is said to have executed what came back after it had been undone.
 const reader view.ID = 1000
 
-func newTentative(tell func(f *service.Fact)) *tentative {
+func newTentative(tell func(e *event)) *tentative {
 	return &tentative{
 		tell: tell, queues: map[view.ID][]event{}, parents: map[view.Epoch]place{}, final: map[view.Epoch]uint64{},
-		done: map[call][]place{}, undone: map[place]service.Fact{},
+		done: map[asked][]place{}, undone: map[place]event{},
 	}
 }
 
 // hear takes a fact of a member whose state is of an era, or 0.
-func (t *tentative) hear(f *service.Fact, era view.Epoch) {
-	e := event{fact: *f}
+func (t *tentative) hear(e event, era view.Epoch) {
+	f := &e.fact
 	switch f.Kind {
 	case service.Executed, service.Skipped, service.Restored:
 		e.place = place{era, f.Index}
 	}
-	if of := (call{int(f.Session), f.Number}); f.Kind == service.Executed && !slices.Contains(t.done[of], e.place) {
+	if of := (asked{int(f.Session), f.Number}); f.Kind == service.Executed && !slices.Contains(t.done[of], e.place) {
 		t.done[of] = append(t.done[of], e.place)
 	}
 	if _, is := t.queues[f.Node.ID]; !is {
@@ -72,7 +73,7 @@ func (t *tentative) founded(era view.Epoch, with place) { t.parents[era] = with 
 // answered tells that a client was answered a call that was executed at an index.
 func (t *tentative) answered(client int, number, index uint64) {
 	var at place
-	for _, p := range t.done[call{client, number}] {
+	for _, p := range t.done[asked{client, number}] {
 		if p.index == index && p.era >= at.era {
 			at = p
 		}
@@ -93,7 +94,7 @@ func (t *tentative) keep(at place) {
 	}
 	t.final[at.era] = at.index
 	first := at.index + 1
-	for t.undone[place{at.era, first - 1}].Index != 0 {
+	for t.undone[place{at.era, first - 1}].fact.Index != 0 {
 		first--
 	}
 	if first > at.index {
@@ -101,14 +102,14 @@ func (t *tentative) keep(at place) {
 	}
 	// The only disks that had an era between are lost, or its founding came to nothing.
 	by := view.Member{ID: reader, Incarnation: 1}
-	t.tell(&service.Fact{Kind: service.Restored, Node: by, Index: first - 1})
+	t.tell(&event{fact: service.Fact{Kind: service.Restored, Node: by, Index: first - 1}})
 	for index := first; index <= at.index; index++ {
-		f := t.undone[place{at.era, index}]
-		f.Node = by
-		t.tell(&f)
+		e := t.undone[place{at.era, index}]
+		e.fact.Node = by
+		t.tell(&e)
 		delete(t.undone, place{at.era, index})
 	}
-	t.tell(&service.Fact{Kind: service.Fell, Node: by})
+	t.tell(&event{fact: service.Fact{Kind: service.Fell, Node: by}})
 }
 
 // flush tells what is for good, and puts away what was undone.
@@ -123,9 +124,9 @@ func (t *tentative) flush() {
 			}
 			switch {
 			case good:
-				t.tell(&e.fact)
+				t.tell(e)
 			case e.fact.Kind != service.Restored:
-				t.undone[e.place] = e.fact
+				t.undone[e.place] = *e
 			}
 			q = q[1:]
 		}

@@ -1,8 +1,13 @@
-// Package services is a world of three to five replicas of a service, each with the whole
-// stack as the daemon runs it, and of clients that call it, each call to be executed
-// exactly once. Replicas crash, at any frame they send, stand still, are cut off; a bit of
-// a replica's state flips now and then. Judges that stand outside read what clients were
-// answered and what replicas executed.
+// Package services is two worlds of three to five replicas of a service, each with the whole
+// stack as the daemon runs it. Replicas crash, at any frame they send, stand still, are cut off.
+// Judges that stand outside read what clients were answered and what replicas executed.
+//
+// In the world "services" the service is a register, and clients call it, each call to be executed
+// exactly once; a bit of a replica's state flips now and then. In the world "locks" it is
+// service/lock, and clients are what programs use, without goroutines and sockets: the machine of
+// protocol/call and a holder for each lock. They crash, stand still, are cut off and have clocks that jump; what a lock
+// protects is a resource with a guard. What they believe and what the resource took is told to judges
+// in the order of the true time, when the run is over.
 //
 // The assumption of a service in memory is kept, as far as the world can: less than half of the
 // replicas are down, or without the state, at any time. But one that the others have expelled for want of
@@ -12,6 +17,7 @@
 package services
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check"
@@ -19,13 +25,14 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/sim"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/internal/sim/world"
+	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// Name is the world's name on the command line.
+// Name is the name of the world of registers on the command line.
 const Name = "services"
 
 const (
@@ -53,7 +60,9 @@ type services struct {
 	world.World
 	opt     options
 	members []*member
-	clients []*client
+	clients []client
+	subject func() subject // a service that has executed nothing
+	locks   *locks         // nil: the service is a register
 	court   *service.Court
 	latest  *view.View
 	called  int
@@ -61,6 +70,7 @@ type services struct {
 	faults  int
 	trap    trap
 	cuts    int // that last
+	shape   simnet.Faults
 
 	most uint64 // the greatest index that a member has told
 	gone bool   // the state is lost, as it may be: there is nothing to be judged any more
@@ -71,6 +81,24 @@ type services struct {
 	lost      *member // whose disk is damaged; nil: nobody's
 }
 
+// subject is the service that members replicate, with an eye on it.
+type subject interface {
+	session.Service
+	watch(asked func())               // asked is called when the digest is: after each command
+	took() event                      // what the last command was; it is forgotten
+	sum() uint64                      // of the whole state, as an observer sees it
+	flip(r *rand.Rand)                // damages the state
+	tell(fn func(session.ID, []byte)) // notices to clients
+}
+
+// client is a program that uses the service.
+type client interface {
+	world.Process
+	boot()
+	settle()                      // ends what was done to it
+	waits() (waits, stopped bool) // for an answer after calm; the service has stopped for good
+}
+
 // trap lets a member crash at one of the next frames that it sends.
 type trap struct {
 	member *member
@@ -78,7 +106,12 @@ type trap struct {
 }
 
 // Verdict is the court's.
-func (w *services) Verdict() *check.Violation { return w.court.Violation() }
+func (w *services) Verdict() *check.Violation {
+	if w.locks != nil && w.locks.violation != nil {
+		return w.locks.verdict()
+	}
+	return w.court.Violation()
+}
 
 // Run runs one seed. A panic of a machine becomes a report, unless it is wanted raw.
 func Run(seed uint64, limits sim.Limits) *sim.Report { return run(&services{}, seed, limits) }
@@ -88,28 +121,34 @@ func run(w *services, seed uint64, limits sim.Limits) *sim.Report {
 	w.opt = draw(w.Rng)
 	w.Report.Options = w.opt.String()
 	w.Connect(w.opt.members+w.opt.clients, 1)
-	w.Late, w.StepsMax, w.BusyMax = "liveness", stepsMax, busyMax
+	w.subject = func() subject { return &register{} }
 	voted := w.opt.style == replicated.Voted
 	judges := service.All(service.Setting{Majority: true, Voted: voted})
 	if w.opt.flip > 0 && !voted {
 		judges = honest(judges)
 	}
+	w.convene(judges)
+	for i := range w.opt.clients {
+		c := &caller{w: w, number: i + 1}
+		w.Add(&c.Host, c)
+		w.clients = append(w.clients, c)
+	}
+	return w.Guard(w.run)
+}
+
+// convene makes the court and the members.
+func (w *services) convene(judges []service.Judge) {
+	w.Late, w.StepsMax, w.BusyMax = "liveness", stepsMax, busyMax
 	w.court = service.NewCourt(judges...)
 	w.Court = w
 	if w.opt.disk.on {
-		w.tentative = newTentative(w.hear)
+		w.tentative = newTentative(w.attest)
 	}
 	for range w.opt.members {
 		m := &member{w: w}
 		w.Add(&m.Host, m)
 		w.members = append(w.members, m)
 	}
-	for i := range w.opt.clients {
-		c := &client{w: w, number: i + 1}
-		w.Add(&c.Host, c)
-		w.clients = append(w.clients, c)
-	}
-	return w.Guard(w.run)
 }
 
 // honest leaves of the judges those that hold where a replica's state is damaged, which answers
@@ -154,7 +193,10 @@ func (w *services) run() {
 			w.tentative.end()
 		}
 		w.hear(&service.Fact{Kind: service.Ended})
-		w.Over()
+		if !w.Over() && !w.gone && w.locks != nil {
+			w.locks.judge()
+			w.Over()
+		}
 	}
 }
 
@@ -162,7 +204,8 @@ func (w *services) run() {
 func (w *services) done() bool {
 	over := false
 	for _, c := range w.clients {
-		if over = over || c.over; c.sent != 0 {
+		waits, stopped := c.waits()
+		if over = over || stopped; waits {
 			return false
 		}
 	}
@@ -186,6 +229,9 @@ func (w *services) settle() {
 		}
 	}
 	w.trap = trap{}
+	for _, c := range w.clients {
+		c.settle()
+	}
 	w.hear(&service.Fact{Kind: service.Calmed})
 }
 
@@ -196,6 +242,14 @@ func (w *services) hear(f *service.Fact) {
 	w.most = max(w.most, f.Index)
 	f.At = w.Now
 	w.court.Hear(f)
+}
+
+// attest takes what a member has for good.
+func (w *services) attest(e *event) {
+	w.hear(&e.fact)
+	if w.locks != nil && e.sight != nil {
+		w.locks.minute(e)
+	}
 }
 
 func (w *services) record(e trace.Event) { w.Log.Event(w.Now, e) }
@@ -214,6 +268,9 @@ func (w *services) plan() {
 			w.Repeat(e.mean, e.do)
 		}
 	}
+	if w.locks != nil {
+		w.locks.plan()
+	}
 }
 
 // reshape gives the network other faults, after those that were drawn for the beginning.
@@ -222,6 +279,7 @@ func (w *services) reshape() {
 	if w.Now > 0 {
 		f = simnet.Draw(w.Rng)
 	}
+	w.shape = f
 	w.Reshape(f, nil)
 }
 
@@ -340,5 +398,5 @@ func (w *services) mayFlip(m *member) bool {
 
 var (
 	_ world.Process = (*member)(nil)
-	_ world.Process = (*client)(nil)
+	_ client        = (*caller)(nil)
 )

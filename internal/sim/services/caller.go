@@ -17,8 +17,8 @@ const (
 	repeatAfter = 60 * time.Millisecond
 )
 
-// client is a program that asks the service, one call at a time.
-type client struct {
+// caller is a program that asks a register, one call at a time.
+type caller struct {
 	world.Host
 	w      *services
 	frames wire.Outbox
@@ -37,14 +37,14 @@ type client struct {
 }
 
 // boot begins the program's life; a client lives through the run.
-func (c *client) boot() {
+func (c *caller) boot() {
 	c.w.Boot(&c.Host, c.w.opt.drift, true)
 	c.Host.Work = c.w.Now + c.w.Interval(c.w.opt.every)
 	c.server = view.ID(1 + c.w.Rng.IntN(len(c.w.members)))
 }
 
 // Work begins a call, or a session, or sends again what has no answer.
-func (c *client) Work() {
+func (c *caller) Work() {
 	w := c.w
 	switch {
 	case c.over:
@@ -65,7 +65,7 @@ func (c *client) Work() {
 }
 
 // call begins a call.
-func (c *client) call() {
+func (c *caller) call() {
 	w := c.w
 	c.calls++
 	c.numbers++
@@ -80,7 +80,7 @@ func (c *client) call() {
 }
 
 // send sends what has no answer.
-func (c *client) send() {
+func (c *caller) send() {
 	w := c.w
 	r := session.Request{Verb: session.Open, Nonce: c.nonce, Lease: lease}
 	if c.session != 0 {
@@ -97,7 +97,7 @@ func (c *client) send() {
 }
 
 // Receive takes an answer.
-func (c *client) Receive(d *simnet.Datagram) {
+func (c *caller) Receive(d *simnet.Datagram) {
 	h, payload, why := wire.Open(d.Frame)
 	if why != wire.OK || h.Channel != wire.Call {
 		return
@@ -127,7 +127,7 @@ func (c *client) Receive(d *simnet.Datagram) {
 }
 
 // put hears that this member does not execute the request: another may, or nobody any more.
-func (c *client) put(r *session.Reply) {
+func (c *caller) put(r *session.Reply) {
 	switch {
 	case c.session != 0 && (c.sent == 0 || r.Number != c.sent):
 	case r.Status == session.Halted && c.w.Calm:
@@ -140,12 +140,18 @@ func (c *client) put(r *session.Reply) {
 }
 
 // gone notes that the session has ended: what became of the open call, nobody knows.
-func (c *client) gone() {
+func (c *caller) gone() {
 	if c.sent != 0 {
 		c.w.hear(&service.Fact{Kind: service.Unknown, Client: c.number, Call: c.open.call})
 	}
 	c.session, c.nonce, c.sent = 0, 0, 0
 }
 
-// Tick is for machines; a client has none.
-func (c *client) Tick() {}
+// Tick is for machines; a caller has none.
+func (c *caller) Tick() {}
+
+// settle ends what was done to it: nothing was.
+func (c *caller) settle() {}
+
+// waits says whether it has no answer, and stopped that there will be none.
+func (c *caller) waits() (waits, stopped bool) { return c.sent != 0, c.over }
