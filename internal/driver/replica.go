@@ -266,7 +266,7 @@ func (r *Replica) act() (acted bool) {
 		for i := range out.Replies {
 			r.cfg.Answer(uint64(out.Replies[i].To), out.Replies[i].Data)
 		}
-		r.underWay = max(0, r.underWay-len(out.Replies))
+		r.underWay = max(0, r.underWay-len(out.Replies)-out.Repeats)
 		if told := r.notify(); told || len(out.Replies) > 0 {
 			r.cfg.Flush()
 		}

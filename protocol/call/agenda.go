@@ -14,22 +14,31 @@ type entry struct {
 	how      session.Semantics
 	number   uint64 // 0: not sent yet
 	request  []byte
-	deadline time.Time // zero: none
-	first    time.Time // when it was sent first
-	retry    time.Time // when it is sent again; zero: not
-	hedge    time.Time // when it goes to a second server; zero: not
-	to       view.ID   // who was asked last
-	rounds   int       // how often it was waited for in vain
-	hops     int       // servers asked since the last wait
-	refused  bool      // by all who were asked, so far
-	stopped  bool      // the last answer was that the service has stopped
-	place    int       // in the agenda
+	deadline time.Time      // zero: none
+	first    time.Time      // when it was sent first
+	retry    time.Time      // when it is sent again; zero: not
+	hedge    time.Time      // when it goes to a second server; zero: not
+	to       view.ID        // who was asked last
+	rounds   int            // how often it was waited for in vain
+	hops     int            // servers asked since the last wait
+	refused  bool           // by all who were asked, so far
+	put      session.Status // why it was put off last; 0: it was not
+	same     bool           // executing it again changes nothing
+	place    int            // in the agenda
 }
 
 // repeats says whether the entry is sent again though it may have arrived.
 func (e *entry) repeats() bool {
-	return e.verb != session.Call || e.how == session.AtLeastOnce || e.how == session.ExactlyOnce
+	return e.verb != session.Call || canary == RepeatsAll || e.how == session.AtLeastOnce || e.how == session.ExactlyOnce
 }
+
+// hedges says whether the entry may be sent to a second server before the first has had its time.
+func (e *entry) hedges() bool {
+	return e.verb == session.Call && (e.same && e.repeats() || canary == HedgesAll)
+}
+
+// burden is what a large request takes longer than a small one.
+func (e *entry) burden() time.Duration { return time.Duration(len(e.request)) * byteWait }
 
 // sent says whether it ever was.
 func (e *entry) sent() bool { return !e.first.IsZero() }

@@ -4,10 +4,11 @@ package call
 
 import "testing"
 
-// TestCanary plants each bug and looks whether a storm finds it.
+// TestCanary plants each bug and looks whether a storm finds it. Those that follow do harm that a storm does not see;
+// the judges of the simulator do.
 func TestCanary(t *testing.T) {
 	defer Plant(NoBug)
-	for bug := Renumber; bug <= Hasty; bug++ {
+	for bug := Renumber; bug <= Credulous; bug++ {
 		Plant(bug)
 		found := ""
 		for seed := uint64(0); seed < 300 && found == ""; seed++ {

@@ -209,7 +209,7 @@ func (m *Machine) expire(e *entry, out *Output) {
 		return
 	}
 	why := NoAnswer
-	if e.stopped {
+	if e.put == session.Halted {
 		why = Stopped
 	}
 	m.finish(e, Result{Outcome: Unknown, Cause: why, Server: e.to}, out)

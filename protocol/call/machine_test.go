@@ -349,33 +349,68 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// TestHedge: only what may be executed twice, or cannot be, goes to a second server.
+// TestHedge: only what is declared idempotent goes to a second server, and of that nothing that is to be sent once.
 func TestHedge(t *testing.T) {
-	for how, want := range map[session.Semantics]int{session.Maybe: 1, session.AtLeastOnce: 2, session.AtMostOnce: 1, session.ExactlyOnce: 2} {
+	for _, c := range []struct {
+		how        session.Semantics
+		idempotent bool
+		want       int
+	}{
+		{session.Maybe, false, 1}, {session.AtLeastOnce, false, 1}, {session.AtMostOnce, false, 1}, {session.ExactlyOnce, false, 1},
+		{session.Maybe, true, 1}, {session.AtLeastOnce, true, 2}, {session.AtMostOnce, true, 1}, {session.ExactlyOnce, true, 2},
+	} {
 		cfg := setting()
 		cfg.Hedge = 10 * time.Millisecond
 		h := opened(t, cfg)
-		h.submit(how)
+		if _, why := h.m.Submit(h.now, Call{How: c.how, Idempotent: c.idempotent}, &h.out); why != None {
+			t.Fatal(why)
+		}
 		h.pass(60 * time.Millisecond)
-		if len(h.out.Send) != want {
-			t.Errorf("%v: sent %d times, want %d", how, len(h.out.Send), want)
+		if len(h.out.Send) != c.want {
+			t.Errorf("%v, idempotent %v: sent %d times, want %d", c.how, c.idempotent, len(h.out.Send), c.want)
 			continue
 		}
-		if want < 2 {
+		if c.want < 2 {
 			continue
 		}
 		if a, b := h.request(0), h.request(1); a.Number != b.Number || h.out.Send[0].To == h.out.Send[1].To {
-			t.Errorf("%v: %+v and %+v", how, a, b)
+			t.Errorf("%v: %+v and %+v", c.how, a, b)
 		}
 		q := h.request(1)
 		h.out.Send = h.out.Send[:0]
 		h.answer(2, q, session.Reply{Status: session.Elsewhere, Server: 1})
 		if len(h.out.Send) != 0 {
-			t.Errorf("%v: the second's refusal makes it ask again", how)
+			t.Errorf("%v: the second's refusal makes it ask again", c.how)
 		}
 		h.answer(1, q, session.Reply{Status: session.OK})
 		if got := h.result(); got != "executed: none" {
-			t.Errorf("%v: %s", how, got)
+			t.Errorf("%v: %s", c.how, got)
 		}
+	}
+}
+
+// TestALargeRequestIsRepeatedLater: by as much as it takes to be sent; and what a server has said is told at the end.
+func TestALargeRequestIsRepeatedLater(t *testing.T) {
+	repeated := func(size int) time.Duration {
+		h := opened(t, setting())
+		from := h.now
+		id, why := h.m.Submit(h.now, Call{How: session.ExactlyOnce, Body: make([]byte, size), Deadline: h.now.Add(time.Second)}, &h.out)
+		if why != None {
+			t.Fatal(why)
+		}
+		for len(h.out.Send) < 2 && h.now.Sub(from) < time.Second {
+			h.pass(time.Millisecond)
+		}
+		gone := h.now.Sub(from)
+		h.answer(h.out.Send[1].To, h.request(1), session.Reply{Status: session.Busy})
+		h.pass(2 * time.Second)
+		if r := h.out.Results; len(r) != 1 || r[0].ID != id || r[0].Outcome != Unknown || r[0].Put != session.Busy {
+			t.Errorf("%d bytes: results %+v", size, r)
+		}
+		return gone
+	}
+	small, large := repeated(10), repeated(session.BodyMax)
+	if more := large - small; more < 150*time.Millisecond || more > 300*time.Millisecond {
+		t.Errorf("a small request is repeated after %v, one of a mebibyte after %v", small, large)
 	}
 }

@@ -107,22 +107,23 @@ func (m *Machine) ask(e *entry, to view.ID, out *Output) {
 	if e.repeats() && (canary != Resigned || e.verb != session.Call) {
 		e.retry = m.last.Add(m.wait(e))
 	}
-	if !e.sent() && m.cfg.Hedge > 0 && e.verb == session.Call && e.repeats() && len(m.cfg.Servers) > 1 {
-		e.hedge = m.last.Add(m.cfg.Hedge)
+	if !e.sent() && m.cfg.Hedge > 0 && e.hedges() && len(m.cfg.Servers) > 1 {
+		e.hedge = m.last.Add(m.cfg.Hedge + e.burden())
 	}
 	e.refused = false
 	m.post(e, to, out)
 	m.agenda.fix(e)
 }
 
-// wait is how long an entry waits for an answer: exponentially longer, and spread by a quarter each way.
+// wait is how long an entry waits for an answer: exponentially longer, and spread by a quarter each way; and a large one
+// as long as it takes to be sent.
 func (m *Machine) wait(e *entry) time.Duration {
 	d := m.cfg.RetryMin
 	for i := 0; i < e.rounds && d < m.cfg.RetryMax; i++ {
 		d *= 2
 	}
 	d = min(d, m.cfg.RetryMax)
-	return d*3/4 + time.Duration(m.rng.Int64N(int64(d/2)+1))
+	return d*3/4 + time.Duration(m.rng.Int64N(int64(d/2)+1)) + e.burden()
 }
 
 // post makes an entry's request and puts it out.
@@ -185,7 +186,7 @@ func (m *Machine) turned(e *entry, from view.ID, r *session.Reply, out *Output) 
 	if from != e.to {
 		return // a hedge, or one that is not asked any more
 	}
-	e.refused, e.stopped = true, r.Status == session.Halted
+	e.refused, e.put = true, r.Status
 	if r.Status == session.Elsewhere || r.Status == session.Halted {
 		next := m.after(m.find(from))
 		if i := m.find(r.Server); i >= 0 && r.Server != from && !m.isDown(i) {

@@ -30,7 +30,7 @@ func (m *Machine) Submit(now time.Time, c Call, out *Output) (id uint64, why Cau
 	}
 	e := m.take()
 	m.ids++
-	e.id, e.verb, e.how, e.deadline = m.ids, session.Call, c.How, c.Deadline
+	e.id, e.verb, e.how, e.same, e.deadline = m.ids, session.Call, c.How, c.Idempotent, c.Deadline
 	q := session.Request{Verb: e.verb, How: e.how, Body: c.Body}
 	e.request = q.Append(e.request[:0])
 	m.bytes += len(e.request)
@@ -88,7 +88,7 @@ const requestHead = session.RequestMax - session.BodyMax
 
 // finish ends a call.
 func (m *Machine) finish(e *entry, r Result, out *Output) {
-	r.ID = e.id
+	r.ID, r.Put = e.id, e.put
 	out.Results = append(out.Results, r)
 	if e.number == 0 {
 		if i := slices.Index(m.queue, e); i >= 0 {

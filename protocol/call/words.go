@@ -21,9 +21,11 @@ type Config struct {
 	// can differ over a lease, and what the owner needs for stopping. 0: a fifth of the lease. Less than half.
 	Margin time.Duration
 	// RetryMin and RetryMax bound the time after which a call without an answer is sent to the next server; it doubles each
-	// time, and is spread by a quarter. 0: 50 ms and 1 s. The client notices a takeover that much later.
+	// time, and is spread by a quarter. 0: 50 ms and 1 s. The client notices a takeover that much later. A request of a
+	// mebibyte waits 200 ms more, a smaller one in proportion: it takes longer by itself, and repeating it is much work.
 	RetryMin, RetryMax time.Duration
-	// Hedge is after what time a call at least once or exactly once goes to a second server as well; 0: never.
+	// Hedge is after what time a call that is declared idempotent, and at least once or exactly once, goes to a second
+	// server as well; 0: never. No other call ever does.
 	Hedge time.Duration
 	// Patience is the deadline of calls that have none, from Submit. 0: 10 s.
 	Patience time.Duration
@@ -35,9 +37,10 @@ type Config struct {
 
 // Call is what is asked of the service.
 type Call struct {
-	How      session.Semantics
-	Deadline time.Time // zero: after Config.Patience
-	Body     []byte    // at most session.BodyMax bytes; copied
+	How        session.Semantics
+	Idempotent bool      // executing it again changes nothing: it may be hedged
+	Deadline   time.Time // zero: after Config.Patience
+	Body       []byte    // at most session.BodyMax bytes; copied
 }
 
 // Outcome is what is known of a call.
@@ -104,7 +107,9 @@ type Result struct {
 	Cause   Cause   // None if there is a reply
 	Server  view.ID // who answered; or who was asked last
 	Index   uint64  // the command's place in the agreed order, if the service was asked
-	Body    []byte  // the reply; aliases what Receive was given
+	// Put is why a server has last put the call off, if one has: it was reached, and does not serve.
+	Put  session.Status
+	Body []byte // the reply; aliases what Receive was given
 }
 
 // State is how the session is.

@@ -210,7 +210,7 @@ func (w *world) submit(c *caller, patience time.Duration) {
 	f := &fate{how: session.Semantics(1 + w.rng.IntN(4)), deadline: w.now + 2*patience + time.Millisecond}
 	body := binary.BigEndian.AppendUint64(nil, w.total)
 	now := c.clock(w)
-	id, why := c.m.Submit(now, Call{How: f.how, Deadline: now.Add(patience), Body: body}, &c.out)
+	id, why := c.m.Submit(now, Call{How: f.how, Idempotent: w.total%2 == 0, Deadline: now.Add(patience), Body: body}, &c.out)
 	if why != None {
 		return
 	}

@@ -53,13 +53,14 @@ type Output struct {
 	Multicast []Message
 	Replies   []Reply
 	Do        []Command
+	Repeats   int // requests that were under way already: they are given no answer of their own
 
 	replies, messages []byte
 }
 
 // Reset makes room for the next step.
 func (o *Output) Reset() {
-	o.Replies, o.Do, o.replies = o.Replies[:0], o.Do[:0], o.replies[:0]
+	o.Replies, o.Do, o.Repeats, o.replies = o.Replies[:0], o.Do[:0], 0, o.replies[:0]
 	o.Sent()
 }
 

@@ -3,6 +3,7 @@ package replica
 // Item is something kept for a client: its request, or its reply.
 type Item struct {
 	Client Client
+	Name   Name   // of the request, as Repeats knows it
 	Index  uint64 // of the command; 0: not known yet
 	Data   []byte
 
@@ -41,7 +42,7 @@ func (q *Queue) Push(c Client, index uint64) *Item {
 	}
 	q.count++
 	e := q.At(q.count - 1)
-	e.Client, e.Index, e.Data = c, index, e.Data[:0]
+	e.Client, e.Name, e.Index, e.Data = c, Name{}, index, e.Data[:0]
 	return e
 }
 

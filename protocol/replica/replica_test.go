@@ -25,7 +25,7 @@ func TestQueue(t *testing.T) {
 			if step%3 != 0 {
 				q.Filled()
 			}
-			want = append(want, Item{Client(step), step, fmt.Append(nil, step), 0})
+			want = append(want, Item{Client: Client(step), Index: step, Data: fmt.Append(nil, step)})
 		case n < 5 && len(want) > 0:
 			q.Pop()
 			want = want[1:]

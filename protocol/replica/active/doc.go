@@ -5,7 +5,8 @@
 //
 // A client's request may come to any member. That member multicasts it, totally ordered and
 // uniform, to all; each executes it when it is delivered, and the one to which it came
-// answers. If that one crashes, the client asks another: the table of sessions, which is a
+// answers. What a client sends again while it is under way there is not multicast again. If
+// that member crashes, the client asks another: the table of sessions, which is a
 // part of the state, knows whether the request was executed, and the answer is given again
 // (protocol/session).
 //

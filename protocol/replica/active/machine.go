@@ -43,10 +43,11 @@ type Machine struct {
 	view    *view.View // nil: in none, or without the state
 	clock   replica.Clock
 	pending replica.Queue // whose are the own messages that are under way, the oldest first
-	told    uint64        // the index up to which the others know this member's digest
-	tellAt  time.Time     // zero: they know all
-	passAt  time.Time     // not before then
-	passing bool          // a Pass of this member is under way
+	repeats replica.Repeats
+	told    uint64    // the index up to which the others know this member's digest
+	tellAt  time.Time // zero: they know all
+	passAt  time.Time // not before then
+	passing bool      // a Pass of this member is under way
 	halted  *Command
 	fallen  bool             // the state is not to be used
 	dispute *replica.Dispute // nil: none
@@ -79,6 +80,7 @@ func (m *Machine) Out() {
 	m.view, m.tellAt, m.passing = nil, time.Time{}, false
 	m.pending.Clear()
 	m.proofs.End()
+	m.repeats.Clear()
 	m.dispute, m.doubted, m.untold = nil, false, false
 }
 
@@ -109,6 +111,11 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 		out.Refuse(from, request, status, view.Nobody)
 		return
 	}
+	name := replica.NameOf(&r)
+	if canary != AnswersEarly && m.repeats.Again(name, from) {
+		out.Repeats++
+		return
+	}
 	b := m.begin(out, kindCommand)
 	at := len(b)
 	b = append(b, request...)
@@ -117,31 +124,43 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 		out.Answer(from, m.exec.Execute(b[at:], out.Begin()))
 		from = early
 	}
-	m.send(now, from, b, out)
+	m.send(now, from, b, out).Name = name
 }
 
-// send multicasts a message for a client.
-func (m *Machine) send(now time.Time, whose Client, b []byte, out *Output) {
+// send multicasts a message for a client, and gives what is kept of it while it is under way.
+func (m *Machine) send(now time.Time, whose Client, b []byte, out *Output) *replica.Item {
 	m.told, m.tellAt = m.exec.Index(), time.Time{}
-	m.pending.Push(whose, 0)
 	out.Send(b, true)
+	return m.pending.Push(whose, 0)
+}
+
+// arrived takes the oldest message of this member's from those under way, and gives whom its answer is for.
+func (m *Machine) arrived() Client {
+	first := m.pending.At(0)
+	client := m.repeats.End(first.Name, first.Client)
+	m.pending.Pop()
+	return client
 }
 
 // Unsent tells that a message could not be taken: the one that is the back-th from the end of
 // those under way, and of those put out, from 1. Its client is told to ask again; what it had to say of states
 // that differ is said later.
 func (m *Machine) Unsent(now time.Time, back int, out *Output) {
+	at, client := m.pending.Len()-back, Client(0)
+	if at >= 0 {
+		client = m.repeats.End(m.pending.At(at).Name, m.pending.At(at).Client)
+	}
 	if msg, ok := read(out.Back(back)); ok {
-		switch at := m.pending.Len() - back; {
+		switch {
 		case msg.kind == kindDoubt:
 			m.doubted = false
 		case msg.kind == kindRing:
 			m.untold = m.dispute != nil
 		case msg.kind == kindCommand && at >= 0:
-			out.Refuse(m.pending.At(at).Client, msg.body, session.Busy, view.Nobody)
+			out.Refuse(client, msg.body, session.Busy, view.Nobody)
 		}
 	}
-	if at := m.pending.Len() - back; at >= 0 {
+	if at >= 0 {
 		m.pending.Remove(at)
 	}
 	m.told, m.tellAt = nothingTold, now.Add(tellAfter)
@@ -152,7 +171,7 @@ func (m *Machine) Unsent(now time.Time, back int, out *Output) {
 // to it. Their clients ask again.
 func (m *Machine) Lost(count int) {
 	for ; count > 0 && m.pending.Len() > 0; count-- {
-		m.pending.Pop()
+		m.arrived()
 	}
 	m.passing = false
 }
@@ -161,8 +180,7 @@ func (m *Machine) Lost(count int) {
 func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out *Output) {
 	var client Client
 	if from == m.cfg.Self && m.pending.Len() > 0 {
-		client = m.pending.At(0).Client
-		m.pending.Pop()
+		client = m.arrived()
 	}
 	msg, ok := read(payload)
 	if !ok {

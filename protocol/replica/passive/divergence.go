@@ -97,5 +97,6 @@ func (m *Machine) restart(out *replica.Output) {
 func (m *Machine) drop() {
 	m.waiting.Clear()
 	m.ahead.Clear()
+	m.repeats.Clear()
 	m.passing = false
 }

@@ -27,10 +27,11 @@ type Machine struct {
 
 	view    *view.View // nil: in none, or without the state
 	primary view.Member
-	settled uint64        // index of the last update that was delivered
-	waiting replica.Queue // requests that the primary has not executed
-	ahead   replica.Queue // replies to what it has executed and is not delivered
-	retryAt time.Time     // of the waiting ones; zero: none waits
+	settled uint64          // index of the last update that was delivered
+	waiting replica.Queue   // requests that the primary has not executed
+	ahead   replica.Queue   // replies to what it has executed and is not delivered
+	repeats replica.Repeats // of both
+	retryAt time.Time       // of the waiting ones; zero: none waits
 	clock   replica.Clock
 	passAt  time.Time // not before then
 	passing bool      // a Pass waits or is ahead
@@ -72,7 +73,7 @@ func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
 	}
 	for ; !m.leads() && m.waiting.Len() > 0; m.waiting.Pop() {
 		w := m.waiting.At(0)
-		out.Refuse(w.Client, w.Data, session.Elsewhere, m.primary.ID)
+		out.Refuse(m.repeats.End(w.Name, w.Client), w.Data, session.Elsewhere, m.primary.ID)
 	}
 }
 
@@ -113,19 +114,24 @@ func (m *Machine) Submit(now time.Time, from replica.Client, request []byte, out
 		out.Refuse(from, request, status, server)
 		return
 	}
-	m.wait(now, from, request)
+	name := replica.NameOf(&r)
+	if m.repeats.Again(name, from) {
+		out.Repeats++
+		return
+	}
+	m.wait(now, from, name, request)
 	if canary == GivesAhead && m.Next() > 0 {
 		m.Proceed(now, out)
 	}
 }
 
 // wait puts a request behind those that wait.
-func (m *Machine) wait(now time.Time, from replica.Client, request []byte) {
+func (m *Machine) wait(now time.Time, from replica.Client, name replica.Name, request []byte) {
 	if m.waiting.Len() == 0 {
 		m.retryAt = now.Add(retryEvery)
 	}
 	w := m.waiting.Push(from, 0)
-	w.Data = append(w.Data, request...)
+	w.Name, w.Data = name, append(w.Data, request...)
 	m.waiting.Filled()
 }
 
@@ -148,6 +154,7 @@ func (m *Machine) Proceed(now time.Time, out *replica.Output) {
 	body := b[digest+8:]
 	session.Stamp(body, m.agreed(now), m.exec.Index())
 	a := m.ahead.Push(w.Client, index)
+	a.Name = w.Name
 	a.Data = m.exec.Execute(body, a.Data)
 	m.ahead.Filled()
 	m.heads.Keep(index, body)
@@ -156,8 +163,8 @@ func (m *Machine) Proceed(now time.Time, out *replica.Output) {
 	m.waiting.Pop()
 	m.clock.Set(now, m.exec.Time())
 	if canary == AnswersEarly {
-		out.Answer(a.Client, append(out.Begin(), a.Data...))
-		a.Client = 0
+		out.Answer(m.repeats.End(a.Name, a.Client), append(out.Begin(), a.Data...))
+		a.Client, a.Name = 0, replica.Name{}
 	}
 }
 
@@ -229,7 +236,7 @@ func (m *Machine) answer(index uint64, out *replica.Output) {
 	if a.Client == replica.Passer {
 		m.passing = false
 	}
-	out.Answer(a.Client, append(out.Begin(), a.Data...))
+	out.Answer(m.repeats.End(a.Name, a.Client), append(out.Begin(), a.Data...))
 	m.settled = index
 	m.ahead.Pop()
 }
@@ -244,7 +251,7 @@ func (m *Machine) Tick(now time.Time, out *replica.Output) {
 		m.passing, m.passAt = true, now.Add(passEvery)
 		r := session.Request{Verb: session.Pass}
 		m.pass = r.Append(m.pass[:0])
-		m.wait(now, replica.Passer, m.pass)
+		m.wait(now, replica.Passer, replica.Name{}, m.pass)
 	}
 }
 

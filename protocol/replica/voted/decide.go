@@ -101,15 +101,16 @@ func (m *Machine) elect(s *slot, best uint32) {
 func (m *Machine) answer(s *slot, out *replica.Output) {
 	for m.kept.Len() > 0 && m.kept.At(0).Index <= s.index {
 		k := m.kept.At(0)
+		client := m.repeats.End(k.Name, k.Client)
 		if k.Index == s.index {
 			m.own.set(m.vote(s.index, k.Data))
 			agrees := s.sure && m.same(&m.own, &s.won) || canary == AnswersOwn && s.sure
 			switch {
 			case !agrees:
 			case m.cfg.Comparer != nil && len(s.won.body) > 0:
-				out.Answer(k.Client, append(out.Begin(), s.won.body...))
+				out.Answer(client, append(out.Begin(), s.won.body...))
 			default:
-				out.Answer(k.Client, append(out.Begin(), k.Data...))
+				out.Answer(client, append(out.Begin(), k.Data...))
 			}
 			m.wrong = s.sure && !agrees
 		}
@@ -178,6 +179,7 @@ func (m *Machine) halt(now time.Time, s *slot, voted uint32, out *replica.Output
 	}
 	m.halted = &c
 	m.kept.Clear()
+	m.repeats.Clear()
 	out.Do = append(out.Do, c)
 }
 
@@ -185,6 +187,7 @@ func (m *Machine) halt(now time.Time, s *slot, voted uint32, out *replica.Output
 func (m *Machine) restart(out *replica.Output) {
 	m.fallen = true
 	m.kept.Clear()
+	m.repeats.Clear()
 	out.Do = append(out.Do, replica.Command{Verb: replica.Restart})
 }
 

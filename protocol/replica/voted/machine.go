@@ -29,12 +29,13 @@ type Machine struct {
 	cfg  Config
 	exec *session.Executor
 
-	view    *view.View    // nil: in none, or without the state
-	rank    int           // in it
-	origin  uint64        // index of the state that was given by another; this member votes on later ones
-	given   bool          // it was, since the last view
-	pending replica.Queue // whose are the own messages that are under way
-	kept    replica.Queue // own replies to commands that are not decided
+	view    *view.View      // nil: in none, or without the state
+	rank    int             // in it
+	origin  uint64          // index of the state that was given by another; this member votes on later ones
+	given   bool            // it was, since the last view
+	pending replica.Queue   // whose are the own messages that are under way
+	kept    replica.Queue   // own replies to commands that are not decided
+	repeats replica.Repeats // of both
 	clock   replica.Clock
 	passAt  time.Time // not before then
 	passing bool      // a Pass of this member is under way
@@ -103,6 +104,7 @@ func (m *Machine) Out() {
 	m.view, m.passing, m.voters = nil, false, 0
 	m.pending.Clear()
 	m.kept.Clear()
+	m.repeats.Clear()
 }
 
 // agreed is what this member thinks that the agreed time is: never more than it is.
@@ -128,25 +130,31 @@ func (m *Machine) Submit(now time.Time, from replica.Client, request []byte, out
 		out.Refuse(from, request, status, view.Nobody)
 		return
 	}
-	m.propose(now, from, request, out)
+	name := replica.NameOf(&r)
+	if m.repeats.Again(name, from) {
+		out.Repeats++
+		return
+	}
+	m.propose(now, from, request, out).Name = name
 }
 
-// propose multicasts a request, stamped.
-func (m *Machine) propose(now time.Time, from replica.Client, request []byte, out *replica.Output) {
+// propose multicasts a request, stamped, and gives what is kept of it while it is under way.
+func (m *Machine) propose(now time.Time, from replica.Client, request []byte, out *replica.Output) *replica.Item {
 	b := append(out.Message(), byte(kindCommand))
 	at := len(b)
 	b = append(b, request...)
 	session.Stamp(b[at:], m.agreed(now), m.exec.Index())
-	m.pending.Push(from, 0)
 	out.Send(b, true)
+	return m.pending.Push(from, 0)
 }
 
 // Unsent tells that a message could not be taken: the one that is the back-th from the end of
 // those under way, and of those put out, from 1. Its client is told to ask again.
 func (m *Machine) Unsent(now time.Time, back int, out *replica.Output) {
 	if at := m.pending.Len() - back; at >= 0 {
+		client := m.repeats.End(m.pending.At(at).Name, m.pending.At(at).Client)
 		if msg, ok := read(out.Back(back)); ok && msg.kind == kindCommand {
-			out.Refuse(m.pending.At(at).Client, msg.body, session.Busy, view.Nobody)
+			out.Refuse(client, msg.body, session.Busy, view.Nobody)
 		}
 		m.pending.Remove(at)
 	}
@@ -157,6 +165,7 @@ func (m *Machine) Unsent(now time.Time, back int, out *replica.Output) {
 // it. Their clients ask again.
 func (m *Machine) Lost(count int) {
 	for ; count > 0 && m.pending.Len() > 0; count-- {
+		m.repeats.End(m.pending.At(0).Name, 0)
 		m.pending.Pop()
 	}
 	m.passing = false
@@ -164,29 +173,32 @@ func (m *Machine) Lost(count int) {
 
 // Delivered takes a message in the agreed order.
 func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out *replica.Output) {
-	var client replica.Client
+	var mine replica.Item
 	if from == m.cfg.Self && m.pending.Len() > 0 {
-		client = m.pending.At(0).Client
+		mine = replica.Item{Client: m.pending.At(0).Client, Name: m.pending.At(0).Name}
 		m.pending.Pop()
 	}
 	msg, ok := read(payload)
 	if !ok || m.view == nil {
 		m.record(now, trace.Dropped, from.ID, 0, 0, 0)
+		m.repeats.End(mine.Name, 0)
 		return
 	}
 	switch {
 	case m.halted != nil || m.fallen:
+		m.repeats.End(mine.Name, 0)
 	case msg.kind == kindCommand:
-		m.execute(now, client, &msg, out)
+		m.execute(now, &mine, &msg, out)
 	default:
 		m.take(now, from, &msg, out)
 	}
 }
 
-func (m *Machine) execute(now time.Time, client replica.Client, msg *message, out *replica.Output) {
-	index := m.exec.Index() + 1
+func (m *Machine) execute(now time.Time, mine *replica.Item, msg *message, out *replica.Output) {
+	index, client := m.exec.Index()+1, mine.Client
 	if m.cfg.Comparer != nil || client != 0 && client != replica.Passer {
 		k := m.kept.Push(client, index)
+		k.Name = mine.Name
 		k.Data = m.exec.Execute(msg.body, k.Data)
 		m.kept.Filled()
 		if canary == AnswersAlone {

@@ -244,7 +244,11 @@ func (s *story) change(ids []view.ID) {
 }
 
 func (s *story) submit(a *actor, r session.Request, in *scenario.Instruction) {
-	a.machine.Submit(s.now, replica.Client(in.Number(s.t, "client", 1)), r.Append(nil), &a.out)
+	connection := in.Number(s.t, "over", in.Number(s.t, "client", 1))
+	a.machine.Submit(s.now, replica.Client(connection), r.Append(nil), &a.out)
+	if a.out.Repeats > 0 {
+		s.say(a.self.ID, "has it under way")
+	}
 	s.act(a)
 }
 
