@@ -1,10 +1,16 @@
 // Package client calls replicated services: it finds a member that serves, keeps a session
-// alive, and makes each call happen as often as its caller says ([session] semantics), over
+// alive, and makes each call happen as often as its caller says, over
 // takeovers, restarts and lost connections.
 //
 //	c, err := client.Dial(client.Config{Servers: []string{"/run/holdfast/a.sock", "/run/holdfast/b.sock"}, Lease: 10 * time.Second})
 //	…
-//	reply, err := c.Call(ctx, client.ExactlyOnce, command)
+//	var enter = client.Method{Name: "enter", How: client.ExactlyOnce, Timeout: time.Minute}
+//	…
+//	reply, err := c.Invoke(ctx, &enter, body)
+//
+// How often a call may be executed is declared for each method ([Method], [Semantics]), and an error says of which class
+// its failure may have been ([Class]). Who serves is found by the client: it asks the member that was right last, goes where
+// that one sends it, and tries the next when there is silence. docs/guides/services.md shows a service with its client.
 //
 // What is promised of a call is in protocol/call, whose machine runs here; what a failed call
 // may have done is said by [Error.Outcome]. Leases count by a clock that goes on while the
@@ -21,19 +27,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/call"
-	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/view"
-)
-
-// Semantics is how often a call may be executed.
-type Semantics = session.Semantics
-
-// The semantics.
-const (
-	Maybe       = session.Maybe       // sent once; nothing is promised
-	AtLeastOnce = session.AtLeastOnce // repeated until answered: for what is idempotent
-	AtMostOnce  = session.AtMostOnce  // never executed twice
-	ExactlyOnce = session.ExactlyOnce // repeated until answered, and never executed twice
 )
 
 // Config is what a client needs.
@@ -48,7 +42,7 @@ type Config struct {
 	Margin time.Duration
 	// Label says who this is, for people. "": host and process number.
 	Label string
-	// Hedge is after what time a call is sent to a second member as well; 0: never.
+	// Hedge is after what time a call of a method that is declared idempotent is sent to a second member as well; 0: never.
 	Hedge time.Duration
 	// RetryMax is how long at most a call waits for an answer before it is sent again, to the next member. A takeover is
 	// noticed that much later; but each repeat is work for all members, so a service that
@@ -238,32 +232,16 @@ func (c *Client) resolve(r call.Result) {
 		w <- answer{nil, c.refusal}
 		return
 	}
-	w <- answer{nil, c.failure(r.Outcome, r.Cause)}
+	w <- answer{nil, c.failure(r, 0)}
 }
 
-// failure makes the error of a call. The caller has the lock.
-func (c *Client) failure(o Outcome, why call.Cause) *Error {
-	e := &Error{Outcome: o, Cause: why, Servers: c.cfg.Servers}
-	for _, l := range c.links {
-		switch {
-		case l.fault != nil:
-			e.Faults = append(e.Faults, l.fault)
-		case l.pipe != nil && !l.pipe.came:
-			e.Faults = append(e.Faults, fmt.Errorf("%s: it takes the connection and does not answer: its process stands still, or has no majority (holdfast group why), or this is no service's socket", l.path))
-		}
-	}
-	return e
-}
-
-// Call asks the service to execute a command, and waits for the reply. When ctx is done it
-// is cancelled: the error unwraps to that of ctx, and to an [*Error] that says whether the command was executed, as far as
-// that is known a quarter of a second later.
-func (c *Client) Call(ctx context.Context, how Semantics, body []byte) ([]byte, error) {
+// await makes a call and waits for its end.
+func (c *Client) await(ctx context.Context, q call.Call) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, errors.Join(err, &Error{Outcome: NotExecuted, Cause: call.Abandoned, Servers: c.cfg.Servers})
 	}
 	done := make(chan answer, 1)
-	id, err := c.submit(ctx, how, body, done)
+	id, err := c.submit(ctx, q, done)
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +260,7 @@ func (c *Client) Call(ctx context.Context, how Semantics, body []byte) ([]byte, 
 	}
 	c.mu.Lock()
 	delete(c.waiting, id) // the machine goes on asking, and nobody hears what it learns
-	err = c.failure(Unknown, call.Abandoned)
+	err = c.failure(call.Result{Outcome: Unknown, Cause: call.Abandoned}, 0)
 	c.mu.Unlock()
 	select {
 	case a := <-done:
@@ -310,7 +288,7 @@ func (c *Client) timely(ctx context.Context, err error) error {
 }
 
 // submit gives a call to the machine.
-func (c *Client) submit(ctx context.Context, how Semantics, body []byte, done chan answer) (uint64, error) {
+func (c *Client) submit(ctx context.Context, q call.Call, done chan answer) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refusal != nil {
@@ -326,13 +304,14 @@ func (c *Client) submit(ctx context.Context, how Semantics, body []byte, done ch
 	if d, has := ctx.Deadline(); has {
 		left = max(1, time.Until(d))
 	}
-	id, why := c.m.Submit(now, call.Call{How: how, Deadline: now.Add(left), Body: body}, &c.out)
+	q.Deadline = now.Add(left)
+	id, why := c.m.Submit(now, q, &c.out)
 	if why == call.None {
 		c.waiting[id] = done
 	}
 	c.carryOut()
 	if why != call.None {
-		return 0, c.failure(NotExecuted, why)
+		return 0, c.failure(call.Result{Outcome: NotExecuted, Cause: why}, len(q.Body))
 	}
 	return id, nil
 }

@@ -176,6 +176,11 @@ func (m *Machine) end(why Cause, stale bool, out *Output) {
 	if m.state == Closing {
 		why = Shut
 	}
+	if stale {
+		for _, e := range m.agenda {
+			e.put = session.StaleSession
+		}
+	}
 	m.abort(why, out)
 	out.Events = append(out.Events, Event{State: Idle, Session: m.session, Cause: why, Stale: stale})
 	m.state, m.session, m.from = Idle, 0, time.Time{}
