@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/driver"
+	"github.com/holdfast-ha/holdfast/internal/driver/desk"
 	"github.com/holdfast-ha/holdfast/internal/driver/front"
 	"github.com/holdfast-ha/holdfast/internal/edge/disk"
+	"github.com/holdfast-ha/holdfast/protocol/job"
 	"github.com/holdfast-ha/holdfast/protocol/journal"
 	"github.com/holdfast-ha/holdfast/protocol/replica/active"
 	"github.com/holdfast-ha/holdfast/protocol/session"
@@ -33,6 +35,9 @@ type ServiceConfig struct {
 	// votes: nothing that was answered is lost when all members lose their power at once. Without
 	// it ("") everything is in memory, and survives the loss of less than half.
 	Data string
+	// Jobs are calls that run long, at this member, outside of the replicated state; nil: the
+	// service takes none. All members should take the same.
+	Jobs *Jobs
 }
 
 // socketMode lets the owner and the group of a socket's file in.
@@ -45,8 +50,10 @@ type Service struct {
 	name    string
 	replica *driver.Replica
 	front   *front.Front
+	desk    *desk.Desk    // nil: it takes no jobs
 	shut    chan struct{} // closed when the front is
 	err     error         // of closing it
+	late    error         // jobs that have not ended in time
 }
 
 // Serve begins to keep a replica of a service, and to take clients for it. It returns at
@@ -68,17 +75,22 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 	s := &Service{name: cfg.Name}
 	ready := make(chan struct{})
 	var err error
+	if s.desk, err = s.takeJobs(cfg.Jobs); err != nil {
+		return fail(Invalid, err)
+	}
 	s.front, err = front.Listen(front.Config{
 		Path: cfg.Socket, Mode: socketMode, Most: session.RequestMax,
 		Serve: func(client uint64, request []byte) bool {
 			<-ready
+			if job.Is(request) {
+				s.heed(client, request)
+				return true
+			}
 			return s.replica != nil && s.replica.Submit(client, request)
 		},
 		Gone: func(client uint64) {
 			<-ready
-			if s.replica != nil {
-				s.replica.Forget(client)
-			}
+			s.parted(client)
 		},
 	})
 	if err != nil {
@@ -90,6 +102,7 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 		Answer: func(client uint64, b []byte) { s.front.Send(client, front.Reply, b) },
 		Notice: func(client uint64, b []byte) { s.front.Send(client, front.Notice, b) },
 		Flush:  func() { s.front.Flush() },
+		Jobs:   s.jobsStatus,
 		Happened: func(c active.Command) {
 			n.tellDivergence(cfg.Name, c)
 		},
@@ -97,13 +110,15 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 	close(ready)
 	if err != nil {
 		_ = s.front.Close()
+		s.endJobs()
 		return nil, failure("serve", cfg.Name, err)
 	}
 	s.shut = make(chan struct{})
 	n.fronts.Go(func() {
 		// Without a replica there is nobody to answer: clients see the connection break, and ask another member.
 		<-s.replica.Gone()
-		s.err = errors.Join(s.front.Close(), s.replica.Close())
+		s.endJobs()
+		s.err = errors.Join(s.late, s.front.Close(), s.replica.Close())
 		close(s.shut)
 	})
 	return s, nil

@@ -49,6 +49,16 @@ type Config struct {
 	// is slow because there is too much to do, or calls are large, becomes slower still if it is short. 0: 250 ms. At least 20 ms.
 	RetryMax time.Duration
 
+	// Identity is the name that this client has in all its lives, for jobs ([Client.Run]): "billing at web1". Two processes that
+	// live at the same time have two, unless one is to follow the other. "": no jobs.
+	Identity string
+	// Notes is a file, for this process alone, in which jobs are noted before they are sent, so that the next life can have
+	// them ended (extermination), and knows that it is a later one though the clock was set back. "": nothing is noted.
+	Notes string
+	// Owns is asked, with gentle reincarnation, whether this client wants a job that a former life of it began and that
+	// still runs; [Client.Resume] waits for its result. nil: it wants none. As Notice.
+	Owns func(of Job) bool
+
 	// Notice is told what the service says unasked, and Renewed from when on the lease counts
 	// anew: the moment, by [Client.Now], at which the request that renewed it was sent. Ended is told that
 	// the session has ended, with ErrStale or ErrLapsed, and a new one is opened by itself; or with a *LeaseError that there
@@ -71,6 +81,7 @@ type Client struct {
 	waiting map[uint64]chan answer
 	sent    time.Time // from when the lease counts
 	timer   *time.Timer
+	jobs    *jobs
 	closing bool
 	closed  bool
 	refusal error         // why there can be no session; nil: there can
@@ -109,7 +120,11 @@ func Dial(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, clock: newClock(sinceBoot, time.Now), m: m, waiting: map[uint64]chan answer{}, shut: make(chan struct{})}
+	jobs, err := newJobs(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, jobs: jobs, clock: newClock(sinceBoot, time.Now), m: m, waiting: map[uint64]chan answer{}, shut: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.timer = time.AfterFunc(time.Hour, c.tick)
@@ -250,7 +265,9 @@ func (c *Client) await(ctx context.Context, q call.Call) ([]byte, error) {
 		return a.body, c.timely(ctx, a.err)
 	case <-ctx.Done():
 	}
-	c.step(func(now time.Time) { c.m.Cancel(now, id, &c.out) })
+	if errors.Is(ctx.Err(), context.Canceled) { // at a deadline the machine's has come too, and it says what it was waiting for
+		c.step(func(now time.Time) { c.m.Cancel(now, id, &c.out) })
+	}
 	enough := time.NewTimer(knowMax)
 	defer enough.Stop()
 	select {
@@ -358,6 +375,9 @@ func (c *Client) end() {
 	}
 	for _, l := range c.links {
 		l.close()
+	}
+	if c.jobs.notes != nil {
+		c.jobs.notes.close()
 	}
 	close(c.shut)
 }

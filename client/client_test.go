@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,7 +21,13 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/session"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnvironment) != "" {
+		child()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const patience = 20 * time.Second
 

@@ -38,6 +38,9 @@ const (
 	// keptMax is the largest buffer that is kept for what comes next.
 	keptMax = 64 << 10
 
+	// noteBytes is how large a file of notes may be before it is begun anew.
+	noteBytes = 1 << 20
+
 	// stepMin is by how much the wall clock must have been ahead of what went by before it is taken for set
 	// forward: less is the time between looking at two clocks.
 	stepMin = 10 * time.Millisecond

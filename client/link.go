@@ -18,6 +18,7 @@ import (
 const (
 	kindReply  = 0
 	kindNotice = 1
+	kindJob    = 2
 )
 
 // link is the connection to one server, made again when it breaks.
@@ -28,8 +29,10 @@ type link struct {
 	stop chan struct{}
 
 	// Under the client's lock.
-	pipe  *pipe // nil: there is none
-	fault error // why
+	pipe    *pipe  // nil: there is none
+	fault   error  // why
+	welcome bool   // the server knows who this client is
+	server  uint64 // its life, when it has said so last
 }
 
 // pipe is one connection. What it has no room for is written by a goroutine of its own, so that
@@ -99,6 +102,7 @@ func dial(path string) (*pipe, error) {
 func (l *link) up(p *pipe) bool {
 	return l.c.step(func(now time.Time) {
 		l.pipe, l.fault = p, nil
+		l.greet()
 		l.c.m.Reachable(now, l.id, true, &l.c.out)
 	})
 }
@@ -106,6 +110,7 @@ func (l *link) up(p *pipe) bool {
 func (l *link) down(err error) {
 	l.c.step(func(now time.Time) {
 		l.pipe, l.fault = nil, err
+		l.parted(err)
 		l.c.m.Reachable(now, l.id, false, &l.c.out)
 	})
 }
@@ -127,6 +132,8 @@ func (l *link) read(conn io.Reader) (came bool, why error) {
 			switch {
 			case kind == kindReply:
 				l.c.m.Receive(now, l.id, body, &l.c.out)
+			case kind == kindJob:
+				l.heard(body)
 			case kind == kindNotice && l.c.cfg.Notice != nil:
 				l.c.cfg.Notice(body)
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -52,6 +53,12 @@ func renderService(s *groups.Status, g *groups.Group, colours bool) []byte {
 		fmt.Fprintf(w, "clients\t%s, %s of answers kept\n", control.Count(v.Sessions, "session"), size(uint64(v.Kept)))
 		if v.RecoveringMS > 0 {
 			fmt.Fprintf(w, "recovers\tit begins, or has lost its state, and hears from its clients what it was; for another %s at most\n", control.Milliseconds(v.RecoveringMS))
+		}
+		if j := v.Jobs; j != nil {
+			fmt.Fprintf(w, "jobs\t%s now, %d done, %d failed; orphans: %s\n", control.Count(j.Running, "job"), j.Done, j.Failed, j.Orphans)
+			for _, why := range slices.Sorted(maps.Keys(j.Stopped)) {
+				fmt.Fprintf(w, "\t%d stopped: %s\n", j.Stopped[why], why)
+			}
 		}
 		if v.Held > 0 {
 			fmt.Fprintf(w, "waiting\t%s until enough disks have command %d; they have %d\n", control.Count(v.Held, "answer"), v.Index, v.Stable)

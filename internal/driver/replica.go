@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/internal/driver/census"
 	"github.com/holdfast-ha/holdfast/protocol/replica/active"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
@@ -28,6 +29,9 @@ type ReplicaConfig struct {
 	Answer func(client uint64, reply []byte)
 	Notice func(client uint64, body []byte)
 	Flush  func()
+
+	// Jobs tells of the calls that run long beside the replica; nil, or nil of it: there are none.
+	Jobs func() *census.Jobs
 
 	// Happened tells what the replica says of itself; nil for nothing. As Answer.
 	Happened func(active.Command)

@@ -50,6 +50,9 @@ func (r *Replica) serviceStatus(t time.Time, g *census.Group) *census.Service {
 		s.Role = census.Serving
 	}
 	r.copies(t, s)
+	if r.cfg.Jobs != nil {
+		s.Jobs = r.cfg.Jobs()
+	}
 	if l := r.lasting; l != nil {
 		s.Disk = &census.Disk{Path: l.path}
 		if log, is := l.log.(interface{ Stats() records.Stats }); is {

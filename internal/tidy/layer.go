@@ -21,7 +21,7 @@ type layer struct {
 // words are the packages every other may use. Each may import those before it.
 var words = []string{
 	"protocol/view", "protocol/clock", "protocol/ecc", "protocol/quorum", "protocol/wire", "protocol/trace",
-	"protocol/session", "protocol/journal", "protocol/replica",
+	"protocol/session", "protocol/journal", "protocol/replica", "protocol/job",
 }
 
 // pureDeny is what a pure package may not import from the standard library.

@@ -25,6 +25,15 @@ const (
 	Expiration
 )
 
+// String gives the answer's name.
+func (a Answer) String() string {
+	names := [...]string{"none", "extermination", "reincarnation", "gentle reincarnation", "expiration"}
+	if int(a) < len(names) {
+		return names[a]
+	}
+	return "unknown answer"
+}
+
 // Owner is one life of a client.
 type Owner struct {
 	Client uint64           // the same for all its lives

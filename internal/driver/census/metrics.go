@@ -58,7 +58,7 @@ func escape(s string) string {
 }
 
 func metrics() []metric {
-	return slices.Concat(groupMetrics(), serviceMetrics(), memberMetrics(), countMetrics())
+	return slices.Concat(groupMetrics(), serviceMetrics(), jobMetrics(), memberMetrics(), countMetrics())
 }
 
 // eachGroup makes a metric with one value for each group.

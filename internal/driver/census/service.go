@@ -36,6 +36,17 @@ type Service struct {
 	Told     bool    `json:"told"`              // the style tells how far the others' copies are proven
 	Copy     []Copy  `json:"members"`
 	Disk     *Disk   `json:"disk,omitempty"` // nil: memory only
+	Jobs     *Jobs   `json:"jobs,omitempty"` // nil: it takes none
+}
+
+// Jobs are the calls that run long at this member.
+type Jobs struct {
+	Orphans  string            `json:"orphans"` // what is done about those whose client has died
+	Running  int               `json:"running"`
+	Done     uint64            `json:"done"`
+	Failed   uint64            `json:"failed"`
+	Declined uint64            `json:"declined"`
+	Stopped  map[string]uint64 `json:"stopped"` // by why, in words
 }
 
 // Role is what a member does for a service.

@@ -1,5 +1,10 @@
 package census
 
+import (
+	"maps"
+	"slices"
+)
+
 // eachService makes a metric with one value for each service.
 func eachService(name, help, kind string, value func(*Service) float64) metric {
 	return metric{name, help, kind, []string{"service"}, func(s *Status, send func(float64, ...string)) {
@@ -62,5 +67,29 @@ func serviceMetrics() []metric {
 		onDisk("holdfast_service_log_snapshots_total", "Snapshots since the start.", counter, func(d *Disk) float64 { return float64(d.Snapshots) }),
 		onDisk("holdfast_service_log_segments", "Files that the log has.", gauge, func(d *Disk) float64 { return float64(d.Segments) }),
 		onDisk("holdfast_service_log_pending_bytes", "Bytes that wait to be written.", gauge, func(d *Disk) float64 { return float64(d.Pending) }),
+	}
+}
+
+// jobMetrics are of services that take calls that run long.
+func jobMetrics() []metric {
+	return []metric{
+		{"holdfast_service_jobs", "Calls that run long, now, at this member.", gauge, []string{"service"}, func(s *Status, send func(float64, ...string)) {
+			for i := range s.Groups {
+				if v := s.Groups[i].Service; v != nil && v.Jobs != nil {
+					send(float64(v.Jobs.Running), s.Groups[i].Name)
+				}
+			}
+		}},
+		{"holdfast_service_jobs_stopped_total", "Such calls that were stopped, by why.", counter, []string{"service", "reason"}, func(s *Status, send func(float64, ...string)) {
+			for i := range s.Groups {
+				v := s.Groups[i].Service
+				if v == nil || v.Jobs == nil {
+					continue
+				}
+				for _, why := range slices.Sorted(maps.Keys(v.Jobs.Stopped)) {
+					send(float64(v.Jobs.Stopped[why]), s.Groups[i].Name, why)
+				}
+			}
+		}},
 	}
 }

@@ -145,6 +145,7 @@ func (f *Front) drop(k *conn) {
 const (
 	Reply  = 0 // to a request
 	Notice = 1 // unasked
+	Job    = 2 // of a call that runs long
 )
 
 // Send sends bytes to a client at the next Flush. One that is gone gets nothing.
@@ -154,6 +155,16 @@ func (f *Front) Send(client uint64, kind byte, b []byte) {
 	f.mu.Unlock()
 	if k != nil && k.put(kind, b) {
 		f.dirty = append(f.dirty, k)
+	}
+}
+
+// Post sends bytes to a client now. Any goroutine may call it.
+func (f *Front) Post(client uint64, kind byte, b []byte) {
+	f.mu.Lock()
+	k := f.conns[client]
+	f.mu.Unlock()
+	if k != nil && k.put(kind, b) {
+		k.flush(&f.ended)
 	}
 }
 

@@ -5,6 +5,7 @@ package trio
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"path/filepath"
@@ -43,14 +44,15 @@ type Trio struct {
 
 	cfg      holdfast.Config
 	service  func() session.Service
+	change   []func(*holdfast.ServiceConfig)
 	nodes    [3]*holdfast.Node // nil: it is not running
 	services [3]*holdfast.Service
 }
 
 // Open starts three members of a service, each with its own of what service makes, with sockets in folder, and waits until
-// all serve.
-func Open(folder string, service func() session.Service) (*Trio, error) {
-	t := &Trio{service: service, cfg: holdfast.Config{
+// all serve. What else there is to be said of the service, change says.
+func Open(folder string, service func() session.Service, change ...func(*holdfast.ServiceConfig)) (*Trio, error) {
+	t := &Trio{service: service, change: change, cfg: holdfast.Config{
 		Cluster: "trio", Members: map[string][]string{}, Insecure: true, Heartbeat: heartbeat, SuspectAfter: SuspectAfter,
 	}}
 	// An address of its own: what runs beside it, and a member that is started again, must find the ports free.
@@ -91,7 +93,11 @@ func (t *Trio) Start(i int) error {
 	if err != nil {
 		return &OpError{"open " + c.Name, err}
 	}
-	s, err := n.Serve(holdfast.ServiceConfig{Name: "trio", Service: t.service(), Socket: t.Sockets[i]})
+	of := holdfast.ServiceConfig{Name: "trio", Service: t.service(), Socket: t.Sockets[i]}
+	for _, change := range t.change {
+		change(&of)
+	}
+	s, err := n.Serve(of)
 	if err != nil {
 		n.Close()
 		return &OpError{"serve at " + c.Name, err}
@@ -132,6 +138,14 @@ func (t *Trio) Leave(i int) error {
 		return &OpError{"leave with " + name(i), err}
 	}
 	return t.Stop(i)
+}
+
+// Status writes how a member that runs sees everything, as JSON.
+func (t *Trio) Status(i int, w io.Writer) error {
+	if err := t.nodes[i].Status(w); err != nil {
+		return &OpError{"ask " + name(i), err}
+	}
+	return nil
 }
 
 // Close stops all members.

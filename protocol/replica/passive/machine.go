@@ -308,6 +308,9 @@ func (m *Machine) Safe() bool { return m.ahead.Len() == 0 && !m.fallen }
 // View is the view this member is in with its state, or nil.
 func (m *Machine) View() *view.View { return m.view }
 
+// Leads says whether this member is the primary, as far as it knows.
+func (m *Machine) Leads() bool { return m.leads() }
+
 // Primary is who takes requests; the zero Member if that is not known.
 func (m *Machine) Primary() view.Member { return m.primary }
 
