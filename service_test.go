@@ -254,7 +254,8 @@ func TestAStaleSessionIsTold(t *testing.T) {
 	start()
 	_, err = k.Call(within(t), client.ExactlyOnce, nil)
 	var no *client.Error
-	if !errors.As(err, &no) || no.Outcome != client.Unknown || !strings.HasPrefix(err.Error(), "call: the session has ended; whether it was executed is not known; servers: ") {
+	if !errors.As(err, &no) || no.Outcome != client.Unknown || no.Class != client.ClientCrashed || !errors.Is(err, client.ErrStale) ||
+		!strings.HasPrefix(err.Error(), "call: the session has ended: client: the service has ended the session (its lease is 10s); ") {
 		t.Errorf("a call of a session that the service does not know gives %v", err)
 	}
 	select {
