@@ -108,7 +108,7 @@ const (
 	ExactlyOnce Semantics = iota // once; if it fails, once or not at all
 	AtMostOnce                   // once or not at all
 	AtLeastOnce                  // once or more; if it fails, any number
-	Maybe                        // any number
+	Maybe                        // once or not at all
 )
 
 // single says whether a call is executed no more than once.

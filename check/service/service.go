@@ -13,6 +13,8 @@
 //	once             a call that is at most once or exactly once is executed no more than once,
 //	                 and is always given the same answer
 //	execution        what is answered was executed, at least once
+//	exactly-once, at-most-once, at-least-once, maybe
+//	                 calls are executed as often as their semantics say
 //	agreement        replicas execute the same requests in the same order, and none is left out
 //	retention        what a client was told to be done is in the state, for ever
 //	knowledge        what a client is told not to have been executed was not, and is not later
@@ -93,6 +95,11 @@ type Setting struct {
 	Voted bool
 	// Tolerance is by how much two replies may differ that count as the same; 0: exact.
 	Tolerance uint64
+	// Replies: [Executed] tells them, and an answer must be one of those of its call.
+	Replies bool
+	// Semantics: calls of all four are made, and the judges of them are heard before those of once and execution, which
+	// judge the same of all calls alike.
+	Semantics bool
 }
 
 // All gives every judge of a service, the ledger first. Where a mistake breaks several
@@ -100,9 +107,14 @@ type Setting struct {
 // lost before that replicas disagree, that before that one of them executes something twice.
 func All(s Setting) []Judge {
 	l := NewLedger(s)
-	judges := []Judge{
-		l, Retention(l), Agreement(l), Once(l), Execution(l), Knowledge(l),
-		Fencing(s), Exclusion(s), Lease(s), Gone(), Honesty(s), Liveness(l),
+	judges := []Judge{l, Retention(l), Agreement(l)}
+	if s.Semantics {
+		judges = append(judges, AllSemantics(l)...)
+	}
+	judges = append(judges, Once(l), Execution(l), Knowledge(l),
+		Fencing(s), Exclusion(s), Lease(s), Gone(), Honesty(s), Liveness(l))
+	if !s.Semantics {
+		judges = append(judges, AllSemantics(l)...)
 	}
 	if s.FIFO {
 		judges = append(judges, Queue())

@@ -31,7 +31,7 @@ func main() {
 		seeds   = flag.Uint64("seeds", 1000, "how many seeds to run in each world")
 		from    = flag.Uint64("from", uint64(time.Now().Unix())<<20, "the first seed")
 		steps   = flag.Uint64("steps", 0, "end the first phase after so many steps; 0: as drawn")
-		only    = flag.String("world", "", "run this world only: proxies, pair, cohorts, services, locks or peers")
+		only    = flag.String("world", "", "run this world only: proxies, pair, cohorts, services, locks, calls or peers")
 		raw     = flag.Bool("raw", false, "let a panic through, for its stack")
 	)
 	flag.Parse()
@@ -42,7 +42,8 @@ func main() {
 		name  string
 		run   func(uint64, sim.Limits) *sim.Report
 		total sim.Total
-	}{{name: proxies.Name, run: proxies.Run}, {name: pair.Name, run: pair.Run}, {name: cohorts.Name, run: cohorts.Run}, {name: services.Name, run: services.Run}, {name: services.LocksName, run: services.RunLocks}, {name: peers.Name, run: peers.Run}}
+	}{{name: proxies.Name, run: proxies.Run}, {name: pair.Name, run: pair.Run}, {name: cohorts.Name, run: cohorts.Run}, {name: services.Name, run: services.Run}, {name: services.LocksName, run: services.RunLocks},
+		{name: services.CallsName, run: services.RunCalls}, {name: peers.Name, run: peers.Run}}
 	began, said := time.Now(), time.Now()
 	for seed := *from; seed-*from < *seeds; seed++ {
 		for i := range worlds {

@@ -123,7 +123,7 @@ func (m *member) Receive(d *simnet.Datagram) {
 	w := m.w
 	m.wrote()
 	if int(d.From.ID) > len(w.members) {
-		if h, request, why := wire.Open(d.Frame); why == wire.OK && h.Channel == wire.Call {
+		if h, request, why := wire.Open(d.Frame); why == wire.OK && h.Channel == wire.Call && m.connected(h.Fingerprint, request) {
 			m.route(d.From.ID, request)
 			m.replica.Submit(w.Read(&m.Host), replica.Client(d.From.ID), request)
 		}

@@ -63,6 +63,7 @@ type services struct {
 	clients []client
 	subject func() subject // a service that has executed nothing
 	locks   *locks         // nil: the service is a register
+	also    []happening    // beside what happens to members
 	court   *service.Court
 	latest  *view.View
 	called  int
@@ -264,6 +265,11 @@ func (w *services) plan() {
 		{w.opt.reshape, w.reshape}, {w.opt.flip, w.flipOne},
 		{w.opt.disk.cut, w.cutPower}, {w.opt.disk.sync, w.failSync}, {w.opt.disk.full, w.fillDisk}, {w.opt.disk.flip, w.flipBit}, {w.opt.disk.ebb, w.ebb}, {w.opt.disk.forget, w.forget},
 	} {
+		if e.mean > 0 {
+			w.Repeat(e.mean, e.do)
+		}
+	}
+	for _, e := range w.also {
 		if e.mean > 0 {
 			w.Repeat(e.mean, e.do)
 		}
