@@ -396,3 +396,28 @@ func TestWhatIsWrongWithAConfiguration(t *testing.T) {
 		}
 	}
 }
+
+// late is a context whose deadline has passed, and which does not know it yet.
+type late struct{ context.Context }
+
+func (late) Deadline() (time.Time, bool) { return time.Now(), true }
+
+func TestADeadlineThatPassesBeforeTheCallIsTheContexts(t *testing.T) {
+	k, err := client.Dial(client.Config{Servers: []string{"/nowhere/a.sock"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close(closed())
+	for range 20 {
+		if _, err := k.Call(late{context.Background()}, client.ExactlyOnce, nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("the error is %v", err)
+		}
+	}
+}
+
+// closed is a context that has ended.
+func closed() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}

@@ -133,14 +133,17 @@ func (w *world) tamper(name, calls, how string) {
 	w.members[name].tampered = true
 }
 
-// segments are the files of a member's logs, the longest last.
-func (w *world) segments(name string) []string {
+// newest is the last file of a member's log of the cells: what was before may be covered by a snapshot, so that nobody
+// reads it any more. "" if it has fewer bytes.
+func (w *world) newest(name string, least int) string {
 	w.Helper()
-	all, err := filepath.Glob(w.disk(name, "kept/*/segment-*"))
+	all, err := filepath.Glob(w.disk(name, "kept/cells/segment-*"))
 	w.must(err)
 	all = slices.DeleteFunc(all, func(path string) bool { return strings.HasSuffix(path, ".new") })
-	slices.SortFunc(all, func(a, b string) int { return len(w.content(a)) - len(w.content(b)) })
-	return all
+	if len(all) == 0 || len(w.content(slices.Max(all))) < least {
+		return ""
+	}
+	return slices.Max(all) // by era and index
 }
 
 // content is a segment without the zeros at its end.
@@ -163,28 +166,24 @@ func (w *world) patch(path string, at int, change func(b []byte)) {
 	w.must(errors.Join(err, f.Close()))
 }
 
-// damage flips a bit in the middle of the longest log of a member that is down. It gives the file; "" if there is none
-// that is long enough.
+// damage flips a bit in the middle of the log of a member that is down. It gives the file; "" if there is none that is long
+// enough.
 func (w *world) damage(name string) string {
 	w.Helper()
-	all := w.segments(name)
-	if len(all) == 0 || len(w.content(all[len(all)-1])) < 8192 {
-		return ""
+	path := w.newest(name, 8192)
+	if path != "" {
+		w.patch(path, len(w.content(path))/2, func(b []byte) { b[0] ^= 1 })
 	}
-	path := all[len(all)-1]
-	w.patch(path, len(w.content(path))/2, func(b []byte) { b[0] ^= 1 })
 	return path
 }
 
-// tear puts behind the last record of the longest log of a member what a write that was interrupted may leave.
+// tear puts behind the last record of a member's log what a write that was interrupted may leave.
 func (w *world) tear(name string) string {
 	w.Helper()
-	all := w.segments(name)
-	if len(all) == 0 || len(w.content(all[len(all)-1])) < 4096 {
-		return ""
+	path := w.newest(name, 512)
+	if path != "" {
+		w.patch(path, (len(w.content(path))+3)/4*4, func(b []byte) { copy(b, "\x01\x00\x01\x00torn") })
 	}
-	path := all[len(all)-1]
-	w.patch(path, (len(w.content(path))+3)/4*4, func(b []byte) { copy(b, "\x01\x00\x01\x00torn") })
 	return path
 }
 

@@ -270,6 +270,7 @@ func TestDisksFail(t *testing.T) {
 
 	w.cutSlow(3)
 
+	w.more(20) // what is damaged is in the file of this life
 	w.fell("c")
 	path := w.damage("c")
 	if path == "" {

@@ -40,11 +40,16 @@ func TestWhatIsWrongInAHistoryIsFound(t *testing.T) {
 				if f.Kind != judges.Asked {
 					continue
 				}
-				j := slices.IndexFunc(facts[i+1:], func(g judges.Fact) bool { return g.Kind == judges.Asked && g.Key == f.Key })
+				j := slices.IndexFunc(facts[i+1:], func(g judges.Fact) bool { return g.Kind == judges.Asked && g.Key == f.Key && g.Session != f.Session })
 				k := slices.IndexFunc(facts[i+1:], func(g judges.Fact) bool {
 					return (g.Kind == judges.Granted || g.Kind == judges.Quit && g.Value == 0) && g.Session == f.Session
 				})
-				if j >= 0 && j < k && facts[i+1+k].Kind == judges.Granted {
+				if j < 0 || j > k || facts[i+1+k].Kind != judges.Granted {
+					continue
+				}
+				if other := facts[i+1+j].Session; !slices.ContainsFunc(facts[i+2+j:i+1+k], func(g judges.Fact) bool { // it waits until then
+					return g.Kind == judges.Quit && g.Session == other
+				}) {
 					facts[i], facts[i+1+j] = facts[i+1+j], facts[i]
 					return facts, true
 				}
