@@ -22,9 +22,21 @@ type standing struct {
 	state    uint64 // at it
 	most     uint64 // the greatest index it ever came to in this life of the service
 	halted   bool
-	episodes int     // how many copies differed somewhere from another replica's
-	differed int     // the latest copy that did
-	spots    []place // where it did
+	episodes []episode // copies that differed somewhere from another replica's, oldest first
+}
+
+// episode is a copy that differed from another replica's, and where it did.
+type episode struct {
+	copy  int
+	spots []place
+}
+
+// latest is the latest copy that differed; nil if none did.
+func (s *standing) latest() *episode {
+	if len(s.episodes) == 0 {
+		return nil
+	}
+	return &s.episodes[len(s.episodes)-1]
 }
 
 // pair is who said something of whom.
@@ -38,7 +50,7 @@ type honesty struct {
 	calm     bool
 	replicas map[view.Member]*standing
 	voices   map[place][]voice
-	reported map[pair]int        // up to which episode of the peer
+	reported map[pair]int        // how many episodes of the peer its words were about
 	episodes int                 // of all
 	stopped  map[view.Member]int // up to which of them a reason to stop is used up
 }
@@ -132,24 +144,26 @@ func (j *honesty) tell(m view.Member, s *standing, index, state uint64) {
 
 // differ notes that a copy differed from another replica's.
 func (j *honesty) differ(s *standing, copy int, at place) {
-	if copy > s.differed {
-		s.episodes++
+	e := s.latest()
+	if e == nil || copy > e.copy {
+		s.episodes = append(s.episodes, episode{copy: copy})
 		j.episodes++
-		s.differed, s.spots = copy, nil
+		e = s.latest()
 	}
-	if n := len(s.spots); copy == s.differed && (n == 0 || s.spots[n-1] != at) {
-		s.spots = append(s.spots, at)
+	if n := len(e.spots); copy == e.copy && (n == 0 || e.spots[n-1] != at) {
+		e.spots = append(e.spots, at)
 	}
 }
 
 // differs says whether the copy that a replica has differed somewhere from one that another
 // has still.
 func (j *honesty) differs(m view.Member, s *standing) bool {
-	if s.differed != s.copy || !s.has {
+	e := s.latest()
+	if e == nil || e.copy != s.copy || !s.has {
 		return false
 	}
-	for _, at := range s.spots {
-		own := j.own(m, s, at)
+	for _, at := range e.spots {
+		own := j.own(m, e, at)
 		for _, v := range j.voices[at] {
 			if v.state != own && j.replicas[v.node].copy == v.copy {
 				return true
@@ -159,34 +173,45 @@ func (j *honesty) differs(m view.Member, s *standing) bool {
 	return false
 }
 
-// own is what the state of the latest copy of a replica that differed was somewhere.
-func (j *honesty) own(m view.Member, s *standing, at place) uint64 {
+// own is what the state of a replica's copy that differed was somewhere.
+func (j *honesty) own(m view.Member, e *episode, at place) uint64 {
 	for _, v := range j.voices[at] {
-		if v.node == m && v.copy == s.differed {
+		if v.node == m && v.copy == e.copy {
 			return v.state
 		}
 	}
 	return 0
 }
 
-// named judges whether a member may say that another has diverged.
+// named judges whether a member may say that another has diverged. The word may be late, and about a copy that
+// is gone: so it is taken for the first one that was wrong and that this member has said nothing of.
 func (j *honesty) named(f *Fact) error {
 	s, who := j.replica(f.Peer), pair{f.Node, f.Peer}
-	if s.episodes <= j.reported[who] && !j.differs(f.Peer, s) {
+	from, differs := j.reported[who], j.differs(f.Peer, s)
+	if from >= len(s.episodes) && !differs {
 		return fmt.Errorf("%v says that %v has diverged, and its state is that of the others", f.Node, f.Peer)
 	}
-	j.reported[who] = s.episodes
-	if j.setting.Majority && j.right(f.Peer, s) {
-		return fmt.Errorf("%v says that %v has diverged, and its state is that of most", f.Node, f.Peer)
+	if !j.setting.Majority {
+		j.reported[who] = len(s.episodes)
+		return nil
 	}
-	return nil
+	if differs {
+		from = min(from, len(s.episodes)-1) // it differs still, and may be named again
+	}
+	for i := from; i < len(s.episodes); i++ {
+		if !j.right(f.Peer, &s.episodes[i]) {
+			j.reported[who] = i + 1
+			return nil
+		}
+	}
+	return fmt.Errorf("%v says that %v has diverged, and its state is that of most", f.Node, f.Peer)
 }
 
 // right says whether a replica was with more than half wherever its copy differed from
 // another, both of all who told a state there and of those that have it still.
-func (j *honesty) right(m view.Member, s *standing) bool {
-	for _, at := range s.spots {
-		own := j.own(m, s, at)
+func (j *honesty) right(m view.Member, e *episode) bool {
+	for _, at := range e.spots {
+		own := j.own(m, e, at)
 		same, all, sameNow, allNow := 0, 0, 0, 0
 		for _, v := range j.voices[at] {
 			all++
@@ -269,10 +294,16 @@ func (j *honesty) end() error {
 	return nil
 }
 
+// present says whether the latest copy that differed is the one that the replica has.
+func (j *honesty) present(s *standing) bool {
+	e := s.latest()
+	return e != nil && e.copy == s.copy
+}
+
 // missing is what ought to have been done about two that differ.
 func (j *honesty) missing(m, other view.Member) string {
 	for who, episode := range j.reported { //tidy:unordered any will do
-		if s := j.replicas[who.peer]; (who.peer == m || who.peer == other) && s.differed == s.copy && episode == s.episodes {
+		if s := j.replicas[who.peer]; (who.peer == m || who.peer == other) && j.present(s) && episode == len(s.episodes) {
 			return "the one that was named has not been restored"
 		}
 	}

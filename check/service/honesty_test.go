@@ -12,6 +12,8 @@ func TestHonesty(t *testing.T) {
 	// c has another state after command 1, and keeps it.
 	apart := parts(each(1, a, b), []Fact{in(9, did(c, 1, 1, 1))})
 	back := parts(apart, []Fact{names(a, c), restored(c, 1)})
+	// Then b has another state after command 2, and keeps it.
+	other := parts(back, []Fact{did(a, 2, 1, 2), did(c, 2, 1, 2), in(9, did(b, 2, 1, 2))})
 	run(t, []history{
 		{"all the same", durable, parts(each(2, a, b, c), end), ""},
 		{"one is behind", durable, parts(each(1, a, b, c), []Fact{did(a, 2, 1, 2), ended}), ""},
@@ -23,6 +25,9 @@ func TestHonesty(t *testing.T) {
 		{"not named, and one command behind", durable, parts(apart, []Fact{did(a, 2, 1, 2), did(b, 2, 1, 2)}, end), "honesty"},
 		{"named and not restored", durable, parts(apart, []Fact{names(a, c)}, end), "honesty"},
 		{"named, and restored to something else", durable, parts(apart, []Fact{names(a, c), in(8, restored(c, 1))}, end), "honesty"},
+		{"named late, when it is with most of those from whom another differs", durable, parts(other, []Fact{names(d, c)}), ""},
+		{"named late, and again without a reason", durable, parts(other, []Fact{names(d, c), names(d, c)}), "honesty"},
+		{"named by one who has named it before, and another differs now", durable, parts(other, []Fact{names(a, c)}), "honesty"},
 		{"diverged again and not named", durable, parts(back, []Fact{did(a, 2, 1, 2), in(9, did(c, 2, 1, 2))}, end), "honesty"},
 		{"diverged again, named and restored", durable, parts(back, []Fact{did(a, 2, 1, 2), did(b, 2, 1, 2), in(9, did(c, 2, 1, 2)), names(a, c), restored(c, 2)}, end), ""},
 		{"named, and it does not differ", durable, parts(each(1, a, b, c), []Fact{names(a, c)}), "honesty"},
