@@ -21,6 +21,8 @@ type Executor struct {
 	at      time.Duration // the agreed time
 	index   uint64        // of the last command
 	chain   uint64        // the digest after it
+	left    uint64        // the service's own digest then
+	known   bool          // left is
 	first   uint64        // the first index whose digest is known
 	digests [digestsMax]uint64
 	scratch []byte
@@ -113,7 +115,8 @@ func (e *Executor) Table() *Table { return e.table }
 
 // link adds a command to the chain of digests.
 func (e *Executor) link(request, reply uint64) {
-	e.chain = mix(e.chain, request, reply, e.service.Digest(), e.table.Digest(), uint64(e.at))
+	e.left, e.known = e.service.Digest(), true
+	e.chain = mix(e.chain, request, reply, e.left, e.table.Digest(), uint64(e.at))
 	e.digests[e.index%digestsMax] = e.chain
 }
 

@@ -14,6 +14,10 @@ import (
 // ErrSnapshot is what Restore's errors wrap when the bytes are no whole and undamaged snapshot.
 var ErrSnapshot = errors.New("session: not a sound snapshot")
 
+// ErrChanged is what Snapshot gives when the service's state is not the one that its last command has left: memory that is
+// damaged, or something that changes it and is no command. Whoever were given it would seem to have what it has not.
+var ErrChanged = errors.New("session: the service's state has changed since its last command")
+
 // magic begins a snapshot; its last byte is the version.
 const magic = "HFsess\x00\x01"
 
@@ -25,6 +29,9 @@ const clientSize = 48
 func (e *Executor) Snapshot(w io.Writer) error {
 	if e.broken {
 		return errors.New("session: no snapshot after a Restore that failed; restore a sound one first")
+	}
+	if got := e.service.Digest(); e.known && got != e.left {
+		return fmt.Errorf("%w, of index %d: its digest is %016x and was %016x; restart this member, which is given another's state", ErrChanged, e.index, got, e.left)
 	}
 	out := newChunkWriter(w)
 	b := append(make([]byte, 0, 256), magic...)
@@ -116,6 +123,7 @@ func (e *Executor) Restore(r io.Reader) error {
 		return fmt.Errorf("%w: the service's digest is %016x and should be %016x", ErrSnapshot, got, h.service)
 	}
 	e.broken = false
+	e.left, e.known = h.service, true
 	e.table, e.at, e.index, e.chain = table, time.Duration(h.at), h.index, h.chain
 	e.first = h.index
 	e.digests[h.index%digestsMax] = h.chain

@@ -242,3 +242,33 @@ func FuzzExecute(f *testing.F) {
 		}
 	})
 }
+
+// TestAStateThatNoCommandHasLeftIsNotWritten: whoever were given it would have the digest of another.
+func TestAStateThatNoCommandHasLeftIsNotWritten(t *testing.T) {
+	l := newLedger()
+	e := NewExecutor(l)
+	l.events = 7 // before the first command a service may be set up
+	if err := e.Snapshot(io.Discard); err != nil {
+		t.Error(err)
+	}
+	r := Request{Verb: Call, How: Maybe, Body: []byte("x")}
+	e.Execute(r.Append(nil), nil)
+	var b bytes.Buffer
+	if err := e.Snapshot(&b); err != nil {
+		t.Fatal(err)
+	}
+	l.events++
+	if err := e.Snapshot(io.Discard); !errors.Is(err, ErrChanged) {
+		t.Errorf("a state that has changed by itself is written: %v", err)
+	}
+	if err := e.Restore(&b); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Snapshot(io.Discard); err != nil {
+		t.Error(err)
+	}
+	l.events++
+	if err := e.Snapshot(io.Discard); !errors.Is(err, ErrChanged) {
+		t.Errorf("a state that has changed since it was restored is written: %v", err)
+	}
+}

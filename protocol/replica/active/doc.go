@@ -39,6 +39,10 @@
 // half agree, the service is not deterministic and nobody can say who is right: all stop,
 // and say which command it was ([Halted]).
 //
+// A copy is not better than what it was made of: who is to give its state to a joiner looks first
+// whether it is the one that its last command has left (session.ErrChanged). If it is not, it gives
+// nothing, says that it has diverged, and is given another's, unless nobody else has one.
+//
 // # On disks
 //
 // A service may be durable (protocol/stack/replicated): each member then writes every command

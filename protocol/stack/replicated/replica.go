@@ -44,6 +44,7 @@ type Config struct {
 // the one that owns the node.
 type Replica struct {
 	node    *cohort.Node
+	self    view.Member
 	group   *cohort.Group
 	machine Machine
 	style   Style
@@ -99,7 +100,7 @@ func Join(now time.Time, node *cohort.Node, cfg Config, out *cohort.Output) (*Re
 	if err != nil {
 		return nil, err
 	}
-	r := &Replica{node: node, group: g, machine: machine, style: cfg.Style}
+	r := &Replica{node: node, self: cfg.Self, group: g, machine: machine, style: cfg.Style}
 	if cfg.Store != nil {
 		r.lasting = newDurable(cfg.Store, cfg.Self, node.Seats())
 		r.actLasting(now, out)
@@ -263,9 +264,26 @@ func (r *Replica) send(now time.Time, out *cohort.Output) {
 func (r *Replica) give(d *cohort.Delivery) {
 	var b bytes.Buffer
 	if err := r.machine.Snapshot(&b); err != nil {
+		r.confess(d, err)
 		return // the joiner asks another after a while
 	}
 	r.giving = append(r.giving, giving{cut: d.View.Name, data: b.Bytes()})
+}
+
+// confess says that this member's state is not what its commands have made of it, and begins anew if somebody else has
+// one. With nobody else there is nothing better: it is not given on, and goes on for the clients that there are.
+func (r *Replica) confess(d *cohort.Delivery, err error) {
+	others := -1 - len(d.Missing)
+	for _, s := range d.View.Seats {
+		if !s.Witness {
+			others++
+		}
+	}
+	if !errors.Is(err, session.ErrChanged) || others <= 0 {
+		return
+	}
+	r.out.Do = append(r.out.Do, replica.Command{Verb: replica.Diverged, Members: []view.Member{r.self}, Index: r.machine.Executor().Index()},
+		replica.Command{Verb: replica.Restart})
 }
 
 // chunk gives a piece of a state that a joiner wants.

@@ -65,3 +65,28 @@ func TestAStateThatCannotBeReadIsNotUsed(t *testing.T) {
 		})
 	}
 }
+
+// TestADamagedStateIsGivenToNobody: a member whose state is not what its commands have made of it gives it to no joiner,
+// says so and begins anew, unless nobody else has a state.
+func TestADamagedStateIsGivenToNobody(t *testing.T) {
+	for members, restarts := range map[int]bool{2: false, 3: true} {
+		now := time.Unix(1000, 0)
+		service := &counter{}
+		r := joined(t, Config{Executor: session.NewExecutor(service)})
+		v := &view.View{Name: view.Name{Epoch: 2}, Seats: []view.Seat{{Member: r.self, Votes: 1}}}
+		for id := view.ID(3); len(v.Seats) < members; id++ {
+			v.Seats = append(v.Seats, view.Seat{Member: view.Member{ID: id, Incarnation: 1}, Votes: 1})
+		}
+		r.Heed(now, &cohort.Delivery{Kind: cohort.Viewed, View: v})
+		request := session.Request{Verb: session.Open, Nonce: 1, Lease: time.Minute}
+		r.Machine().Executor().Execute(request.Append(nil), nil)
+		service.value++
+		r.Heed(now, &cohort.Delivery{Kind: cohort.Wanted, View: v, Missing: []view.Member{v.Seats[members-1].Member}})
+		if len(r.giving) > 0 {
+			t.Errorf("of %d members, it gives a damaged state on", members)
+		}
+		if said := len(r.Output().Do) == 2 && r.Output().Do[0].Members[0] == r.self; said != restarts {
+			t.Errorf("of %d members, it says %+v", members, r.Output().Do)
+		}
+	}
+}
