@@ -225,6 +225,11 @@ func memberNotes(s *groups.Status, g *groups.Group, m *groups.Member, self bool)
 	if m.Refused != "" {
 		notes = append(notes, m.Refused)
 	}
+	for _, r := range g.Refuses {
+		if r.Name == m.Name {
+			notes = append(notes, "refused: its terms are others")
+		}
+	}
 	return notes
 }
 

@@ -135,6 +135,10 @@ func (g *Group) status(t time.Time) census.Group {
 	if st.Fetching.Known() {
 		s.Fetching = g.c.nameOf(st.Fetching.ID)
 	}
+	for _, r := range st.Members.Refuses {
+		theirs, ours := difference(r.Terms, s.Terms)
+		s.Refuses = append(s.Refuses, census.Turn{Name: g.c.nameOf(r.ID), Why: fmt.Sprintf("there the group is %q, and here %q; make them equal", theirs, ours)})
+	}
 	for _, m := range st.Serving {
 		s.Serving = append(s.Serving, g.c.nameOf(m.ID))
 	}

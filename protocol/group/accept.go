@@ -53,6 +53,9 @@ func (m *Machine) onPrepare(now time.Time, from int, of view.Name, b Ballot, out
 		m.enlighten(from, of, out)
 		return
 	}
+	if p := &m.peers[from]; m.current == nil && p.heard && p.pulse.oldTerms {
+		return // it founds another group than ours
+	}
 	if b.Less(m.promised) && canary != Deaf {
 		f := appendName(m.begin(verbReject, out), of)
 		m.end(from, appendBallot(f, m.promised), out)

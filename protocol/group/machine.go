@@ -85,6 +85,7 @@ type peer struct {
 	pulse   pulse // the last of this life
 	pulsed  time.Time
 	heard   bool      // pulse is there
+	terms   string    // that it has told last and are not ours
 	accuses uint32    // whom it does not trust, by candidate
 	since   time.Time // since when it accuses the same
 

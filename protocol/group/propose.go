@@ -124,9 +124,13 @@ func (m *Machine) lostReporter(now time.Time) bool {
 	return false
 }
 
-// lost says whether a view change cannot count on a candidate, whatever it has said.
+// lost says whether a view change cannot count on a candidate, whatever it has said. At a founding its terms must be known to be
+// ours: nobody else has looked at them.
 func (m *Machine) lost(now time.Time, candidate int) bool {
 	p := &m.peers[candidate]
+	if m.current == nil && (!p.heard || p.pulse.oldTerms) {
+		return true
+	}
 	return !p.trusted || p.apart || p.shunned.After(now)
 }
 

@@ -91,6 +91,9 @@ func (m *Machine) readPulse(now time.Time, from int, r *wire.Reader, out *Output
 		q.accuses, q.since = p.accuses, now
 	}
 	q.pulse, q.pulsed, q.heard = p, now, true
+	if p.oldTerms && q.terms != string(terms) {
+		q.terms = string(terms)
+	}
 	m.ended = max(m.ended, p.ended)
 	if p.oldTerms {
 		if p.state == Asking {

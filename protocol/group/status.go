@@ -18,6 +18,13 @@ type Status struct {
 	Blocked bool       // the votes do not suffice
 	Votes   int        // of the view's seats that are heard
 	Needed  int
+	Refuses []Refusal // who asks to be let in under other terms
+}
+
+// Refusal is one who is not let in, and the terms under which it asks.
+type Refusal struct {
+	ID    view.ID
+	Terms string
 }
 
 // Status gives where this member stands.
@@ -29,6 +36,11 @@ func (m *Machine) Status(now time.Time) Status {
 	for _, seat := range m.base().Seats {
 		if m.state != Idle && m.present(now, seat) {
 			s.Votes += int(seat.Votes)
+		}
+	}
+	for i := range m.peers {
+		if p := &m.peers[i]; i != m.self && m.recent(now, i) && p.pulse.state == Asking && p.pulse.oldTerms {
+			s.Refuses = append(s.Refuses, Refusal{p.seat.ID, p.terms})
 		}
 	}
 	switch {

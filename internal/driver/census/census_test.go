@@ -61,6 +61,7 @@ func TestJudge(t *testing.T) {
 			s.Members[0] = Member{Name: "b", Votes: 1, State: NeverHeard}
 		}, Degraded, 0, "b was never heard", "start b"},
 		{"refused terms", func(_ *Status, g *Group) { g.View, g.State, g.Refused = nil, "asking", "at b …" }, Joining, 0, "refused: at b …", "make the configuration of the group equal at all members"},
+		{"refuses", func(s *Status, g *Group) { g.Refuses = []Turn{{Name: "c", Why: "there …"}} }, Degraded, 1, "c is refused: there …", "make the configuration of the group equal at all members"},
 		{"refused member", func(s *Status, _ *Group) { s.Members[0].Refused = "it is of cluster \"mall\"" }, Degraded, 1, "b is refused: it is of cluster \"mall\"", "make the configurations equal: holdfast check FILE FILE"},
 		{"another key", func(s *Status, _ *Group) {
 			s.Members[0].State, s.Refusals = Suspected, []Refusal{{Reason: "forged seal", Count: 3, Link: 1, Source: "192.0.2.2:7946"}}

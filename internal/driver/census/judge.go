@@ -289,6 +289,9 @@ func (j *judge) went(name string) (*View, *Turn) {
 // while somebody is missing: it may be long ago.
 func (j *judge) judgeRefusals() {
 	missing := j.g.View == nil
+	for _, r := range j.g.Refuses {
+		j.add(weightRefused, seeRefused, "make the configuration of the group equal at all members", "%s is refused: %s", r.Name, r.Why)
+	}
 	for i := range j.Members {
 		m := &j.Members[i]
 		if m.Refused != "" {

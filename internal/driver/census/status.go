@@ -79,6 +79,7 @@ type Group struct {
 	Needed    int     `json:"needed"`
 	Blocked   bool    `json:"blocked,omitempty"`
 	Refused   string  `json:"refused,omitempty"`
+	Refuses   []Turn  `json:"refuses,omitempty"` // who asks under other terms, and what differs
 	Change    *Flush  `json:"change,omitempty"`
 	Slow      string  `json:"slow,omitempty"` // who holds this member's messages up
 	SlowMS    float64 `json:"slow_ms,omitempty"`
