@@ -116,8 +116,10 @@ type GroupConfig struct {
 	// Stateful says at a witness, which has neither Snapshot nor Restore, that the others
 	// have them. At another member it says nothing that those do not say.
 	Stateful bool
-	// Durable says at a witness that they keep it on disks, too: ServiceConfig.Data.
-	Durable bool
+	// Service says at a witness that the group is a service, and how it is configured: what all
+	// members must agree on of it is its Style, Voters, whether there is a Comparer, and whether
+	// there is Data. The rest is not looked at.
+	Service *ServiceConfig
 }
 
 // The bounds of a configuration.

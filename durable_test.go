@@ -38,6 +38,7 @@ const memberOrder = "HOLDFAST_TEST_MEMBER"
 type order struct {
 	Config holdfast.Config
 	Folder string
+	Style  holdfast.Style
 }
 
 func (o *order) socket(name string) string { return filepath.Join(o.Folder, name+".sock") }
@@ -58,7 +59,7 @@ func TestServesUntilKilled(t *testing.T) {
 	}
 	defer n.Close()
 	s, err := n.Serve(holdfast.ServiceConfig{
-		Name: "counter", Service: &counter{}, Socket: o.socket(o.Config.Name), Data: filepath.Join(o.Folder, o.Config.Name),
+		Name: "counter", Service: &counter{}, Socket: o.socket(o.Config.Name), Data: filepath.Join(o.Folder, o.Config.Name), Style: o.Style,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +74,14 @@ func TestAnswersOutliveTheirProcesses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts processes")
 	}
+	for _, style := range []holdfast.Style{holdfast.Active, holdfast.Passive, holdfast.Voted} {
+		t.Run(style.String(), func(t *testing.T) { outlive(t, style) })
+	}
+	t.Run("one after another", func(t *testing.T) { outlive(t, holdfast.Voted, holdfast.Active, holdfast.Passive, holdfast.Voted) })
+}
+
+// outlive takes another of the styles at each start.
+func outlive(t *testing.T, styles ...holdfast.Style) {
 	names := []string{"a", "b", "c"}
 	o := order{Config: cluster(names...), Folder: t.TempDir()}
 	var members []*exec.Cmd
@@ -87,6 +96,7 @@ func TestAnswersOutliveTheirProcesses(t *testing.T) {
 	}
 	defer func() { kill() }()
 	start := func() {
+		o.Style, styles = styles[0], append(styles[1:], styles[0])
 		for _, name := range names {
 			o.Config.Name = name
 			text, err := json.Marshal(&o)

@@ -189,7 +189,7 @@ func (n *Node) nameOf(id int) string {
 // check turns a group's configuration into that of the driver.
 func (c *GroupConfig) check(node *Config) (driver.GroupConfig, error) {
 	d := driver.GroupConfig{
-		Group:    cohort.GroupConfig{Name: c.Name, MessageMax: c.MessageMax, Stateful: c.Snapshot != nil || c.Stateful, Durable: c.Durable},
+		Group:    cohort.GroupConfig{Name: c.Name, MessageMax: c.MessageMax, Stateful: c.Snapshot != nil || c.Stateful},
 		Witness:  slices.Contains(node.Witnesses, node.Name),
 		Snapshot: c.Snapshot, Restore: c.Restore, EventsMax: c.QueueMax,
 	}
@@ -202,12 +202,19 @@ func (c *GroupConfig) check(node *Config) (driver.GroupConfig, error) {
 		return d, fmt.Errorf("QueueMax is %d bytes; it must not be negative, and 0 means 4 MiB", c.QueueMax)
 	case d.Witness && c.Snapshot != nil:
 		return d, fmt.Errorf("%s is a witness, and a witness has no state; leave Snapshot and Restore out at it", node.Name)
-	case c.Durable && !d.Witness:
-		return d, errors.New("Durable at a member that is not a witness: a service with ServiceConfig.Data has a log, a group has none; remove it")
+	case c.Service != nil && !d.Witness:
+		return d, fmt.Errorf("Service at %s, which is not a witness: a member keeps a replica; call Serve", node.Name)
 	case c.Stateful && !d.Witness && c.Snapshot == nil:
 		return d, fmt.Errorf("the group has a state and %s no Snapshot: give it Snapshot and Restore, or make it a witness", node.Name)
 	case (c.Snapshot == nil) != (c.Restore == nil):
 		return d, errors.New("one of Snapshot and Restore is missing: who is given the state must be able to give it to the next")
+	}
+	if c.Service != nil {
+		terms, err := c.Service.terms(node)
+		if err != nil {
+			return d, err
+		}
+		terms.Apply(&d.Group)
 	}
 	switch c.Partition {
 	case "", "primary":

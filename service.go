@@ -1,10 +1,12 @@
 package holdfast
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/driver"
@@ -14,6 +16,7 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/job"
 	"github.com/holdfast-ha/holdfast/protocol/journal"
 	"github.com/holdfast-ha/holdfast/protocol/replica/active"
+	"github.com/holdfast-ha/holdfast/protocol/replica/voted"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
@@ -35,6 +38,14 @@ type ServiceConfig struct {
 	// votes: nothing that was answered is lost when all members lose their power at once. Without
 	// it ("") everything is in memory, and survives the loss of less than half.
 	Data string
+	// Style is how the service is replicated; zero: [Active].
+	Style Style
+	// Voters is how many members vote with the style [Voted], 2 to 32; 0: 3. With 2 no
+	// difference can be decided, and the service stops at the first.
+	Voters int
+	// Comparer says which replies count as the same with the style [Voted]; nil: those that are
+	// the same to the last bit. All members have one, or none has.
+	Comparer voted.Comparer
 	// Jobs are calls that run long, at this member, outside of the replicated state; nil: the
 	// service takes none. All members should take the same.
 	Jobs *Jobs
@@ -43,8 +54,8 @@ type ServiceConfig struct {
 // socketMode lets the owner and the group of a socket's file in.
 const socketMode fs.FileMode = 0o660
 
-// Service is this process's replica of a service. Every member executes every command, in
-// one order; a client is answered when its command is safe: as long as less than half of
+// Service is this process's replica of a service. Clients see one server that does not fail,
+// whatever the style; one is answered when its command is safe: as long as less than half of
 // the members lose their memory, or with ServiceConfig.Data, their disks.
 type Service struct {
 	name    string
@@ -72,9 +83,15 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 	case cfg.Data != "" && !filepath.IsAbs(cfg.Data):
 		return fail(Invalid, fmt.Errorf("Data is %q; give an absolute path, for what is kept must be found again", cfg.Data))
 	}
+	terms, err := cfg.terms(&n.cfg)
+	if err != nil {
+		return fail(Invalid, err)
+	}
+	if slices.Contains(n.cfg.Witnesses, n.cfg.Name) {
+		return fail(Invalid, fmt.Errorf("%s is a witness, and a witness keeps no replica; call Join with GroupConfig.Service", n.cfg.Name))
+	}
 	s := &Service{name: cfg.Name}
 	ready := make(chan struct{})
-	var err error
 	if s.desk, err = s.takeJobs(cfg.Jobs); err != nil {
 		return fail(Invalid, err)
 	}
@@ -98,7 +115,7 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 		return fail(Failed, err)
 	}
 	s.replica, err = n.cohort.Serve(driver.ReplicaConfig{
-		Group: cohort.GroupConfig{Name: cfg.Name}, Service: cfg.Service, Disk: cfg.disk(),
+		Group: cohort.GroupConfig{Name: cfg.Name}, Service: cfg.Service, Disk: cfg.disk(), Terms: terms, Comparer: cfg.Comparer,
 		Answer: func(client uint64, b []byte) { s.front.Send(client, front.Reply, b) },
 		Notice: func(client uint64, b []byte) { s.front.Send(client, front.Notice, b) },
 		Flush:  func() { s.front.Flush() },
@@ -171,6 +188,27 @@ func (s *Service) Await(most time.Duration) bool {
 		}
 	}
 	return false
+}
+
+// Ready waits until this member has the state and serves. If ctx ends before, the error is an [*Error]
+// of kind [Waiting], and says what was waited for: who is not heard, who refuses this member, and
+// in what its configuration differs from theirs. What is wrong may be put right at another member; so the replica
+// goes on asking. If the replica has ended, the error is that of Err.
+func (s *Service) Ready(ctx context.Context) error {
+	for {
+		serves := false
+		s.replica.Do(func(_ time.Time, r *replicated.Replica) { serves = r != nil && r.Machine().View() != nil })
+		if serves {
+			return nil
+		}
+		select {
+		case <-s.replica.Gone():
+			return s.Err()
+		case <-ctx.Done():
+			return failure("serve", s.name, fmt.Errorf("%w while waiting to be let in%s", ctx.Err(), s.replica.Why()))
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // Done is closed when the replica has ended: by Close, with its node, or by a failure; Err says

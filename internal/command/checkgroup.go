@@ -54,7 +54,11 @@ func lockWords(l *config.Locks, witness bool) string {
 	if !witness {
 		fmt.Fprintf(&b, "socket %s, ", l.Socket)
 	}
-	fmt.Fprintf(&b, "%s order, leases up to %v; ", l.Order, l.LeaseMax)
+	fmt.Fprintf(&b, "%s order, style %s, ", l.Order, l.Style)
+	if l.Voters > 0 {
+		fmt.Fprintf(&b, "%d voters, ", l.Voters)
+	}
+	fmt.Fprintf(&b, "leases up to %v; ", l.LeaseMax)
 	if l.Recovery == "log" {
 		fmt.Fprintf(&b, "if all members are lost, recovery from the log in %s", l.Data)
 	} else {

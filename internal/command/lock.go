@@ -81,6 +81,9 @@ all of this goes to the whole process group of the command; at a terminal to the
 If the service itself is lost, all members at once, and comes back within the lease, the command
 runs on: the service is told who held what.
 
+In which style the service is replicated, and whether its members keep it on disks, is said in their
+configuration (locks { style = "…" data = "…" }) and makes no difference here but in time.
+
 Changes who holds the lock, and nothing else. The exit code is the command's, or 128 and the
 number of the signal that ended it, or that came while it waited; 1, with a message, if the lock
 was not granted or was lost, or the command could not be started; 2 for wrong use.`,

@@ -296,6 +296,13 @@ type Locks struct {
 	// Data is the directory of this member's log. Default: none, and everything is in memory.
 	Data string
 
+	// Style is how the service is replicated: "active", "passive" or "voted". Default: active.
+	Style string
+
+	// Voters is how many members vote with the style voted, 2 to 32. Default: 3; 0 with
+	// another style.
+	Voters int
+
 	// Recovery is from what a service that all members have lost begins again: "clients", who say
 	// what they held and where they waited, or "log". Default: log if there is Data, else clients.
 	Recovery string

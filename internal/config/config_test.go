@@ -55,6 +55,27 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 	}
 }
 
+func TestLoadReadsAStyle(t *testing.T) {
+	f, diags := Load("testdata/locks.hcl")
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	if l := f.Groups[0].Locks; l.Order != "loose" || l.Data != "/var/lib/holdfast/locks" || l.Style != "voted" || l.Voters != 3 {
+		t.Errorf("the lock service is %+v", l)
+	}
+	if line := "locks order loose style voted voters 3 recovery log"; !strings.Contains(f.Agreement(), line) {
+		t.Errorf("the agreement has no %q: %s", line, f.Agreement())
+	}
+	text, err := os.ReadFile("testdata/locks.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := strings.NewReplacer("style ", "#", "voters", "#", "order ", "#", "data ", "#").Replace(string(text))
+	if f, diags = Parse([]byte(plain), "locks.hcl"); diags.HasErrors() || f.Groups[0].Locks.Style != "active" || f.Groups[0].Locks.Voters != 0 {
+		t.Errorf("without a word it is %+v, %v", f, diags)
+	}
+}
+
 func TestLoadFillsEveryDefaultOfAGroup(t *testing.T) {
 	f, diags := Load("testdata/group.hcl")
 	if diags.HasErrors() {

@@ -22,6 +22,11 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(group)
+	locks, err := os.ReadFile("testdata/locks.hcl")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(locks)
 	broken, err := filepath.Glob("testdata/broken/*")
 	if err != nil {
 		f.Fatal(err)

@@ -184,13 +184,13 @@ func (r *reader) readGroup(b *hclsyntax.Block, f *File) Group {
 			"holdfast run keeps no application's state: run your program there, which imports the package holdfast, or write witness = true in the member block")
 	}
 	for _, b := range s.blocks("locks", 0) {
-		g.Locks = r.readLocks(b, &g, s)
+		g.Locks = r.readLocks(b, &g, s, f)
 	}
 	return g
 }
 
 // readLocks reads what makes a group a lock service.
-func (r *reader) readLocks(b *hclsyntax.Block, g *Group, group section) *Locks {
+func (r *reader) readLocks(b *hclsyntax.Block, g *Group, group section, f *File) *Locks {
 	s := r.section(b)
 	l := &Locks{Order: s.choice("order", "strict", "loose")}
 	if text, at, ok := s.text("socket", "/run/holdfast/main.locks"); ok {
@@ -207,6 +207,7 @@ func (r *reader) readLocks(b *hclsyntax.Block, g *Group, group section) *Locks {
 			r.fail(at, fmt.Sprintf("data = %q is not an absolute path", text), fmt.Sprintf(`write data = "/var/lib/holdfast/%s"`, g.Name))
 		}
 	}
+	r.readStyle(s, l, f)
 	r.readRecovery(s, l, g.Name)
 	for _, key := range []string{"engine", "message_max", "stateful"} {
 		if a, ok := group.body.Attributes[key]; ok {
@@ -217,6 +218,48 @@ func (r *reader) readLocks(b *hclsyntax.Block, g *Group, group section) *Locks {
 		r.fail(s.at, group.place+" has locks and partition = \"all\"", "two parts that go on apart would grant one lock twice: write partition = \"primary\"")
 	}
 	return l
+}
+
+// readStyle reads how a service is replicated.
+func (r *reader) readStyle(s section, l *Locks, f *File) {
+	l.Style = s.choice("style", "active", "passive", "voted", "pair", "checkpointed")
+	a, given := s.body.Attributes["voters"]
+	if l.Style == "pair" || l.Style == "checkpointed" {
+		remedy := `write style = "passive", and add a third member or a witness, which lets one of two go on`
+		if l.Style == "checkpointed" {
+			remedy = `write style = "passive" and data = "/var/lib/holdfast/NAME", which keeps the state on disks`
+		}
+		r.fail(s.body.Attributes["style"].SrcRange, fmt.Sprintf("style = %q is not run by holdfast run yet", l.Style), remedy)
+		l.Style = "active"
+		return
+	}
+	if l.Style != "voted" {
+		if given && !s.spoilt("style") {
+			r.fail(a.NameRange, fmt.Sprintf("voters with style = %q, which has none", l.Style), `remove the line, or write style = "voted"`)
+		}
+		return
+	}
+	l.Voters = s.whole("voters", 2, groupMembersMax, votersDefault)
+	workers := 0
+	for i := range f.Cluster.Members {
+		if !f.Cluster.Members[i].Witness {
+			workers++
+		}
+	}
+	switch {
+	case workers == 0 || s.spoilt("voters"): // said already
+	case given && l.Voters > workers:
+		r.failf(a.SrcRange, fmt.Sprintf("voters = %d, and %d %s the state", l.Voters, workers, verb(workers)),
+			"write a number up to that, or have more members that are no witnesses")
+	case !given && workers < votersDefault:
+		r.failf(s.body.Attributes["style"].SrcRange, fmt.Sprintf("style = \"voted\", and %d %s the state", workers, verb(workers)),
+			"it takes %d to decide who is wrong: have more members that are no witnesses, or write voters = 2, with which a difference stops the service", votersDefault)
+	}
+}
+
+// verb follows the number of members that have something.
+func verb(n int) string {
+	return plural(n, "member") + map[bool]string{true: " has", false: " have"}[n == 1]
 }
 
 // readRecovery reads from what a lock service that is lost begins again.

@@ -62,7 +62,7 @@ func TestShapeKnowsEveryField(t *testing.T) {
 	for _, w := range fileShape.words() {
 		known[w.text] = true
 	}
-	for _, value := range []any{File{}, Cluster{}, Member{}, Link{}, Multicast{}, Group{}, Firewall{}, Address{}, Control{}, Log{}} {
+	for _, value := range []any{File{}, Cluster{}, Member{}, Link{}, Multicast{}, Group{}, Locks{}, Firewall{}, Address{}, Control{}, Log{}} {
 		kind := reflect.TypeOf(value)
 		for i := range kind.NumField() {
 			field := kind.Name() + "." + kind.Field(i).Name

@@ -20,6 +20,10 @@ const (
 	// groupMembersMax is how many seats a view has.
 	groupMembersMax = 32
 
+	// votersDefault is how many members vote on replies if nothing else is said: the fewest of
+	// whom one that is wrong is found out.
+	votersDefault = 3
+
 	// groupsMax is how many groups a process can be in.
 	groupsMax = 64
 

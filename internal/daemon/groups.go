@@ -84,9 +84,13 @@ func nodeConfig(f *config.File, log *slog.Logger) holdfast.Config {
 
 // takePart is in one group until ctx is done. Messages are taken and forgotten.
 func takePart(ctx context.Context, node *holdfast.Node, f *config.File, g config.Group, log *slog.Logger) error {
+	var service *holdfast.ServiceConfig
+	if g.Locks != nil {
+		service = serviceConfig(&g)
+	}
 	group, err := node.Join(ctx, holdfast.GroupConfig{
-		Name: g.Name, Partition: g.Partition, Engine: g.Engine, MessageMax: g.MessageMax, Stateful: (g.Stateful || g.Locks != nil) && f.Self().Witness,
-		Durable: g.Locks != nil && g.Locks.Data != "" && f.Self().Witness,
+		Name: g.Name, Partition: g.Partition, Engine: g.Engine, MessageMax: g.MessageMax, Stateful: g.Stateful && f.Self().Witness,
+		Service: service,
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -122,11 +126,13 @@ func serveLocks(ctx context.Context, node *holdfast.Node, _ *config.File, g conf
 	if err != nil {
 		return err
 	}
-	s, err := node.Serve(holdfast.ServiceConfig{Name: g.Name, Service: locks, Socket: g.Locks.Socket, Data: g.Locks.Data})
+	cfg := serviceConfig(&g)
+	cfg.Service = locks
+	s, err := node.Serve(*cfg)
 	if err != nil {
 		return err
 	}
-	log.Info("locks", "socket", g.Locks.Socket, "recovery", g.Locks.Recovery, "window", g.Locks.Window, "lease_max", g.Locks.LeaseMax)
+	log.Info("locks", "socket", g.Locks.Socket, "style", g.Locks.Style, "recovery", g.Locks.Recovery, "window", g.Locks.Window, "lease_max", g.Locks.LeaseMax)
 	select {
 	case <-ctx.Done():
 		if err := s.Close(); err != nil {
@@ -136,6 +142,15 @@ func serveLocks(ctx context.Context, node *holdfast.Node, _ *config.File, g conf
 	case <-s.Done():
 		return s.Err()
 	}
+}
+
+// serviceConfig says what the file says of a lock service.
+func serviceConfig(g *config.Group) *holdfast.ServiceConfig {
+	c := &holdfast.ServiceConfig{Name: g.Name, Socket: g.Locks.Socket, Data: g.Locks.Data, Voters: g.Locks.Voters}
+	if err := c.Style.UnmarshalText([]byte(g.Locks.Style)); err != nil {
+		panic("daemon: a style that was read is not known: " + err.Error())
+	}
+	return c
 }
 
 // tell logs what an operator may want to know of a group.

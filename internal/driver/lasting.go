@@ -39,7 +39,7 @@ type lasting struct {
 // recoverFrom reads what the disk has, and executes it again.
 func (r *Replica) recoverFrom(d *Disk) error {
 	c := r.c
-	l := &lasting{path: d.Path, store: replicated.NewStore(r.exec, 0)}
+	l := &lasting{path: d.Path, store: replicated.NewStore(r.exec, r.cfg.Terms.Style, 0)}
 	var err error
 	l.log, l.found, err = d.Open(records.Config{
 		Cluster: cohort.Key(c.cfg.Cluster + "\n" + r.cfg.Group.Name), Member: c.cfg.Node.Self.ID, RecordMax: recordMax,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/internal/driver/census"
 	"github.com/holdfast-ha/holdfast/protocol/replica/active"
+	"github.com/holdfast-ha/holdfast/protocol/replica/voted"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
@@ -19,6 +20,9 @@ import (
 type ReplicaConfig struct {
 	Group   cohort.GroupConfig
 	Service session.Service
+
+	Terms    replicated.Terms // how it is replicated
+	Comparer voted.Comparer   // of replies; nil: none
 
 	// Disk is where its log is; nil: memory only.
 	Disk *Disk
@@ -191,7 +195,8 @@ func (r *Replica) join() {
 	}
 	var err error
 	r.replica, err = replicated.Join(c.time, c.node, replicated.Config{
-		Self: c.cfg.Node.Self, Group: r.cfg.Group, Executor: r.exec, Store: store, Recorder: trace.RecorderFunc(c.journal.record),
+		Self: c.cfg.Node.Self, Group: r.cfg.Group, Executor: r.exec, Style: r.cfg.Terms.Style, Voters: r.cfg.Terms.Voters, Comparer: r.cfg.Comparer,
+		Store: store, Recorder: trace.RecorderFunc(c.journal.record),
 	}, c.out)
 	if err != nil {
 		r.end(err)
@@ -247,10 +252,12 @@ func (r *Replica) deadline() time.Time {
 // heed takes a delivery. The owner calls it.
 func (r *Replica) heed(d *cohort.Delivery) {
 	r.group.remember(d)
-	before := r.group.notes.refused
-	r.group.note(d)
-	if why := r.group.notes.refused; why != before && why != "" && r.c.cfg.Log != nil {
-		r.c.cfg.Log.Warn("refused", "service", r.cfg.Group.Name, "reason", why)
+	if d.Kind == cohort.Refused || d.Kind == cohort.Viewed {
+		before := r.group.notes.refused
+		r.group.note(d)
+		if why := r.group.notes.refused; why != before && why != "" && r.c.cfg.Log != nil {
+			r.c.cfg.Log.Warn("refused", "service", r.cfg.Group.Name, "reason", why)
+		}
 	}
 	r.replica.Heed(r.c.time, d)
 	if d.Kind == cohort.Departed {
@@ -289,8 +296,13 @@ func (r *Replica) act() (acted bool) {
 // notify passes on what the service tells those of its clients that speak with this member.
 func (r *Replica) notify() (told bool) {
 	n, is := r.cfg.Service.(session.Notifier)
-	if !is || !r.replica.Machine().Safe() {
-		return false // a primary that is ahead, or replies that are not voted on: it is told later
+	if !is {
+		return false
+	}
+	if r.replica.Machine().View() == nil {
+		r.notices = nil // clients ask again where the service goes on
+		n.Notify(func(session.ID, []byte) {})
+		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -302,16 +314,13 @@ func (r *Replica) notify() (told bool) {
 		case here && index <= stable:
 			r.cfg.Notice(client, body)
 			told = true
-		case here: // as an answer, it must not be of what a power cut may undo
+		case here: // as an answer, it must not be of what may be undone
 			r.notices = append(r.notices, notice{index, client, bytes.Clone(body)})
 		}
 	})
 	for len(r.notices) > 0 && r.notices[0].index <= stable {
 		r.cfg.Notice(r.notices[0].client, r.notices[0].body)
 		r.notices, told = r.notices[1:], true
-	}
-	if r.replica.Machine().View() == nil {
-		r.notices = nil // clients ask again where the service goes on
 	}
 	return told
 }
@@ -327,6 +336,10 @@ func (r *Replica) Forget(client uint64) {
 	}
 	delete(r.spoken, client)
 }
+
+// Why says in words what this member waits for and from whom, beginning with a colon; "" if nothing
+// is known.
+func (r *Replica) Why() string { return r.group.why() }
 
 // Leave takes this member out of the service.
 func (r *Replica) Leave() {

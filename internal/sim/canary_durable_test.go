@@ -26,11 +26,14 @@ func durablePlants() []plant {
 		keeping(replicated.TrustsOneDisk, "TrustsOneDisk", "retention"),
 		// Two foundings may be of one era, and a member that has the wrong one's state is taken for one that has all.
 		keeping(replicated.PromisesUnsaved, "PromisesUnsaved", "liveness"),
+		keeping(replicated.WritesAhead, "WritesAhead", "execution"),
+		keeping(replicated.KeepsAhead, "KeepsAhead", "agreement"),
 		{services.Name, "group.ForgetsStanding", func() { group.Plant(group.ForgetsStanding) }, "retention", nil},
 	}
 }
 
-// TestCanaryDurable proves that what loses answers in a power cut is found.
+// TestCanaryDurable proves that what loses answers in a power cut is found: by a judge of what was answered, or where what
+// is lost was on a disk without being answered, by one of what was executed.
 func TestCanaryDurable(t *testing.T) {
 	for _, p := range durablePlants() {
 		t.Run(p.bug, func(t *testing.T) {

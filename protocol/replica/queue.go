@@ -1,10 +1,13 @@
 package replica
 
+import "github.com/holdfast-ha/holdfast/protocol/view"
+
 // Item is something kept for a client: its request, or its reply.
 type Item struct {
 	Client Client
-	Name   Name   // of the request, as Repeats knows it
-	Index  uint64 // of the command; 0: not known yet
+	Name   Name    // of the request, as Repeats knows it
+	Index  uint64  // of the command; 0: not known yet
+	From   view.ID // the member that has the client; Nobody: this one
 	Data   []byte
 
 	counted int // bytes of it that the queue has counted
@@ -42,7 +45,7 @@ func (q *Queue) Push(c Client, index uint64) *Item {
 	}
 	q.count++
 	e := q.At(q.count - 1)
-	e.Client, e.Name, e.Index, e.Data = c, Name{}, index, e.Data[:0]
+	e.Client, e.Name, e.Index, e.From, e.Data = c, Name{}, index, view.Nobody, e.Data[:0]
 	return e
 }
 

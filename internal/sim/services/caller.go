@@ -130,7 +130,7 @@ func (c *caller) Receive(d *simnet.Datagram) {
 func (c *caller) put(r *session.Reply) {
 	switch {
 	case c.session != 0 && (c.sent == 0 || r.Number != c.sent):
-	case r.Status == session.Halted && c.w.Calm:
+	case r.Status == session.Halted && c.w.Calm && !c.w.opt.disk.on:
 		c.over = true
 		c.gone()
 	case r.Status == session.Elsewhere && r.Server != view.Nobody && !c.led:

@@ -30,6 +30,7 @@ type diskOptions struct {
 	full time.Duration // a disk that is full
 	flip time.Duration // a bit that flips while its member is down
 	ebb  time.Duration // of members, one after another, until too few are left
+	part time.Duration // of the most senior from the others, who lose their power soon after
 
 	forget time.Duration // what was promised at a founding
 }
@@ -52,6 +53,7 @@ func drawDisk(r *rand.Rand) diskOptions {
 	}
 	o.sync, o.full, o.flip = some(), some(), some()
 	o.ebb = pick(r, 0, time.Second)
+	o.part = pick(r, 0, time.Second)
 	return o
 }
 
@@ -72,7 +74,7 @@ func (m *member) recoverDisk() *replicated.Store {
 	m.disk.Fill(0)
 	m.disk.Advance(w.Now)
 	for {
-		store := replicated.NewStore(m.exec, w.opt.disk.snapshotBytes)
+		store := replicated.NewStore(m.exec, w.opt.style, w.opt.disk.snapshotBytes)
 		log, found, err := simdisk.Open(m.disk, journal.Config{
 			Cluster: fingerprint, Member: m.Self.ID, Salt: w.Rng.Uint64(), SegmentSize: w.opt.disk.segment, RecordMax: 1000,
 		}, store)
@@ -118,12 +120,23 @@ func (m *member) watchDisk() {
 // cutPower takes the power from all members, or from some.
 func (w *services) cutPower() {
 	w.faults++
-	all := w.Rng.IntN(3) != 0
+	all := w.Rng.IntN(3) != 0 || !w.mayPart()
 	for _, m := range w.members {
 		if all || w.Rng.IntN(2) == 0 {
 			if m.Up {
 				m.crash("has no power", true)
 			}
+			m.bootLater()
+		}
+	}
+}
+
+// cutAll takes the power from all members.
+func (w *services) cutAll() {
+	w.faults++
+	for _, m := range w.members {
+		if m.Up {
+			m.crash("has no power", true)
 			m.bootLater()
 		}
 	}
@@ -166,6 +179,42 @@ func (w *services) ebb() {
 			}
 		})
 	}
+}
+
+// part cuts the most senior member off from the others, with what it has executed and they have not. They go on without it
+// for a little, and lose their power: then what it has in memory meets what they have on disks.
+func (w *services) part() {
+	if w.latest == nil || w.ebbing {
+		return
+	}
+	first := w.members[w.latest.Seats[0].ID-1]
+	if !first.Runs() {
+		return
+	}
+	w.faults++
+	w.cuts++
+	w.Did("is left alone", first.Self, view.Member{})
+	sever := func(cut bool) {
+		for _, other := range w.members {
+			if other != first {
+				w.Sever(first.Self.ID, other.Self.ID, 0, true, cut)
+			}
+		}
+	}
+	sever(true)
+	end := 2*w.opt.suspectAfter + w.UpTo(500*time.Millisecond)
+	w.After(end, func() {
+		for _, other := range w.members {
+			if other != first && other.Up {
+				other.crash("has no power", true)
+				other.bootLater()
+			}
+		}
+	})
+	w.After(end+w.UpTo(300*time.Millisecond), func() {
+		w.cuts--
+		sever(false)
+	})
 }
 
 // ebbEvery is how long a group may take until it goes on without a member, and clients have
@@ -266,6 +315,11 @@ func (w *services) flipBit() {
 	m := w.lost
 	if m.Up || m.disk == nil || !w.remember(m) {
 		return
+	}
+	for _, other := range w.members {
+		if other != m && other.era == 0 {
+			return // its disk may be new still: with this one, too many would know nothing
+		}
 	}
 	names, _ := m.disk.List()
 	if len(names) == 0 {

@@ -150,12 +150,18 @@ func (m *member) Work() {
 		m.after()
 		return
 	}
-	if m.view != nil && len(m.done) == 0 && m.w.mayFlip(m) {
-		m.w.Did("has a bit that flips", m.Self, view.Member{})
-		m.damaged = true
-		m.state.flip(m.w.Rng)
-		m.renewed()
+	m.flip()
+}
+
+// flip lets a bit of the state flip.
+func (m *member) flip() {
+	if m.view == nil || len(m.done) > 0 || !m.w.mayFlip(m) {
+		return
 	}
+	m.w.Did("has a bit that flips", m.Self, view.Member{})
+	m.damaged = true
+	m.state.flip(m.w.Rng)
+	m.renewed()
 }
 
 // resume ends a pause.
@@ -257,14 +263,15 @@ func (m *member) basis() uint64 {
 
 // heed gives the replica a delivery, and the court what came of it.
 func (m *member) heed(d *cohort.Delivery) {
-	w, began := m.w, m.view == nil
+	w, began, with := m.w, m.view == nil, m.exec.Index()
 	m.replica.Heed(w.Read(&m.Host), d)
+	m.undone()
 	switch d.Kind {
 	case cohort.Viewed:
 		m.view = d.View
 		if w.tentative != nil && d.Era != m.era {
 			if first := d.View.Seats[0].Member; first == m.Self {
-				w.tentative.founded(d.Era, place{m.era, m.exec.Index()})
+				w.tentative.founded(d.Era, place{m.era, with})
 			}
 			m.era = d.Era
 			m.since = cmp.Or(m.since, w.Now)
@@ -295,6 +302,18 @@ func (m *member) heed(d *cohort.Delivery) {
 	}
 }
 
+// undone forgets what the replica has taken back, outside of views. It has executed other commands again.
+func (m *member) undone() {
+	if m.w.tentative == nil || m.replica.Machine().View() != nil {
+		return
+	}
+	m.state.took()
+	m.seen = min(m.seen, m.exec.Index())
+	for len(m.done) > 0 && m.done[len(m.done)-1].fact.Index > m.seen {
+		m.done = m.done[:len(m.done)-1]
+	}
+}
+
 // tell tells the court what the replica says.
 func (m *member) tell() {
 	for _, c := range m.replica.Output().Do {
@@ -305,6 +324,15 @@ func (m *member) tell() {
 			}
 		case replica.Halted:
 			m.hearOf(service.Fact{Kind: service.Halted, Node: m.Self, Index: c.Index}, nil)
+			if life := m.Self; m.log != nil {
+				// What is on its disk is right; somebody sees that it has stopped.
+				m.w.After(m.w.UpTo(500*time.Millisecond), func() {
+					if m.Up && m.Self == life {
+						m.crash("is restarted by hand", false)
+						m.boot()
+					}
+				})
+			}
 		}
 	}
 	m.replica.Output().Do = m.replica.Output().Do[:0]
@@ -331,6 +359,9 @@ func (m *member) prove() {
 // answer sends the replica's answers to clients.
 func (m *member) answer() {
 	out := m.replica.Output()
+	if m.w.tentative != nil && len(out.Replies) > 0 {
+		m.w.tentative.stable(m.era, m.replica.Stable())
+	}
 	m.frames.Reset()
 	for _, r := range out.Replies {
 		b := m.frames.Begin(wire.Header{Channel: wire.Call, Fingerprint: fingerprint})

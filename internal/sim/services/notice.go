@@ -29,7 +29,12 @@ func (m *member) route(from view.ID, request []byte) {
 
 // notify passes on what the service tells its clients, when it may be told: what the driver does.
 func (m *member) notify() {
-	if m.w.locks == nil || !m.replica.Machine().Safe() {
+	if m.w.locks == nil {
+		return
+	}
+	if m.replica.Machine().View() == nil {
+		m.notices = nil // clients ask again where the service goes on
+		m.state.tell(func(session.ID, []byte) {})
 		return
 	}
 	index, stable := m.exec.Index(), m.replica.Stable()
@@ -42,8 +47,5 @@ func (m *member) notify() {
 		b := m.frames.Begin(wire.Header{Channel: wire.Call, Fingerprint: unasked})
 		m.frames.End(m.notices[0].to, 1, append(b, m.notices[0].body...))
 		m.notices = m.notices[1:]
-	}
-	if m.replica.Machine().View() == nil {
-		m.notices = nil
 	}
 }

@@ -72,7 +72,7 @@ func draw(r *rand.Rand) options {
 // durable gives the members disks. A group that has lost everything needs some time until it is
 // there again, so the rest happens seldom.
 func (o *options) durable(r *rand.Rand) {
-	o.disk, o.flip, o.style = drawDisk(r), 0, replicated.Active
+	o.disk, o.flip = drawDisk(r), 0
 	o.phase = time.Duration(3+r.IntN(6)) * time.Second
 	o.crash = pick(r, 0, time.Second, 3*time.Second)
 	o.trap = pick(r, 0, time.Second, 3*time.Second)
@@ -81,6 +81,10 @@ func (o *options) durable(r *rand.Rand) {
 	o.downMost = pick(r, 300*time.Millisecond, 3*time.Second)
 	o.members = pick(r, 3, 3, 4, 5, 5)
 	o.every = pick(r, 20*time.Millisecond, 50*time.Millisecond)
+	if o.style == replicated.Voted && r.IntN(2) == 0 {
+		// What is damaged in memory must come to no disk. Who could go meanwhile does not, but all at once.
+		o.flip, o.disk.sync, o.disk.full, o.disk.ebb, o.disk.part = 500*time.Millisecond, 0, 0, 0, 0
+	}
 	if r.IntN(4) == 0 {
 		o.drawForgetful()
 	}

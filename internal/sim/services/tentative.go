@@ -82,6 +82,14 @@ func (t *tentative) answered(client int, number, index uint64) {
 	t.flush()
 }
 
+// stable tells that a member which answers somebody says that no command of an era up to an index can be lost.
+func (t *tentative) stable(era view.Epoch, index uint64) {
+	if index > 0 { // else nothing of the era may be on enough disks
+		t.keep(place{era, index})
+		t.flush()
+	}
+}
+
 // keep notes that a command and all before it are for good.
 func (t *tentative) keep(at place) {
 	if at.era == 0 {

@@ -18,6 +18,7 @@ package services
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check"
@@ -125,8 +126,11 @@ func run(w *services, seed uint64, limits sim.Limits) *sim.Report {
 	w.subject = func() subject { return &register{} }
 	voted := w.opt.style == replicated.Voted
 	judges := service.All(service.Setting{Majority: true, Voted: voted})
-	if w.opt.flip > 0 && !voted {
-		judges = honest(judges)
+	switch {
+	case w.opt.flip > 0 && !voted:
+		judges = without(judges, "linearizability", "execution", "retention") // who is damaged answers wrongly until it is found out
+	case w.opt.flip > 0 && w.opt.disk.on:
+		judges = without(judges, "honesty") // the court hears of a damage when it is for good, and that is never
 	}
 	w.convene(judges)
 	for i := range w.opt.clients {
@@ -152,16 +156,9 @@ func (w *services) convene(judges []service.Judge) {
 	}
 }
 
-// honest leaves of the judges those that hold where a replica's state is damaged, which answers
-// wrongly until it is found out.
-func honest(judges []service.Judge) []service.Judge {
-	var kept []service.Judge
-	for _, j := range judges {
-		if p := j.Promise(); p != "linearizability" && p != "execution" && p != "retention" {
-			kept = append(kept, j)
-		}
-	}
-	return kept
+// without leaves some judges out.
+func without(judges []service.Judge, promises ...string) []service.Judge {
+	return slices.DeleteFunc(judges, func(j service.Judge) bool { return slices.Contains(promises, j.Promise()) })
 }
 
 // run goes through the phases.
@@ -263,7 +260,7 @@ func (w *services) plan() {
 	}{
 		{w.opt.crash, w.crashOne}, {w.opt.trap, w.setTrap}, {w.opt.pause, w.pauseOne}, {w.opt.cut, w.cutOne},
 		{w.opt.reshape, w.reshape}, {w.opt.flip, w.flipOne},
-		{w.opt.disk.cut, w.cutPower}, {w.opt.disk.sync, w.failSync}, {w.opt.disk.full, w.fillDisk}, {w.opt.disk.flip, w.flipBit}, {w.opt.disk.ebb, w.ebb}, {w.opt.disk.forget, w.forget},
+		{w.opt.disk.cut, w.cutPower}, {w.opt.disk.sync, w.failSync}, {w.opt.disk.full, w.fillDisk}, {w.opt.disk.flip, w.flipBit}, {w.opt.disk.ebb, w.ebb}, {w.opt.disk.part, w.part}, {w.opt.disk.forget, w.forget},
 	} {
 		if e.mean > 0 {
 			w.Repeat(e.mean, e.do)
@@ -294,8 +291,13 @@ func (w *services) one() *member { return w.members[w.Rng.IntN(len(w.members))] 
 // mayFall says whether a member may lose its state without breaking the assumption.
 func (w *services) mayFall(m *member) bool {
 	if w.opt.disk.on {
-		return true
+		return w.mayPart()
 	}
+	return w.holds(m)
+}
+
+// holds says whether less than half are down, damaged or without the state, m among them.
+func (w *services) holds(m *member) bool {
 	fallen := 0
 	for _, other := range w.members {
 		if other == m || !other.Up || other.damaged || other.view == nil || !w.latest.Has(other.Self) {
@@ -366,8 +368,15 @@ func (w *services) cutOne() {
 }
 
 func (w *services) flipOne() {
-	if m := w.one(); m.Runs() {
+	m := w.one()
+	switch {
+	case !m.Runs():
+	case !w.opt.disk.on:
 		m.Host.Work = w.Now
+	default:
+		if m.flip(); m.damaged && w.Rng.IntN(2) == 0 {
+			w.After(w.UpTo(20*time.Millisecond), w.cutAll)
+		}
 	}
 }
 
@@ -395,7 +404,7 @@ func (w *services) mayFlip(m *member) bool {
 			return false
 		}
 	}
-	if !w.mayFall(m) {
+	if !w.holds(m) {
 		return false
 	}
 	w.faults++

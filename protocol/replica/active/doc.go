@@ -45,7 +45,7 @@
 //
 // # On disks
 //
-// A service may be durable (protocol/stack/replicated): each member then writes every command
+// A service of any style may be durable (protocol/stack/replicated); what is said here of the others is in their packages. Each member then writes every command
 // that it executes to a journal, in the agreed order, with the digest after it, and a snapshot
 // now and then. A client is answered when disks with more than half of the votes that are
 // *configured* have its command, the answering member's own or not. Members say how far their

@@ -297,8 +297,8 @@ func (m *Machine) Restore(now time.Time, r io.Reader) error {
 // executed.
 func (m *Machine) Settled() uint64 { return m.exec.Index() }
 
-// Safe says that all that this member has executed may be told: it is.
-func (m *Machine) Safe() bool { return true }
+// Sure is the index of the last command that may be told to clients: all that it has executed.
+func (m *Machine) Sure() uint64 { return m.exec.Index() }
 
 // Next is the size of the message that Proceed makes: there is none.
 func (m *Machine) Next() int { return 0 }

@@ -96,6 +96,7 @@ func (m *Machine) restart(out *replica.Output) {
 // drop forgets what was asked and is not answered: clients ask again, another.
 func (m *Machine) drop() {
 	m.waiting.Clear()
+	m.asked.Clear()
 	m.ahead.Clear()
 	m.repeats.Clear()
 	m.passing = false

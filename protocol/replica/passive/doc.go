@@ -3,11 +3,10 @@
 // Budhiraja, Marzullo, Schneider and Toueg 1993).
 //
 // The most senior member that is no witness is the primary: the succession is known in
-// advance, it is the order of seats. Only the primary takes requests; the others say who it
-// is. It gives a request the next index and the agreed time, executes it, and multicasts the
+// advance, it is the order of seats. A request that comes to another member is sent on to it. It gives a request the next index and the agreed time, executes it, and multicasts the
 // update: the request and the digest after it, in its own order and uniform. It answers when
 // the update is delivered to itself, for then every member that survives has it. The
-// backups execute the update when it is delivered to them.
+// backups execute the update when it is delivered to them, and the one to which the client came answers.
 //
 // # When the primary crashes
 //
@@ -40,9 +39,29 @@
 // Until then the primary answers from its state. A damaged primary answers wrongly until the
 // update that shows it: who cannot bear that votes (protocol/replica/voted).
 //
+// # On disks
+//
+// How a service is kept on disks, and why nothing that was answered is lost, is said in package protocol/replica/active.
+// Steps (1) and (2) of the argument there are about promises and positions, whatever the style. Step (3) wants
+// that the members' logs within an era are beginnings of one sequence; and that is where a primary that is ahead
+// would break it: it has executed what nobody else may ever have, and on its disk two positions that are equal could
+// have different commands. So a command is written when it is *delivered*, by the primary as by the
+// backups. What is delivered in a view are updates of one primary, in its order, each with the index after the one
+// before; all who go on to the next view have delivered the same; and the next primary goes on from there. So the
+// logs are beginnings of one sequence.
+//
+// What a primary has in memory may still be more than that when it falls out of its view. At a founding it must stand
+// for what it has written and nothing else, for its state may be the one that all are given. It
+// takes back the rest: it keeps a copy of the state at a point that is written, and the commands since, and executes
+// those again. (Waiting for another's state would not do: after a power cut of the others there
+// may be nobody else with enough.) For the same reason a snapshot that is taken while it is ahead is
+// kept until all that is in it is delivered.
+//
 // # Cost
 //
 // One multicast a command, by the primary, of 18 bytes more than the request at most; a client is
-// answered after one round trip between the primary and those with the votes. The backups send acknowledgements only.
+// answered after one round trip between the primary and those with the votes; one that came to a backup half a trip later, and
+// for one multicast more. The backups send acknowledgements only.
+// On disks: the sync comes behind that round, not beside it; a second copy of the state in memory.
 // Messages: docs/rfc/0019-passive.md.
 package passive

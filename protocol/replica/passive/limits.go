@@ -24,7 +24,10 @@ const (
 	// happens meanwhile.
 	retryEvery = 10 * time.Millisecond
 
+	// askedMax is how many requests of its clients a backup has sent on and not heard of.
+	askedMax = 2048
+
 	// headMax is the most that a message has before its request, bytes: kind, two varints, a
-	// digest.
-	headMax = 1 + 10 + 10 + 8
+	// digest, a member and a varint.
+	headMax = 1 + 10 + 10 + 8 + 3 + 10
 )

@@ -28,9 +28,11 @@ type Machine struct {
 	view    *view.View // nil: in none, or without the state
 	primary view.Member
 	settled uint64          // index of the last update that was delivered
-	waiting replica.Queue   // requests that the primary has not executed
+	waiting replica.Queue   // requests that the primary has not executed; at a backup, not sent on
+	asked   replica.Queue   // at a backup: whose requests were sent on, by tag
+	tag     uint64          // of the last of them
 	ahead   replica.Queue   // replies to what it has executed and is not delivered
-	repeats replica.Repeats // of both
+	repeats replica.Repeats // of those three
 	retryAt time.Time       // of the waiting ones; zero: none waits
 	clock   replica.Clock
 	passAt  time.Time // not before then
@@ -71,9 +73,22 @@ func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
 	if m.halted == nil && m.ahead.Len() == 0 {
 		m.settled = m.exec.Index()
 	}
-	for ; !m.leads() && m.waiting.Len() > 0; m.waiting.Pop() {
-		w := m.waiting.At(0)
-		out.Refuse(m.repeats.End(w.Name, w.Client), w.Data, session.Elsewhere, m.primary.ID)
+	m.rest(out)
+}
+
+// rest sees to what waits from the view before. Own clients' requests go on waiting, for the primary that is now. What was sent
+// on and not executed until then never will be: those clients ask again.
+func (m *Machine) rest(out *replica.Output) {
+	for i := 0; i < m.waiting.Len(); {
+		if m.waiting.At(i).From == view.Nobody {
+			i++
+			continue
+		}
+		m.waiting.Remove(i)
+	}
+	for ; m.asked.Len() > 0; m.asked.Pop() {
+		a := m.asked.At(0)
+		out.Refuse(m.repeats.End(a.Name, a.Client), a.Data, session.Elsewhere, m.primary.ID)
 	}
 }
 
@@ -95,7 +110,7 @@ func (m *Machine) agreed(now time.Time) time.Duration { return m.clock.Agreed(no
 // Submit takes a client's request.
 func (m *Machine) Submit(now time.Time, from replica.Client, request []byte, out *replica.Output) {
 	r, why := session.ParseRequest(request)
-	status, server := session.OK, view.Nobody
+	status := session.OK
 	switch {
 	case why != wire.OK:
 		status = session.Malformed
@@ -105,13 +120,13 @@ func (m *Machine) Submit(now time.Time, from replica.Client, request []byte, out
 		status = session.Halted
 	case m.fallen:
 		status = session.Elsewhere
-	case !m.leads() && (m.view == nil || canary != ServesAll):
-		status, server = session.Elsewhere, m.primary.ID
-	case m.waiting.Len() >= waitingMax || m.waiting.Bytes()+len(request) > bytesMax:
+	case m.primary == view.Member{}:
+		status = session.Elsewhere
+	case m.waiting.Len() >= waitingMax || m.asked.Len() >= askedMax || m.waiting.Bytes()+m.asked.Bytes()+len(request) > bytesMax:
 		status = session.Busy
 	}
 	if status != session.OK {
-		out.Refuse(from, request, status, server)
+		out.Refuse(from, request, status, view.Nobody)
 		return
 	}
 	name := replica.NameOf(&r)
@@ -138,20 +153,30 @@ func (m *Machine) wait(now time.Time, from replica.Client, name replica.Name, re
 // Next is the size of the update that Proceed makes; 0: none. It must be made only when it leaves at
 // once, in the view that the machine knows.
 func (m *Machine) Next() int {
-	if m.waiting.Len() == 0 || m.ahead.Len() >= aheadMax || m.ahead.Bytes() > bytesMax || m.view == nil || m.fallen || m.halted != nil {
+	if m.waiting.Len() == 0 || m.ahead.Len() >= aheadMax || m.ahead.Bytes() > bytesMax || m.asked.Len() >= askedMax || m.view == nil || m.fallen || m.halted != nil {
 		return 0
 	}
 	return headMax + len(m.waiting.At(0).Data)
 }
 
-// Proceed executes the first request that waits, and multicasts the update.
+// Proceed executes the first request that waits, and multicasts the update. A backup sends it on to the
+// primary.
 func (m *Machine) Proceed(now time.Time, out *replica.Output) {
 	w := m.waiting.At(0)
+	if !m.leads() && canary != ServesAll {
+		m.ask(w, out)
+		return
+	}
 	index := m.exec.Index() + 1
 	b := binary.AppendUvarint(m.begin(out, kindUpdate), index)
 	digest := len(b)
-	b = append(binary.BigEndian.AppendUint64(b, 0), w.Data...)
-	body := b[digest+8:]
+	b = binary.AppendUvarint(binary.BigEndian.AppendUint64(b, 0), uint64(w.From))
+	if w.From != view.Nobody {
+		b = binary.AppendUvarint(b, w.Index)
+	}
+	at := len(b)
+	b = append(b, w.Data...)
+	body := b[at:]
 	session.Stamp(body, m.agreed(now), m.exec.Index())
 	a := m.ahead.Push(w.Client, index)
 	a.Name = w.Name
@@ -168,6 +193,16 @@ func (m *Machine) Proceed(now time.Time, out *replica.Output) {
 	}
 }
 
+// ask sends a request on to the primary.
+func (m *Machine) ask(w *replica.Item, out *replica.Output) {
+	m.tag++
+	out.Send(append(binary.AppendUvarint(m.begin(out, kindAsk), m.tag), w.Data...), false)
+	a := m.asked.Push(w.Client, m.tag)
+	a.Name, a.Data = w.Name, append(a.Data, w.Data...)
+	m.asked.Filled()
+	m.waiting.Pop()
+}
+
 // Unsent tells that a message was not taken. If it was the update that was just made, nobody will ever have
 // it, and this member begins anew. What it had to say of states that differ is said later.
 func (m *Machine) Unsent(now time.Time, back int, out *replica.Output) {
@@ -177,6 +212,11 @@ func (m *Machine) Unsent(now time.Time, back int, out *replica.Output) {
 	case kindRing:
 		for i := range m.disputes {
 			m.disputes[i].told = m.disputes[i].over
+		}
+	case kindAsk:
+		if last := m.asked.Len() - 1; last >= 0 && m.asked.At(last).Index == msg.tag {
+			m.repeats.End(m.asked.At(last).Name, 0)
+			m.asked.Remove(last) // its client asks again
 		}
 	default:
 		m.restart(out)
@@ -200,12 +240,39 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 	case kindUpdate:
 		m.update(now, from, &msg, out)
 		m.tell(out)
+	case kindAsk:
+		m.asks(now, from, &msg)
 	case kindDoubt:
 		m.disputed(msg.index)
 		m.tell(out)
 	case kindRing:
 		m.vote(now, from, &msg, out)
 		m.tell(out)
+	}
+}
+
+// asks takes a request of another member's client. One for which there is no room is dropped: the client asks again.
+func (m *Machine) asks(now time.Time, from view.Member, msg *message) {
+	if !m.leads() || from == m.cfg.Self || m.waiting.Len() >= waitingMax || m.waiting.Bytes()+len(msg.body) > bytesMax {
+		return
+	}
+	m.wait(now, 0, replica.Name{}, msg.body)
+	w := m.waiting.At(m.waiting.Len() - 1)
+	w.From, w.Index = from.ID, msg.tag
+}
+
+// answered gives a client of this backup what the primary's update has for it. What was asked before it was
+// dropped.
+func (m *Machine) answered(msg *message, out *replica.Output) {
+	for m.asked.Len() > 0 && m.asked.At(0).Index < msg.tag {
+		a := m.asked.At(0)
+		out.Refuse(m.repeats.End(a.Name, a.Client), a.Data, session.Busy, view.Nobody)
+		m.asked.Pop()
+	}
+	if m.asked.Len() > 0 && m.asked.At(0).Index == msg.tag {
+		a := m.asked.At(0)
+		out.Answer(m.repeats.End(a.Name, a.Client), append(out.Begin(), m.scratch...))
+		m.asked.Pop()
 	}
 }
 
@@ -226,6 +293,9 @@ func (m *Machine) update(now time.Time, from view.Member, msg *message, out *rep
 		m.heads.Keep(m.exec.Index(), msg.body)
 		m.settled = m.exec.Index()
 		m.clock.Set(now, m.exec.Time())
+		if msg.origin == m.cfg.Self.ID {
+			m.answered(msg, out)
+		}
 		m.compare(now, from, msg, out)
 	}
 }
@@ -243,11 +313,11 @@ func (m *Machine) answer(index uint64, out *replica.Output) {
 
 // Tick does what is due.
 func (m *Machine) Tick(now time.Time, out *replica.Output) {
-	if !m.leads() || m.halted != nil || m.fallen {
+	if m.view == nil || m.halted != nil || m.fallen {
 		return
 	}
 	m.retryAt = now.Add(retryEvery)
-	if next := m.exec.Next(); !m.passing && next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
+	if next := m.exec.Next(); m.leads() && !m.passing && next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
 		m.passing, m.passAt = true, now.Add(passEvery)
 		r := session.Request{Verb: session.Pass}
 		m.pass = r.Append(m.pass[:0])
@@ -257,14 +327,14 @@ func (m *Machine) Tick(now time.Time, out *replica.Output) {
 
 // Deadline is when Tick has something to do; zero: never.
 func (m *Machine) Deadline() time.Time {
-	if !m.leads() || m.halted != nil || m.fallen {
+	if m.view == nil || m.halted != nil || m.fallen {
 		return time.Time{}
 	}
 	var d time.Time
 	if m.waiting.Len() > 0 {
 		d = m.retryAt
 	}
-	if next := m.exec.Next(); next != 0 && !m.passing {
+	if next := m.exec.Next(); next != 0 && m.leads() && !m.passing {
 		at := m.clock.When(next)
 		if at.Before(m.passAt) {
 			at = m.passAt
@@ -302,8 +372,8 @@ func (m *Machine) Executor() *session.Executor { return m.exec }
 // Settled is the index of the last command that is safe at this member.
 func (m *Machine) Settled() uint64 { return m.settled }
 
-// Safe says whether all that this member has executed may be told to clients.
-func (m *Machine) Safe() bool { return m.ahead.Len() == 0 && !m.fallen }
+// Sure is the index of the last command that may be told to clients: what was delivered.
+func (m *Machine) Sure() uint64 { return m.settled }
 
 // View is the view this member is in with its state, or nil.
 func (m *Machine) View() *view.View { return m.view }

@@ -15,6 +15,7 @@ const (
 	kindUpdate kind = 1 + iota // a request that the primary has executed
 	kindDoubt                  // the digest after an update is not the primary's
 	kindRing                   // the digests of the last commands
+	kindAsk                    // a request that came to a backup, for the primary
 )
 
 // message is a message as it is read.
@@ -23,7 +24,9 @@ type message struct {
 	epoch  view.Epoch
 	index  uint64
 	digest uint64   // update: after it
-	body   []byte   // update: the request
+	origin view.ID  // update: whose client has asked; Nobody: the primary's
+	tag    uint64   // ask, and update of an origin: the how manieth request of that member it is
+	body   []byte   // update, ask: the request
 	ring   []uint64 // digests, the last of them at last
 }
 
@@ -40,6 +43,15 @@ func read(payload []byte) (message, bool) {
 	switch msg.kind {
 	case kindUpdate:
 		msg.index, msg.digest = r.Uvarint(), r.U64()
+		if origin := r.Uvarint(); origin != 0 {
+			msg.origin, msg.tag = view.ID(origin), r.Uvarint()
+			if uint64(msg.origin) != origin {
+				return msg, false
+			}
+		}
+		msg.body = r.Bytes(r.Len())
+	case kindAsk:
+		msg.tag = r.Uvarint()
 		msg.body = r.Bytes(r.Len())
 	case kindDoubt:
 		msg.index = r.Uvarint()

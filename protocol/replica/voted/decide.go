@@ -155,9 +155,14 @@ func (m *Machine) retire(now time.Time, s *slot, who uint32, out *replica.Output
 func (m *Machine) check(now time.Time, s *slot, out *replica.Output) {
 	wrong := m.wrong
 	m.wrong = false
+	known := s.index > m.origin
 	if m.cfg.Comparer == nil {
-		own, known := m.exec.At(s.index)
-		wrong = known && own != s.won.sum
+		own, there := m.exec.At(s.index)
+		wrong = there && own != s.won.sum
+		known = known && there
+	}
+	if known && !wrong && !m.fallen {
+		m.sure = s.index
 	}
 	tells := m.votes() && s.index > m.origin && (m.cfg.Comparer == nil || m.cast >= s.index)
 	if !wrong || m.fallen || tells || canary == KeepsRetired {

@@ -29,6 +29,26 @@
 // joiner gets the state after it and votes on what comes later only. So a joiner that was given a
 // damaged state learns it before it votes: commands are decided in their order.
 //
+// # On disks
+//
+// How a service is kept on disks, and why nothing that was answered is lost, is said in package protocol/replica/active.
+// Here a command is written when it was *decided*, and what was decided is the member's own digest. As digests are those of all before, the
+// log of a disk is what a majority had, all of it: a bit that flips in a member's state is not only seen by no
+// client, it comes to no disk. Commands are decided in the agreed order, and who goes on to the next view has executed the
+// same; so the logs within an era are beginnings of one sequence, as step (3) of the argument wants.
+//
+// A snapshot is used when a command after it was voted on, since memory may go bad between the vote on a state and the
+// copying of it. A state that was given is put on the disk, in the place of what is there, when the vote on a later command has
+// shown that it is right. Until then what was there is kept, and is what this member stands for at a founding. After a
+// founding all have the state of one, so nobody can vote on it; it was voted on before it was written.
+// The first voter lets time pass if nothing else happens, so that there is something to vote on and all disks have it soon.
+//
+// Outside of views a member goes back to what it has written, whatever it has executed since and even if that is nothing, as a
+// primary does when it is ahead (protocol/replica/passive), and at the same price, a second copy of the state: what is in
+// its memory may be damaged, nobody votes on it there, and it may be what all are given at a founding.
+//
+// With a Comparer there are no disks: members differ by right, and so does a log from what is executed again.
+//
 // # Comparisons
 //
 // Some services cannot give the same reply to the last bit: sensors, floating point on different

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// votersDefault and votersMax bound how many vote. Beyond nine, each vote costs every member
+	// VotersDefault is how many vote if nothing else is said: the fewest of whom one that is
+	// wrong is found out. votersMin and votersMax bound it. Beyond nine, each vote costs every member
 	// more than the tolerance of a fifth fault is worth; the bound is that of a view.
-	votersDefault = 3
+	VotersDefault = 3
 	votersMin     = 2
 	votersMax     = view.SeatMax
 

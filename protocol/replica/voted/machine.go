@@ -45,6 +45,8 @@ type Machine struct {
 
 	next    uint64               // index of the command to be decided next
 	decided uint64               // in this view; 0: none
+	entered uint64               // index of the last command when the view began
+	sure    uint64               // index of the last command of which a majority has what is here; 0: none
 	voters  uint32               // by rank
 	retired uint32               // by rank, in this view
 	begun   [view.SeatMax]uint64 // the first index that each has voted on in this view; 0: none
@@ -63,7 +65,7 @@ type Machine struct {
 // New makes a member that is in no view. The error says what is wrong with the configuration.
 func New(cfg Config) (*Machine, error) {
 	if cfg.Voters == 0 {
-		cfg.Voters = votersDefault
+		cfg.Voters = VotersDefault
 	}
 	if cfg.Voters < votersMin || cfg.Voters > votersMax {
 		return nil, fmt.Errorf("voted: there are to be %d voters; it takes %d to %d, and 3 to decide who is wrong", cfg.Voters, votersMin, votersMax)
@@ -71,7 +73,7 @@ func New(cfg Config) (*Machine, error) {
 	if least := 2 * (votesBytes + comparedMax); cfg.Comparer != nil && cfg.MessageMax > 0 && cfg.MessageMax < least {
 		return nil, fmt.Errorf("voted: messages have at most %d bytes, and replies that are compared need %d; make the group's MessageMax larger", cfg.MessageMax, least)
 	}
-	return &Machine{cfg: cfg, exec: cfg.Executor, next: 1}, nil
+	return &Machine{cfg: cfg, exec: cfg.Executor, next: cfg.Executor.Index() + 1}, nil
 }
 
 // Viewed tells of a new view that this member is in, with its state.
@@ -79,6 +81,8 @@ func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
 	m.view, m.retired, m.voters, m.decided = v, 0, 0, 0
 	m.begun, m.upto = [view.SeatMax]uint64{}, [view.SeatMax]uint64{}
 	m.ballots.reset(len(v.Seats))
+	// What was not voted on may have been undone, outside of views.
+	m.next, m.sure = min(m.next, m.exec.Index()+1), min(m.sure, m.exec.Index())
 	switch {
 	case m.given:
 		m.next = max(1, m.exec.Index()) // the step of no time is the last thing that it has, and is voted on first
@@ -92,8 +96,12 @@ func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
 	}
 	m.given = false
 	m.passing = false
+	if m.passAt.Before(now) {
+		m.passAt = now
+	}
 	m.clock.Set(now, m.exec.Time())
 	m.retryAt = now.Add(retryEvery)
+	m.entered = m.exec.Index()
 	m.rank = -1
 	m.seat()
 }
@@ -250,7 +258,7 @@ func (m *Machine) Tick(now time.Time, out *replica.Output) {
 		return
 	}
 	m.retryAt = now.Add(retryEvery)
-	if next := m.exec.Next(); m.leads() && !m.passing && next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
+	if at := m.stepAt(); !at.IsZero() && !now.Before(at) {
 		m.passing, m.passAt = true, now.Add(passEvery)
 		r := session.Request{Verb: session.Pass}
 		m.scratch = r.Append(m.scratch[:0])
@@ -270,16 +278,31 @@ func (m *Machine) Deadline() time.Time {
 	if m.Next() > 0 {
 		d = m.retryAt
 	}
-	if next := m.exec.Next(); next != 0 && m.leads() && !m.passing {
-		at := m.clock.When(next)
-		if at.Before(m.passAt) {
-			at = m.passAt
-		}
-		if d.IsZero() || at.Before(d) {
-			d = at
-		}
+	if at := m.stepAt(); !at.IsZero() && (d.IsZero() || at.Before(d)) {
+		d = at
 	}
 	return d
+}
+
+// stepAt is when this member lets time pass; zero: never. It does so as well to have something to vote on, if what it has
+// was never voted on, and once in each view: who was given a state waits for that before it relies on it. Where nothing can be
+// decided time stands still.
+func (m *Machine) stepAt() time.Time {
+	if !m.leads() || m.passing || bits.OnesCount32(m.voters) < leastMajority {
+		return time.Time{}
+	}
+	at := m.passAt
+	if m.next > m.exec.Index() && (m.sure < m.exec.Index() || m.entered == m.exec.Index()) {
+		return at
+	}
+	next := m.exec.Next()
+	if next == 0 {
+		return time.Time{}
+	}
+	if when := m.clock.When(next); when.After(at) {
+		at = when
+	}
+	return at
 }
 
 // Snapshot writes the state for who joins.
@@ -295,7 +318,7 @@ func (m *Machine) Restore(now time.Time, r io.Reader) error {
 	if err := m.exec.Restore(r); err != nil {
 		return err
 	}
-	m.halted, m.fallen, m.given = nil, false, true
+	m.halted, m.fallen, m.given, m.sure = nil, false, true, 0
 	m.origin = m.exec.Index()
 	if canary == Unchecked {
 		m.origin = 0
@@ -311,8 +334,9 @@ func (m *Machine) Executor() *session.Executor { return m.exec }
 // Settled is the index of the last command that this member has for good: all that it has executed.
 func (m *Machine) Settled() uint64 { return m.exec.Index() }
 
-// Safe says whether all that this member has executed may be told to clients: it was decided so.
-func (m *Machine) Safe() bool { return m.next > m.exec.Index() && !m.fallen && m.halted == nil }
+// Sure is the index of the last command that may be told to clients: that has been voted on, with the
+// state that this member has. 0: none since it was given its state.
+func (m *Machine) Sure() uint64 { return m.sure }
 
 // View is the view this member is in with its state, or nil.
 func (m *Machine) View() *view.View { return m.view }

@@ -47,7 +47,7 @@ type GroupConfig struct {
 	Durable    bool // members have disks: see Stand and Pledge; not with All
 	Stateful   bool // a joiner is given the state: it is asked for with Wanted
 
-	Style string // how the state is replicated, a word; "": that is not the group's business
+	Style string // how the state is replicated, a word and what else must be agreed on of it; "": that is not the group's business
 }
 
 // Kind says what a delivery is.

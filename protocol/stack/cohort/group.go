@@ -136,13 +136,13 @@ func (c *GroupConfig) terms() string {
 	if c.Stateful {
 		state = "yes"
 	}
-	if c.Stateful && c.Style != "" {
-		state = c.Style
-	}
 	terms := fmt.Sprintf("group=%s partition=%s engine=%s message_max=%d state=%s",
 		c.Name, partition, c.Engine, c.MessageMax, state)
-	if c.Durable {
-		terms += " durable=yes"
+	if c.Style != "" {
+		terms += " style=" + c.Style
+	}
+	if c.Style != "" || c.Durable {
+		terms += " durable=" + map[bool]string{false: "no", true: "yes"}[c.Durable]
 	}
 	return terms
 }

@@ -11,4 +11,6 @@ const (
 	CountsView          // more than half of the view's votes are enough, not of the configured ones
 	TrustsOneDisk       // a client is answered when this member's own disk has it
 	PromisesUnsaved     // a founding is accepted before the promise is on the disk
+	WritesAhead         // what is executed is written at once, sure or not
+	KeepsAhead          // outside of views a member stands for what it has executed, sure or not
 )

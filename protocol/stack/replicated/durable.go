@@ -25,11 +25,11 @@ type durable struct {
 	bytes int      // of held
 	tells []uint64 // numbers of own messages under way that the machine does not know
 
-	told    uint64 // what the others know of this disk
-	stand   bool   // the group must be told what this member has
-	anew    bool   // the state came by transfer, and its era is told with the view
-	spoiled bool   // what is in memory is not what the disk has; only another's state helps
-	full    bool   // the group is told that this member is slow
+	told    uint64     // what the others know of this disk
+	era     view.Epoch // of the last view
+	stand   bool       // the group must be told what this member has
+	spoiled bool       // what is in memory is not what the disk has; only another's state helps
+	full    bool       // the group is told that this member is slow
 	pledges []view.Epoch
 	kept    []view.Epoch
 	work    []byte
@@ -48,13 +48,13 @@ type held struct {
 	data  []byte
 }
 
-// Stable is the index up to which commands cannot be lost: more than half of the configured
-// votes have them on disks, or without a store, in memory.
+// Stable is the index up to which clients may be told of commands: they cannot be lost, since more than half of the configured
+// votes have them on disks, or without a store, in memory; and they are sure.
 func (r *Replica) Stable() uint64 {
 	if r.lasting == nil {
-		return r.machine.Executor().Index()
+		return r.machine.Sure()
 	}
-	return r.lasting.stable()
+	return min(r.machine.Sure(), r.lasting.stable())
 }
 
 // Failed is why the disk cannot be written any more; nil while it can. Then nothing more is
@@ -141,19 +141,17 @@ func (d *durable) stable() uint64 {
 
 // viewed takes a view, before the machine does.
 func (d *durable) viewed(v *view.View, era view.Epoch) {
-	if era != d.store.era || d.anew {
-		for i := range d.saved {
-			if era != d.store.era || d.seats[i].ID == d.self {
-				d.saved[i].index = 0 // a former era's, or of a state that is not there any more
-			}
+	for i := range d.saved {
+		if era != d.era || d.seats[i].ID == d.self && d.store.arrived != nil {
+			d.saved[i].index = 0 // a former era's, or of a state that is not there any more
 		}
-		d.told = 0
-		d.store.enter(era, d.anew)
 	}
+	d.era = era
+	d.store.enter(era)
 	for _, s := range v.Seats {
 		d.note(s.Member, 0)
 	}
-	d.view, d.anew, d.spoiled, d.stand = v, false, false, false
+	d.view, d.spoiled, d.stand = v, false, false
 	d.told = 0 // who comes in has heard nothing
 }
 
@@ -192,7 +190,7 @@ func (r *Replica) hold(first int) {
 	if d == nil || len(r.out.Replies) == first {
 		return
 	}
-	index := r.machine.Executor().Index()
+	index := r.machine.Sure()
 	if len(d.held) == 0 && index <= d.stable() {
 		return
 	}
@@ -280,6 +278,7 @@ func (r *Replica) actLasting(now time.Time, out *cohort.Output) (called bool) {
 	if d == nil || d.store.failure != nil {
 		return false
 	}
+	d.store.settle(r.machine.Sure())
 	d.store.flush()
 	for _, era := range d.pledges {
 		d.store.pledge(era)
@@ -311,6 +310,22 @@ func (r *Replica) actLasting(now time.Time, out *cohort.Output) (called bool) {
 	}
 	d.release(&r.out)
 	return called
+}
+
+// undo takes back what this member has executed and is not sure, now that it is in no view: what it stands for at
+// a founding is what it has written.
+func (r *Replica) undo() {
+	d := r.lasting
+	if !d.store.isAhead() {
+		return
+	}
+	if r.machine.Stopped() != nil {
+		d.spoil(nil) // nobody knows which state is right
+		return
+	}
+	if err := d.store.undo(); err != nil && d.store.failure == nil {
+		d.store.failure = fmt.Errorf("what was executed and is not sure cannot be undone; restart the process, which then has what is on its disk: %w", err)
+	}
 }
 
 // spoil notes that what is in memory is not to be relied on.

@@ -2,6 +2,10 @@
 // style gets its multicasts, its views and its state from protocol/stack/cohort, and a
 // driver or the simulator gets answers for clients. What runs in the daemon runs in the
 // simulator.
+//
+// A durable replica has a [Store]. What is written to it is what is *sure*: delivered, and with votes, decided. What
+// a member of some styles has executed beyond that is undone outside of views, so that its position at a founding
+// is what its disk has. The argument that nothing answered is lost is in packages protocol/replica/active, passive and voted.
 package replicated
 
 import (
@@ -36,7 +40,7 @@ type Config struct {
 	Style    Style
 	Voters   int            // Voted: how many vote; 0 for 3
 	Comparer voted.Comparer // Voted: nil for replies that must be the same to the last bit
-	Store    *Store         // Active: what the executor is kept in, recovered and in use; nil: memory only
+	Store    *Store         // what the executor is kept in, recovered and in use; nil: memory only
 	Recorder trace.Recorder
 }
 
@@ -76,12 +80,13 @@ type ask struct {
 
 // Join makes the replica and asks to be let into its group.
 func Join(now time.Time, node *cohort.Node, cfg Config, out *cohort.Output) (*Replica, error) {
-	cfg.Group.Stateful, cfg.Group.Durable = true, cfg.Store != nil
+	terms := cfg.terms()
+	terms.Apply(&cfg.Group)
 	if cfg.Group.All {
 		return nil, fmt.Errorf("replicated: service %q: its group has partition = all, and two parts that go on apart have two states; choose primary", cfg.Group.Name)
 	}
-	if cfg.Store != nil && cfg.Style != Active {
-		return nil, fmt.Errorf("replicated: service %q: it is kept on disks, and its style is %v; only the active style can be", cfg.Group.Name, cfg.Style)
+	if cfg.Store != nil && cfg.Comparer != nil {
+		return nil, fmt.Errorf("replicated: service %q: it is kept on disks, and has a Comparer: what differs by right cannot be told from damage when a log is executed again; leave one out", cfg.Group.Name)
 	}
 	least := replica.MessageMin
 	if cfg.Store != nil {
@@ -95,7 +100,6 @@ func Join(now time.Time, node *cohort.Node, cfg Config, out *cohort.Output) (*Re
 	if err != nil {
 		return nil, err
 	}
-	cfg.Group.Style = cfg.Style.String()
 	g, err := node.Join(now, cfg.Group, out)
 	if err != nil {
 		return nil, err
@@ -158,6 +162,7 @@ func (r *Replica) Heed(now time.Time, d *cohort.Delivery) {
 			return
 		}
 		if r.lasting != nil {
+			r.lasting.store.settle(r.machine.Sure()) // of the view before
 			r.lasting.viewed(d.View, d.Era)
 		} else {
 			// All that have the state in this view have the same, and take its messages after this.
@@ -315,13 +320,13 @@ func (r *Replica) take(now time.Time) {
 	if err == nil {
 		r.unread = 0
 		if r.lasting != nil {
-			r.lasting.anew = true
+			r.lasting.store.take(r.incoming)
 		}
 		return
 	}
 	r.unread++
-	if r.lasting != nil {
-		r.lasting.spoil(err)
+	if d := r.lasting; d != nil && (!d.store.keeps || d.store.undo() != nil) {
+		d.spoil(err)
 	}
 	if r.bad = errors.Is(err, session.ErrSnapshot) && r.unread < unreadMax; !r.bad {
 		r.void = fmt.Errorf("the state that came from another member cannot be restored: %w; "+
@@ -338,9 +343,13 @@ func (r *Replica) Void() error { return r.void }
 
 // away tells that this member has no view, or not the state of it.
 func (r *Replica) away() {
-	if r.lasting != nil {
-		r.lasting.out()
-		r.lasting.stand = true
+	if d := r.lasting; d != nil {
+		d.store.settle(r.machine.Sure())
+		d.out()
+		d.stand = true
 	}
 	r.machine.Out()
+	if r.lasting != nil {
+		r.undo()
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/protocol/group"
 	"github.com/holdfast-ha/holdfast/protocol/journal"
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -39,7 +40,9 @@ const storeMagic = "HFkept\x00\x01"
 type Store struct {
 	exec    *session.Executor
 	journal Journal
-	every   int // bytes of records between two snapshots
+	every   int  // bytes of records between two snapshots
+	keeps   bool // what the executor is ahead of what is written can be undone
+	doubts  bool // what is in memory is not believed where nobody votes on it
 
 	promise view.Epoch // the latest that is on the disk or on its way
 	era     view.Epoch // of the state in memory
@@ -49,7 +52,18 @@ type Store struct {
 	pledges []pledge
 	waiting [][]byte // records that the journal has no room for
 	logged  int      // bytes since the last snapshot
-	record  []byte   // work space
+	scratch []byte
+
+	done    uint64        // index of the last command that was written or waits
+	ahead   replica.Queue // the records of those after it, which are not sure yet
+	arrived *arrival      // a state of another member that is not sure yet, and replaces what is written; nil: none
+	undoing bool
+	undone  bool // and nothing has happened since
+
+	next  *arrival // a snapshot of a state that is ahead, until it is not; nil: none
+	offer *offer   // a snapshot that the journal has not taken yet; nil: none
+	base  []byte   // if keeps: a state that was written
+	since []byte   // and the commands after it, each behind its length
 
 	saved   uint64 // index of the last command that is on the disk; 0: nothing of this era
 	failure error
@@ -59,19 +73,40 @@ type Store struct {
 // to it, from a record on.
 type shift struct{ from, by uint64 }
 
+// arrival is an executor's state as of a command.
+type arrival struct {
+	index uint64
+	offer *offer     // of a snapshot: what was written with that command; nil: it is not written yet
+	since int        // of a snapshot: how much of the commands it has
+	era   view.Epoch // 0: not known yet
+	state []byte
+}
+
+// offer is a snapshot that stands for the records up to one.
+type offer struct {
+	record uint64
+	era    view.Epoch // as of it
+	state  []byte
+}
+
 // pledge is a promise on its way to the disk.
 type pledge struct {
 	record uint64
 	era    view.Epoch
 }
 
-// NewStore makes the store of an executor, which has executed nothing. A snapshot is taken
-// after so many bytes of records; 0: 8 MiB.
-func NewStore(exec *session.Executor, snapshotBytes int) *Store {
+// NewStore makes the store of an executor, which has executed nothing, of a member of a style. A snapshot is taken
+// after so many bytes of records; 0: 8 MiB. With a style whose members execute what is not
+// sure yet, a second copy of the state is kept in memory, to undo that, and so many bytes of commands.
+func NewStore(exec *session.Executor, style Style, snapshotBytes int) *Store {
 	if snapshotBytes <= 0 {
 		snapshotBytes = snapshotDefault
 	}
-	return &Store{exec: exec, every: snapshotBytes}
+	s := &Store{exec: exec, every: snapshotBytes, keeps: style != Active, doubts: style == Voted}
+	if s.keeps {
+		s.base, s.failure = s.state()
+	}
+	return s
 }
 
 // Restore reads a snapshot from the disk.
@@ -85,9 +120,14 @@ func (s *Store) Restore(_ uint64, r io.Reader) error {
 	}
 	s.promise = view.Epoch(binary.BigEndian.Uint64(head[len(storeMagic):]))
 	s.era = view.Epoch(binary.BigEndian.Uint64(head[len(storeMagic)+8:]))
+	var state bytes.Buffer
+	if s.keeps {
+		r = io.TeeReader(r, &state)
+	}
 	if err := s.exec.Restore(r); err != nil {
 		return err
 	}
+	s.base, s.since = state.Bytes(), nil
 	if n, err := io.Copy(io.Discard, r); err != nil || n > 0 {
 		return errors.Join(fmt.Errorf("%d bytes follow the executor's snapshot", n), err)
 	}
@@ -103,7 +143,8 @@ func (s *Store) Apply(_ uint64, record []byte) error {
 	number := binary.BigEndian.Uint64(record[1:])
 	switch record[0] {
 	case recordCommand:
-		s.record = s.exec.Execute(record[9:], s.record[:0])
+		s.scratch = s.exec.Execute(record[9:], s.scratch[:0])
+		s.remember(record[9:])
 		if got := s.exec.Digest(); got != number {
 			return fmt.Errorf("after command %d the digest is %016x and was %016x: the program that wrote it executes it otherwise, or the service is not deterministic; "+
 				"run the version that wrote it, or move the directory away, so that this member begins anew with the state of the others", s.exec.Index(), got, number)
@@ -122,8 +163,8 @@ func (s *Store) Apply(_ uint64, record []byte) error {
 // soon, however few: each life begins a file of its own, and without one those of former lives would
 // stay; a process that crashes again and again would fill its disk.
 func (s *Store) Use(j Journal, last uint64) {
-	s.journal, s.last = j, last
-	s.shifts = []shift{{0, last - s.exec.Index()}}
+	s.journal, s.last, s.done = j, last, s.exec.Index()
+	s.shifts = []shift{{0, last - s.done}}
 	s.exec.Watch(s.executed)
 }
 
@@ -135,18 +176,98 @@ func (s *Store) standing() group.Standing {
 	return group.Standing{Promise: s.promise, Era: s.era, Index: s.exec.Index()}
 }
 
-// executed writes the command that has just been executed.
+// executed makes the record of the command that has just been executed. It is written when it is sure.
 func (s *Store) executed(request []byte) {
-	b := append(s.record[:0], recordCommand)
-	b = binary.BigEndian.AppendUint64(b, s.exec.Digest())
-	s.record = append(b, request...)
-	s.append(s.record)
+	if s.undoing {
+		return
+	}
+	e := s.ahead.Push(0, s.exec.Index())
+	b := binary.BigEndian.AppendUint64(append(e.Data, recordCommand), s.exec.Digest())
+	e.Data = append(b, request...)
+}
+
+// settle writes the commands up to an index, which are sure, and puts a state that has arrived in the place of
+// what is written, if it is.
+func (s *Store) settle(index uint64) {
+	if canary == WritesAhead {
+		index = s.exec.Index()
+	}
+	if s.arrived != nil {
+		if index < s.arrived.index || s.arrived.era == 0 {
+			return
+		}
+		s.replace()
+	}
+	for s.ahead.Len() > 0 && s.ahead.At(0).Index <= index {
+		e := s.ahead.At(0)
+		s.append(e.Data)
+		s.done = e.Index
+		s.remember(e.Data[9:])
+		s.ahead.Pop()
+		s.reach()
+	}
+}
+
+// reach looks whether the snapshot that waits is one of what is written by now. Where memory is not believed it must be
+// of what was so before the last command, with which its state was voted on once more.
+func (s *Store) reach() {
+	n := s.next
+	switch {
+	case n == nil:
+	case n.index == s.done:
+		n.offer, n.since = &offer{s.last, s.era, n.state}, len(s.since)
+		if s.doubts {
+			return
+		}
+		fallthrough
+	case n.offer != nil:
+		s.offer, s.next, s.logged = n.offer, nil, len(s.since)-n.since
+		if s.keeps {
+			s.base, s.since = n.state, append(s.since[:0], s.since[n.since:]...)
+		}
+	}
+}
+
+// remember keeps a command that was written, to execute it again.
+func (s *Store) remember(request []byte) {
+	if s.keeps {
+		s.since = append(binary.AppendUvarint(s.since, uint64(len(request))), request...)
+	}
+}
+
+// undo takes back what was executed, or has arrived, and is not written, outside of any view.
+func (s *Store) undo() error {
+	if !s.keeps || canary == KeepsAhead {
+		return nil
+	}
+	s.ahead.Clear()
+	s.arrived, s.next, s.undone = nil, nil, true
+	s.undoing = true
+	defer func() { s.undoing = false }()
+	if err := s.exec.Restore(bytes.NewReader(s.base)); err != nil {
+		return err
+	}
+	for rest := s.since; len(rest) > 0; {
+		size, n := binary.Uvarint(rest)
+		s.scratch = s.exec.Execute(rest[n:n+int(size)], s.scratch[:0])
+		rest = rest[n+int(size):]
+	}
+	if s.exec.Index() != s.done {
+		return fmt.Errorf("%d commands were executed again, and %d are written", s.exec.Index(), s.done)
+	}
+	return nil
+}
+
+// isAhead says whether there is, or may be, something to undo: the state of a member that is to vote may be damaged, and then
+// it must not be what all are given at a founding.
+func (s *Store) isAhead() bool {
+	return s.keeps && (s.ahead.Len() > 0 || s.arrived != nil) || s.doubts && !s.undone
 }
 
 // mark writes something that is no command.
 func (s *Store) mark(kind byte, era view.Epoch) {
 	s.promise = max(s.promise, era)
-	s.shifts = append(s.shifts, shift{s.last + 1, s.last + 1 - s.exec.Index()})
+	s.shifts = append(s.shifts, shift{s.last + 1, s.last + 1 - s.done})
 	s.append(binary.BigEndian.AppendUint64([]byte{kind}, uint64(era)))
 }
 
@@ -175,26 +296,17 @@ func (s *Store) pledge(era view.Epoch) {
 	s.pledges = append(s.pledges, pledge{s.last, era})
 }
 
-// enter tells that the state is that of an era from here on. It came by transfer if anew.
-func (s *Store) enter(era view.Epoch, anew bool) {
-	if !anew {
-		if era != s.era {
-			s.era, s.saved = era, 0
-			s.mark(recordEra, era)
-			s.entered = s.last
-		}
-		return
+// enter tells that the state is that of an era from here on.
+func (s *Store) enter(era view.Epoch) {
+	s.undone = false
+	switch {
+	case s.arrived != nil:
+		s.arrived.era = era
+	case era != s.era:
+		s.era, s.saved = era, 0
+		s.mark(recordEra, era)
+		s.entered = s.last
 	}
-	s.era, s.saved, s.promise = era, 0, max(s.promise, era)
-	s.pledges, s.waiting = s.pledges[:0], nil
-	s.last = s.exec.Index() + 1 // 0 is nothing
-	s.entered, s.logged = s.last, 0
-	s.shifts = []shift{{0, 1}}
-	b, err := s.snapshot()
-	if err == nil {
-		err = s.journal.Reset(s.last, b)
-	}
-	s.fail(err)
 }
 
 // fail notes the end, if there is an error. That a journal takes nothing more has a cause, which says more.
@@ -209,14 +321,37 @@ func (s *Store) fail(err error) {
 	}
 }
 
-// snapshot is the state as it is now, with what was promised.
-func (s *Store) snapshot() (*bytes.Buffer, error) {
-	b := bytes.NewBufferString(storeMagic)
-	var numbers [16]byte
-	binary.BigEndian.PutUint64(numbers[:], uint64(s.promise))
-	binary.BigEndian.PutUint64(numbers[8:], uint64(s.era))
-	b.Write(numbers[:])
-	return b, s.exec.Snapshot(b)
+// take tells that the executor has another member's state.
+func (s *Store) take(state []byte) {
+	s.ahead.Clear()
+	s.next, s.arrived, s.saved = nil, &arrival{index: s.exec.Index(), state: state}, 0
+}
+
+// replace puts the state that has arrived in the place of what is written.
+func (s *Store) replace() {
+	a := s.arrived
+	s.era, s.saved, s.promise = a.era, 0, max(s.promise, a.era)
+	s.pledges, s.waiting, s.offer, s.arrived = s.pledges[:0], nil, nil, nil
+	s.done, s.last = a.index, a.index+1 // 0 is nothing
+	s.entered, s.logged = s.last, 0
+	s.shifts = []shift{{0, 1}}
+	if s.keeps {
+		s.base, s.since = a.state, s.since[:0]
+	}
+	s.fail(s.journal.Reset(s.last, s.snapshot(s.era, a.state)))
+}
+
+// state is the executor's, as it is now.
+func (s *Store) state() ([]byte, error) {
+	var b bytes.Buffer
+	err := s.exec.Snapshot(&b)
+	return b.Bytes(), err
+}
+
+// snapshot is a state with what was promised.
+func (s *Store) snapshot(era view.Epoch, state []byte) io.Reader {
+	head := binary.BigEndian.AppendUint64([]byte(storeMagic), uint64(s.promise))
+	return io.MultiReader(bytes.NewReader(binary.BigEndian.AppendUint64(head, uint64(era))), bytes.NewReader(state))
 }
 
 // progress takes what the disk has come to, and calls kept for each promise that is there.
@@ -236,7 +371,7 @@ func (s *Store) progress(kept func(era view.Epoch)) {
 		s.pledges = s.pledges[1:]
 		kept(era)
 	}
-	if s.era != 0 && s.entered != 0 && c.Durable >= s.entered {
+	if s.arrived == nil && s.era != 0 && s.entered != 0 && c.Durable >= s.entered {
 		s.saved = s.command(c.Durable)
 	}
 	s.flush()
@@ -261,19 +396,28 @@ func (s *Store) flush() {
 		}
 		s.waiting = s.waiting[1:]
 	}
-	if s.logged < s.every && len(s.waiting) == 0 {
-		return
+	if s.logged >= s.every && s.offer == nil && s.next == nil && s.arrived == nil {
+		s.capture()
 	}
-	if len(s.waiting) > 0 {
+	if s.offer == nil || len(s.waiting) > 0 {
 		return // a snapshot stands for records that are written
 	}
-	b, err := s.snapshot()
-	if err == nil {
-		err = s.journal.Snapshot(s.last, b)
-	}
+	err := s.journal.Snapshot(s.offer.record, s.snapshot(s.offer.era, s.offer.state))
 	if errors.Is(err, journal.ErrBusy) {
 		return
 	}
-	s.logged = 0
+	s.offer = nil
 	s.fail(err)
+}
+
+// capture takes a snapshot. It is offered to the journal when all that is in it is written.
+func (s *Store) capture() {
+	state, err := s.state()
+	s.fail(err)
+	if err == nil {
+		s.next = &arrival{index: s.exec.Index(), state: state}
+		if s.ahead.Len() == 0 {
+			s.reach()
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/replica/passive"
 	"github.com/holdfast-ha/holdfast/protocol/replica/voted"
 	"github.com/holdfast-ha/holdfast/protocol/session"
+	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
@@ -68,8 +69,36 @@ type Machine interface {
 	View() *view.View          // the one it is in with its state, or nil
 	Stopped() *replica.Command // why nothing is executed any more; nil: it is
 	Settled() uint64           // index of the last command that this member has for good
-	Safe() bool                // all that it has executed may be told to clients
+	Sure() uint64              // index of the last command that clients may be told of, and disks
 	Executor() *session.Executor
+}
+
+// Terms are what all members of a service must agree on about how it is replicated.
+type Terms struct {
+	Style    Style
+	Voters   int  // Voted: how many vote
+	Compared bool // Voted: replies are compared, not only held to be the same to the last bit
+	Durable  bool // it is kept on disks
+}
+
+// Apply puts them into the configuration of the service's group, whose members refuse who has others.
+func (t *Terms) Apply(g *cohort.GroupConfig) {
+	g.Stateful, g.Durable, g.Style = true, t.Durable, t.Style.String()
+	if t.Style == Voted {
+		g.Style += fmt.Sprintf(" voters=%d", t.Voters)
+	}
+	if t.Compared {
+		g.Style += " replies=compared"
+	}
+}
+
+// terms are those of a configuration.
+func (c *Config) terms() Terms {
+	t := Terms{Style: c.Style, Voters: c.Voters, Compared: c.Comparer != nil, Durable: c.Store != nil}
+	if c.Style == Voted && t.Voters == 0 {
+		t.Voters = voted.VotersDefault
+	}
+	return t
 }
 
 // machine makes the machine of the configured style.
