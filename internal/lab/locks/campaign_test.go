@@ -25,9 +25,9 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 2, "how many rounds of drawn faults to run")
+	rounds = flag.Int("rounds", 3, "how many rounds of drawn faults to run, each with the next style")
 	from   = flag.Uint64("from", 1, "the seed of the first round")
-	length = flag.Duration("length", 12*time.Second, "how long faults are drawn in a round")
+	length = flag.Duration("length", 8*time.Second, "how long faults are drawn in a round")
 )
 
 const (
@@ -95,7 +95,8 @@ func (p *process) kill() {
 type world struct {
 	*testing.T
 	bug     string
-	window  time.Duration // of recovery; 0: there is none
+	style   holdfast.Style // that of the seed
+	window  time.Duration  // of recovery; 0: there is none
 	dir     string
 	net     *segment.Segment
 	names   []string
@@ -129,6 +130,18 @@ func newWorldWith(t *testing.T, seed uint64, bug string) *world {
 	w.begin()
 	return w
 }
+
+// newStyledWorld is newWorld with the style that the seed draws.
+func newStyledWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
+	w := emptyWorld(t, seed)
+	w.style = styleOf(seed)
+	w.begin()
+	return w
+}
+
+// styleOf is the style of a seed: active, passive, voted in turn.
+func styleOf(seed uint64) holdfast.Style { return holdfast.Style(seed % 3) }
 
 // emptyWorld is a world without processes.
 func emptyWorld(t *testing.T, seed uint64) *world {
@@ -223,7 +236,7 @@ func (w *world) member(name string) {
 	for _, n := range w.names {
 		c.Members[n] = []string{w.net.Machine(n).Address() + ":7400"}
 	}
-	s := settings{Node: c, Socket: w.path(name + ".sock"), Window: w.window}
+	s := settings{Node: c, Socket: w.path(name + ".sock"), Style: w.style, Window: w.window}
 	if w.durable {
 		s.Data, s.Cells = w.disk(name, "kept"), w.path(name+".cells")
 	}
@@ -299,10 +312,18 @@ func (w *world) step() string {
 			w.wake(p)
 		}
 	}
+	for _, name := range w.names {
+		if p := w.members[name]; !p.stopped.IsZero() {
+			if time.Now().Before(p.stopped) {
+				return "" // the others must not fall apart meanwhile
+			}
+			w.wake(p)
+		}
+	}
 	name := w.names[w.chance.IntN(len(w.names))]
 	at := w.chance.IntN(len(w.clients))
 	c := w.clients[at]
-	switch w.chance.IntN(12) {
+	switch w.chance.IntN(13) {
 	case 0, 1:
 		// The state is in memory: only one member may be without it at a time.
 		if !w.serve() {
@@ -338,6 +359,15 @@ func (w *world) step() string {
 		percent := float64(w.chance.IntN(15))
 		w.must(w.net.Lose(percent))
 		return fmt.Sprintf("lose %g%%", percent)
+	case 10:
+		if !w.serve() {
+			return ""
+		}
+		w.must(w.net.Mend())
+		d := time.Duration(w.chance.Int64N(int64(5 * suspect)))
+		w.members[name].stopped = time.Now().Add(d)
+		w.must(w.members[name].cmd.Process.Signal(syscall.SIGSTOP))
+		return fmt.Sprintf("stop member %s for %v", name, d)
 	}
 	w.must(w.net.Mend())
 	return "mend"
@@ -362,6 +392,11 @@ func (w *world) calm(others ...*process) {
 	w.must(w.net.Mend())
 	for _, p := range w.clients {
 		w.wake(p)
+	}
+	for _, name := range w.names {
+		if p := w.members[name]; !p.stopped.IsZero() {
+			w.wake(p)
+		}
 	}
 	calm := now()
 	w.await("all serving", w.serve)
@@ -417,13 +452,13 @@ func (w *world) dismiss(leaving []*process) {
 	}
 }
 
-// TestDrawnFaultsBreakNoPromise runs for half a minute. To go on for longer:
+// TestDrawnFaultsBreakNoPromise runs for half a minute, each style in memory. To go on for longer:
 //
 //	sudo -E go test ./internal/lab/locks -from 100 -rounds 50 -timeout 2h
 func TestDrawnFaultsBreakNoPromise(t *testing.T) {
 	for seed := *from; seed < *from+uint64(*rounds); seed++ {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			w := newWorld(t, seed)
+		t.Run(fmt.Sprintf("seed %d %v", seed, styleOf(seed)), func(t *testing.T) {
+			w := newStyledWorld(t, seed)
 			w.Logf("%q", w.draw(*length))
 			w.calm()
 		})

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-ha/holdfast"
 	"github.com/holdfast-ha/holdfast/check"
 	"github.com/holdfast-ha/holdfast/protocol/replica/peers"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
@@ -98,7 +99,7 @@ func TestCanariesOfRecoveryAreFound(t *testing.T) {
 
 // TestCanariesOfDisksAreFoundByTheCampaign kills all members at once, who answer before anything is on a disk.
 func TestCanariesOfDisksAreFoundByTheCampaign(t *testing.T) {
-	w := newDurableWorldWith(t, 1, "answers unsaved")
+	w := newDurableWorldWith(t, 1, "answers unsaved", holdfast.Active)
 	for _, p := range w.clients {
 		p.kill() // who finds that it has a lock which it gave back ends by itself
 	}

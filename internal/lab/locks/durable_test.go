@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-ha/holdfast"
 	judges "github.com/holdfast-ha/holdfast/check/service"
 )
 
@@ -21,14 +22,14 @@ const callers = 3
 // newDurableWorld is a world with disks, and callers beside the clients. Every third call is long, so that logs grow.
 func newDurableWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
-	return newDurableWorldWith(t, seed, "")
+	return newDurableWorldWith(t, seed, "", holdfast.Active)
 }
 
-// newDurableWorldWith is newDurableWorld with a bug planted in all programs.
-func newDurableWorldWith(t *testing.T, seed uint64, bug string) *world {
+// newDurableWorldWith is newDurableWorld with a bug planted in all programs, or another style.
+func newDurableWorldWith(t *testing.T, seed uint64, bug string, style holdfast.Style) *world {
 	t.Helper()
 	w := emptyWorld(t, seed)
-	w.bug = bug
+	w.bug, w.style = bug, style
 	if _, err := exec.LookPath("strace"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("needs strace, and CI must skip nothing")
@@ -367,8 +368,8 @@ func lastLine(s string) string {
 // those of TestSoak.
 func TestDrawnFaultsOfDisksBreakNoPromise(t *testing.T) {
 	for seed := *from; seed < *from+uint64(*rounds); seed++ {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			w := newDurableWorld(t, seed)
+		t.Run(fmt.Sprintf("seed %d %v", seed, styleOf(seed)), func(t *testing.T) {
+			w := newDurableWorldWith(t, seed, "", styleOf(seed))
 			t.Logf("%q", w.draw(*length))
 			w.calmDurable()
 		})

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-ha/holdfast"
 	"github.com/holdfast-ha/holdfast/check"
 	judges "github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -48,7 +49,9 @@ func readHistory(path string) ([]record, error) {
 const perished = "perished"
 
 // agree makes one agreed order of what the members have executed, in one life of the service after the other.
-func agree(lives [][]record) ([]record, error) {
+// If undo, what a member was the only one to have executed when it fell may be another thing than what came in its
+// place: a primary is ahead of the others.
+func agree(lives [][]record, undo bool) ([]record, error) {
 	eras := map[uint64][][]record{}
 	for _, life := range lives {
 		of := map[uint64][]record{}
@@ -63,7 +66,7 @@ func agree(lives [][]record) ([]record, error) {
 	}
 	var whole []record
 	for i, era := range slices.Sorted(maps.Keys(eras)) {
-		order, err := agreeInEra(eras[era])
+		order, err := agreeInEra(eras[era], undo)
 		if err != nil {
 			return nil, fmt.Errorf("in the %d. life of the service: %w", i+1, err)
 		}
@@ -75,27 +78,46 @@ func agree(lives [][]record) ([]record, error) {
 	return whole, nil
 }
 
+// undoneMost is how many things a member may have executed that were undone, where that is right: what so many clients
+// have under way.
+const undoneMost = 64
+
+// stretches are what members have executed without a gap, the latest end first. What was executed again is another stretch.
+func stretches(lives [][]record) (all [][]record) {
+	for _, life := range lives {
+		from := 0
+		for i := range life {
+			if i+1 == len(life) || life[i+1].Index != life[i].Index+1 {
+				all = append(all, life[from:i+1])
+				from = i + 1
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b []record) int { return cmp.Compare(b[len(b)-1].At, a[len(a)-1].At) })
+	return all
+}
+
 // agreeInEra makes one order of what the members have executed in one life of the service: each thing at the time of who was first. An error
 // says that they differ.
-func agreeInEra(lives [][]record) ([]record, error) {
+func agreeInEra(lives [][]record, undo bool) ([]record, error) {
 	var order []record // by index, from 1
-	for _, life := range lives {
-		for _, r := range life {
-			if r.Index == 0 {
-				continue
-			}
+	for _, stretch := range stretches(lives) {
+		for i, r := range stretch {
 			for uint64(len(order)) < r.Index {
 				order = append(order, record{})
 			}
 			o := &order[r.Index-1]
-			switch {
-			case o.Index == 0:
+			if o.Index == 0 {
 				*o = r
-			case o.Kind != r.Kind || o.Session != r.Session || !bytes.Equal(o.Body, r.Body) || !bytes.Equal(o.Reply, r.Reply):
-				return nil, fmt.Errorf("members differ in command %d: %s of session %d, and %s of session %d", r.Index, o.Kind, o.Session, r.Kind, r.Session)
-			default:
-				o.At = min(o.At, r.At)
+				continue
 			}
+			if o.Kind != r.Kind || o.Session != r.Session || !bytes.Equal(o.Body, r.Body) || !bytes.Equal(o.Reply, r.Reply) {
+				if undo && len(stretch)-i <= undoneMost {
+					break
+				}
+				return nil, fmt.Errorf("members differ in command %d: %s of session %d, and %s of session %d; %d more follow", r.Index, o.Kind, o.Session, r.Kind, r.Session, len(stretch)-i-1)
+			}
+			o.At = min(o.At, r.At)
 		}
 	}
 	for i := len(order) - 1; i >= 0; i-- {
@@ -330,7 +352,7 @@ func (w *world) order(lives [][]record) ([]record, error) {
 	if w.durable {
 		return lastOrder(lives, "")
 	}
-	return agree(lives)
+	return agree(lives, w.style != holdfast.Active)
 }
 
 // sentence has the judges hear facts.

@@ -49,6 +49,7 @@ type settings struct {
 	Bug     string          // planted, in a build with the tag canary
 	Node    holdfast.Config // of a member or a peer
 	Socket  string          // of a member
+	Style   holdfast.Style  // of a member: of its services
 	Cells   string          // of a member: the socket of the other service; "": it has none
 	Data    string          // of a member: the folder of what its services keep; "": nothing
 	Window  time.Duration   // of a member: for how long the lock service hears from clients when it begins with nothing; of a client: it is so
@@ -152,6 +153,7 @@ func member(s *settings) error {
 	}
 	var serving []*holdfast.Service
 	for _, k := range kept {
+		k.Style = s.Style
 		if s.Data != "" {
 			k.Data = filepath.Join(s.Data, k.Name)
 		}
