@@ -32,7 +32,7 @@ type Machine struct {
 	asked   replica.Queue   // at a backup: whose requests were sent on, by tag
 	tag     uint64          // of the last of them
 	ahead   replica.Queue   // replies to what it has executed and is not delivered
-	repeats replica.Repeats // of those three
+	repeats replica.Repeats // of what waits and what is ahead
 	retryAt time.Time       // of the waiting ones; zero: none waits
 	clock   replica.Clock
 	passAt  time.Time // not before then
@@ -88,7 +88,7 @@ func (m *Machine) rest(out *replica.Output) {
 	}
 	for ; m.asked.Len() > 0; m.asked.Pop() {
 		a := m.asked.At(0)
-		out.Refuse(m.repeats.End(a.Name, a.Client), a.Data, session.Elsewhere, m.primary.ID)
+		out.Refuse(a.Client, a.Data, session.Elsewhere, m.primary.ID)
 	}
 }
 
@@ -193,12 +193,12 @@ func (m *Machine) Proceed(now time.Time, out *replica.Output) {
 	}
 }
 
-// ask sends a request on to the primary.
+// ask sends a request on to the primary, which may drop it: what comes again is sent on again.
 func (m *Machine) ask(w *replica.Item, out *replica.Output) {
 	m.tag++
 	out.Send(append(binary.AppendUvarint(m.begin(out, kindAsk), m.tag), w.Data...), false)
-	a := m.asked.Push(w.Client, m.tag)
-	a.Name, a.Data = w.Name, append(a.Data, w.Data...)
+	a := m.asked.Push(m.repeats.End(w.Name, w.Client), m.tag)
+	a.Data = append(a.Data, w.Data...)
 	m.asked.Filled()
 	m.waiting.Pop()
 }
@@ -215,7 +215,6 @@ func (m *Machine) Unsent(now time.Time, back int, out *replica.Output) {
 		}
 	case kindAsk:
 		if last := m.asked.Len() - 1; last >= 0 && m.asked.At(last).Index == msg.tag {
-			m.repeats.End(m.asked.At(last).Name, 0)
 			m.asked.Remove(last) // its client asks again
 		}
 	default:
@@ -266,12 +265,11 @@ func (m *Machine) asks(now time.Time, from view.Member, msg *message) {
 func (m *Machine) answered(msg *message, out *replica.Output) {
 	for m.asked.Len() > 0 && m.asked.At(0).Index < msg.tag {
 		a := m.asked.At(0)
-		out.Refuse(m.repeats.End(a.Name, a.Client), a.Data, session.Busy, view.Nobody)
+		out.Refuse(a.Client, a.Data, session.Busy, view.Nobody)
 		m.asked.Pop()
 	}
 	if m.asked.Len() > 0 && m.asked.At(0).Index == msg.tag {
-		a := m.asked.At(0)
-		out.Answer(m.repeats.End(a.Name, a.Client), append(out.Begin(), m.scratch...))
+		out.Answer(m.asked.At(0).Client, append(out.Begin(), m.scratch...))
 		m.asked.Pop()
 	}
 }
