@@ -73,22 +73,9 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 	fail := func(k Kind, err error) (*Service, error) {
 		return nil, &Error{Op: "serve", Group: cfg.Name, Kind: k, Err: err}
 	}
-	switch {
-	case cfg.Name == "" || len(cfg.Name) > nameMax:
-		return fail(Invalid, fmt.Errorf("the service's name has %d bytes; give it 1 to %d", len(cfg.Name), nameMax))
-	case cfg.Service == nil:
-		return fail(Invalid, errors.New("there is no Service; give one that executes commands"))
-	case cfg.Socket == "":
-		return fail(Invalid, errors.New("there is no Socket; name the path at which clients come in"))
-	case cfg.Data != "" && !filepath.IsAbs(cfg.Data):
-		return fail(Invalid, fmt.Errorf("Data is %q; give an absolute path, for what is kept must be found again", cfg.Data))
-	}
-	terms, err := cfg.terms(&n.cfg)
+	terms, err := cfg.check(&n.cfg)
 	if err != nil {
 		return fail(Invalid, err)
-	}
-	if slices.Contains(n.cfg.Witnesses, n.cfg.Name) {
-		return fail(Invalid, fmt.Errorf("%s is a witness, and a witness keeps no replica; call Join with GroupConfig.Service", n.cfg.Name))
 	}
 	s := &Service{name: cfg.Name}
 	ready := make(chan struct{})
@@ -139,6 +126,27 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 		close(s.shut)
 	})
 	return s, nil
+}
+
+// check says what is wrong with it, or gives the terms of its group.
+func (c *ServiceConfig) check(node *Config) (replicated.Terms, error) {
+	var err error
+	switch {
+	case c.Name == "" || len(c.Name) > nameMax:
+		err = fmt.Errorf("the service's name has %d bytes; give it 1 to %d", len(c.Name), nameMax)
+	case c.Service == nil:
+		err = errors.New("there is no Service; give one that executes commands")
+	case c.Socket == "":
+		err = errors.New("there is no Socket; name the path at which clients come in")
+	case c.Data != "" && !filepath.IsAbs(c.Data):
+		err = fmt.Errorf("Data is %q; give an absolute path, for what is kept must be found again", c.Data)
+	case slices.Contains(node.Witnesses, node.Name):
+		err = fmt.Errorf("%s is a witness, and a witness keeps no replica; call Join with GroupConfig.Service", node.Name)
+	}
+	if err != nil {
+		return replicated.Terms{}, err
+	}
+	return c.terms(node)
 }
 
 // disk opens the service's log; nil if it has none.
