@@ -27,7 +27,6 @@ func durablePlants() []plant {
 		// Two foundings may be of one era, and a member that has the wrong one's state is taken for one that has all.
 		keeping(replicated.PromisesUnsaved, "PromisesUnsaved", "liveness"),
 		keeping(replicated.WritesAhead, "WritesAhead", "execution"),
-		keeping(replicated.KeepsAhead, "KeepsAhead", "agreement"),
 		{services.Name, "group.ForgetsStanding", func() { group.Plant(group.ForgetsStanding) }, "retention", nil},
 	}
 }
