@@ -34,10 +34,34 @@ const (
 	Restart Verb = 1 + iota
 	// Diverged: Members have diverged from the others at Index, and are restored.
 	Diverged
-	// Halted: the members differ at Index, and no more than half agree. Nothing is executed
-	// any more.
+	// Halted: the members differ at Index, and no more than half agree; or the state cannot be
+	// written or read: Err. Nothing is executed any more.
 	Halted
+
+	// What the styles of two servers tell: Epoch is that in which it is so.
+
+	Founded // there was no state anywhere, and the service begins with none
+	Alone   // this member serves without the other, as of the command after Index
+	Paired  // this member is one of two that are whole
+	Stopped // the other is silent, and this member must not go on without it
+	// Lost: this member was overruled and gives its state up: the commands from Index to Last are
+	// lost, and those as of Answered were answered to clients; 0: none was.
+	Lost
+	Fenced   // the other has claimed the store: this member does not serve any more
+	Resigned // the store fails, Err, or does not answer: the same
 )
+
+var verbNames = [...]string{
+	"none", "restart", "diverged", "halted", "founded", "alone", "paired", "stopped", "lost", "fenced", "resigned",
+}
+
+// String gives the verb in words.
+func (v Verb) String() string {
+	if int(v) < len(verbNames) {
+		return verbNames[v]
+	}
+	return "unknown verb"
+}
 
 // Command is one thing that a machine asks of its stack, or tells it.
 type Command struct {
@@ -46,6 +70,10 @@ type Command struct {
 	Index   uint64 // of the first command after which they differ
 	Sure    bool   // it is that one; otherwise an earlier one
 	Request []byte // the beginning of that command's request, if it is known
+
+	Epoch          view.Epoch // of two servers
+	Last, Answered uint64
+	Err            error
 }
 
 // Output is what a step of a machine puts out. Its memory is used again.

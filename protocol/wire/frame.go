@@ -55,6 +55,7 @@ const (
 	Call         Channel = 8  // protocol/session: a client and a member
 	Pair         Channel = 9  // protocol/replica/pair
 	Checkpointed Channel = 10 // protocol/replica/checkpointed
+	Duo          Channel = 12 // protocol/stack/duo
 )
 
 // Header is what a frame says about itself.

@@ -15,6 +15,7 @@ type Config struct {
 	Peer         view.ID
 	Preferred    view.ID       // of the two, the same at both: who serves first when both are there
 	Fingerprint  uint32        // of the cluster and its shared configuration
+	Head         []byte        // stands before each message: whose of several services it is. Who gives Receive a message has taken it off
 	Heartbeat    time.Duration // between two "I am alive"; default 10 ms
 	SuspectAfter time.Duration // of silence; at least 3 heartbeats; default 5. Too short: takeovers for nothing
 	Every        time.Duration // between two checkpoints, if there is something new; default 10 s. Longer: the survivor has more to execute

@@ -111,6 +111,25 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 	m.serve(now, from, out)
 }
 
+// Server is who takes requests, as far as this member knows; Nobody if nobody does.
+func (m *Machine) Server() view.ID {
+	switch {
+	case m.role == Primary:
+		return m.cfg.Self.ID
+	case m.role != Stopped && m.peer.said.role == Primary && !m.peer.silent:
+		return m.cfg.Peer
+	}
+	return view.Nobody
+}
+
+// Doubt tells that somebody has found the other member silent, or would have been answered by it: if nothing was
+// heard of it for a while here either, its silence counts sooner.
+func (m *Machine) Doubt(now time.Time) {
+	if m.role != Stopped && !m.peer.silent {
+		m.peer.hint(now, m.cfg.Heartbeat)
+	}
+}
+
 // serve executes m.request as the next command, and has it recorded.
 func (m *Machine) serve(now time.Time, from Client, out *Output) {
 	start := len(out.buf)
@@ -256,7 +275,7 @@ func (m *Machine) tell(now time.Time, out *Output) {
 	if m.unable(now) {
 		a.flags |= flagUnable
 	}
-	b := out.Begin(wire.Header{Channel: wire.Checkpointed, Fingerprint: m.cfg.Fingerprint})
+	b := append(out.Begin(wire.Header{Channel: wire.Checkpointed, Fingerprint: m.cfg.Fingerprint}), m.cfg.Head...)
 	out.End(m.cfg.Peer, wire.AllLinks, a.append(b))
 }
 

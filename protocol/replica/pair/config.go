@@ -43,6 +43,7 @@ type Config struct {
 	Preferred    view.ID
 	Policy       Policy        // the same at both
 	Fingerprint  uint32        // of the cluster and its shared configuration
+	Head         []byte        // stands before each message, at most 4 bytes: whose of several services it is. Who gives Receive a message has taken it off
 	Heartbeat    time.Duration // between two statements; default 10 ms
 	SuspectAfter time.Duration // of silence; at least 3 heartbeats; default 5. Too short: healthy members are taken for crashed
 	Executor     *session.Executor
@@ -75,6 +76,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("pair: a heartbeat of %v; at least 1ms is needed", c.Heartbeat)
 	case c.SuspectAfter < 3*c.Heartbeat:
 		return fmt.Errorf("pair: silence counts after %v, with a heartbeat of %v; at least three heartbeats are needed, since one may be lost", c.SuspectAfter, c.Heartbeat)
+	case len(c.Head) > headRoom:
+		return fmt.Errorf("pair: %d bytes before each message; there is room for %d", len(c.Head), headRoom)
 	case c.Executor == nil:
 		return fmt.Errorf("pair: %v has no executor; give it the service's", c.Self.ID)
 	}

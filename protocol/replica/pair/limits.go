@@ -14,8 +14,10 @@ const (
 	// headMax is how much of a request is kept, bytes: its head and its first argument.
 	headMax = 64
 
-	// pieceMax is how many bytes of a stream go into a frame: what fits, on a cache line.
+	// pieceMax is how many bytes of a stream go into a frame: what fits, on a cache line, with headRoom bytes
+	// before the message.
 	pieceMax = 1344
+	headRoom = 4
 
 	// windowMax is how many bytes of a stream may be on their way unacknowledged: a local
 	// network's delay at 10 Gbit/s, and not more than a receive buffer takes.

@@ -97,7 +97,7 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 	case m.role == Halting:
 		status = session.Halted
 	case !m.serves():
-		status, server = session.Elsewhere, m.serving()
+		status, server = session.Elsewhere, m.Server()
 		if m.role == Backup {
 			m.peer.hint(now, m.cfg.Heartbeat)
 		}
@@ -115,6 +115,14 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 	m.serve(now, from, out)
 }
 
+// Doubt tells that somebody has found the other member silent, or would have been answered by it: if nothing was
+// heard of it for a while here either, its silence counts sooner.
+func (m *Machine) Doubt(now time.Time) {
+	if m.role != Halting && !m.peer.silent {
+		m.peer.hint(now, m.cfg.Heartbeat)
+	}
+}
+
 // serves says whether this member takes requests now.
 func (m *Machine) serves() bool {
 	return m.role == Single || m.role == Primary && !m.parted() && m.differs == 0
@@ -124,8 +132,8 @@ func (m *Machine) serves() bool {
 // member goes on alone, or has stopped.
 func (m *Machine) parted() bool { return m.peer.silent || m.peer.life != m.mate }
 
-// serving is who takes requests, as far as this member knows.
-func (m *Machine) serving() view.ID {
+// Server is who takes requests, as far as this member knows; Nobody if nobody does.
+func (m *Machine) Server() view.ID {
 	switch said := m.peer.said.role; {
 	case m.serves():
 		return m.cfg.Self.ID
@@ -248,8 +256,12 @@ func (m *Machine) tell(now time.Time, out *Output) {
 		s.stream = m.out.stream
 		m.in.ackAt = time.Time{}
 	}
-	b := out.Begin(wire.Header{Channel: wire.Pair, Fingerprint: m.cfg.Fingerprint})
-	out.End(m.cfg.Peer, wire.AllLinks, s.append(b))
+	out.End(m.cfg.Peer, wire.AllLinks, s.append(m.open(out)))
+}
+
+// open begins a frame.
+func (m *Machine) open(out *Output) []byte {
+	return append(out.Begin(wire.Header{Channel: wire.Pair, Fingerprint: m.cfg.Fingerprint}), m.cfg.Head...)
 }
 
 func (m *Machine) rebase(now time.Time) { m.baseTime, m.baseAt = m.exec.Time(), now }

@@ -108,8 +108,7 @@ func (m *Machine) pump(now time.Time, out *Output) {
 			p.data = o.log.from(o.sent)
 		}
 		p.data = p.data[:min(len(p.data), pieceMax)]
-		b := out.Begin(wire.Header{Channel: wire.Pair, Fingerprint: m.cfg.Fingerprint})
-		out.End(m.cfg.Peer, wire.AllLinks, p.append(b))
+		out.End(m.cfg.Peer, wire.AllLinks, p.append(m.open(out)))
 		o.sent += uint64(len(p.data))
 	}
 }

@@ -24,6 +24,7 @@ type Node struct {
 	detect  *detect.Machine
 	found   detect.Output
 	groups  []*Group
+	guests  []Guest
 	past    map[uint32]group.Past // of groups that were left, by key
 	flushed bool
 	last    time.Time     // the latest time that was told
@@ -133,6 +134,8 @@ func (n *Node) Receive(now time.Time, from view.Member, link uint8, frame []byte
 			return
 		}
 		g.receive(now, from, h.Channel, payload)
+	case wire.Pair, wire.Checkpointed, wire.Duo:
+		n.visit(now, from, h.Channel, payload)
 	default:
 		n.drop(now, from.ID, wire.UnknownChannel, h.Channel)
 	}
@@ -173,6 +176,9 @@ func (n *Node) heed(now time.Time) {
 	for _, c := range n.found.Changes {
 		for _, g := range n.groups {
 			g.suspect(now, c.Peer, c.Suspected)
+		}
+		for _, g := range n.guests {
+			g.Suspect(now, c.Peer, c.Suspected)
 		}
 	}
 	n.found.Changes = n.found.Changes[:0]
@@ -227,6 +233,9 @@ func (n *Node) Flush(now time.Time, out *Output) {
 	}
 	clear(n.groups[len(kept):])
 	n.groups = kept
+	for _, g := range n.guests {
+		g.Flush(out)
+	}
 	n.flushed = true
 }
 
@@ -249,6 +258,9 @@ func (n *Node) takeBack() {
 	n.found.Reset()
 	for _, g := range n.groups {
 		g.resetOutputs()
+	}
+	for _, g := range n.guests {
+		g.Reset()
 	}
 }
 

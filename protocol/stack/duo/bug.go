@@ -1,0 +1,11 @@
+package duo
+
+// Bug is a mistake that a build with the tag "canary" can be told to make, so that the
+// simulator and its judges are tested themselves: each must be found.
+type Bug uint8
+
+// The bugs.
+const (
+	NoBug      Bug = iota
+	GrantsBoth     // the arbiter forgets whom it has let go on
+)

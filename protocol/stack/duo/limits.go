@@ -1,0 +1,15 @@
+package duo
+
+import "github.com/holdfast-ha/holdfast/protocol/wire"
+
+const (
+	// keySize is the service's key, before each message.
+	keySize = 4
+
+	// pieceMax is how many bytes of a request or an answer go into a frame.
+	pieceMax = wire.FrameMax - wire.HeaderSize - pieceHead
+
+	// openMax is how many requests or answers in pieces may be under way from a member at once: those that
+	// overtake each other. The room of each is given back when it is whole.
+	openMax = 8
+)
