@@ -9,8 +9,6 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/driver/desk"
 	"github.com/holdfast-ha/holdfast/internal/driver/front"
 	"github.com/holdfast-ha/holdfast/protocol/call"
-	"github.com/holdfast-ha/holdfast/protocol/replica/passive"
-	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 )
 
 // Orphans says what is done about jobs whose client has died.
@@ -107,17 +105,7 @@ func (s *Service) serves() (epoch uint64, serves bool) {
 	if s.replica == nil {
 		return 0, false
 	}
-	s.replica.Do(func(_ time.Time, r *replicated.Replica) {
-		if r == nil || r.Machine().View() == nil || r.Machine().Stopped() != nil {
-			return
-		}
-		v := r.Machine().View()
-		epoch, serves = uint64(v.Name.Epoch), true
-		if p, is := r.Machine().(*passive.Machine); is {
-			serves = p.Leads()
-		}
-	})
-	return epoch, serves
+	return s.replica.Leads()
 }
 
 // jobsStatus tells of the jobs; nil if the service takes none.

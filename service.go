@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/edge/disk"
 	"github.com/holdfast-ha/holdfast/protocol/job"
 	"github.com/holdfast-ha/holdfast/protocol/journal"
-	"github.com/holdfast-ha/holdfast/protocol/replica/active"
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/replica/voted"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
@@ -40,6 +40,10 @@ type ServiceConfig struct {
 	Data string
 	// Style is how the service is replicated; zero: [Active].
 	Style Style
+	// Alone says, with the style [Pair], which of the two servers goes on alone when they do not hear
+	// one another: "witness", whom the cluster's one witness lets, the default if there is one; "prefer NAME", that
+	// member and never the other; "freeze", neither. It is the same at both.
+	Alone string
 	// Voters is how many members vote with the style [Voted], 2 to 32; 0: 3. With 2 no
 	// difference can be decided, and the service stops at the first.
 	Voters int
@@ -73,14 +77,26 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 	fail := func(k Kind, err error) (*Service, error) {
 		return nil, &Error{Op: "serve", Group: cfg.Name, Kind: k, Err: err}
 	}
+	switch {
+	case cfg.Name == "" || len(cfg.Name) > nameMax:
+		return fail(Invalid, fmt.Errorf("the service's name has %d bytes; give it 1 to %d", len(cfg.Name), nameMax))
+	case cfg.two():
+		return n.serveTwo(cfg)
+	}
 	terms, err := cfg.check(&n.cfg)
 	if err != nil {
 		return fail(Invalid, err)
 	}
+	return n.keep(&cfg, driver.ReplicaConfig{Disk: cfg.disk(), Terms: terms, Comparer: cfg.Comparer})
+}
+
+// keep makes a replica, and a front for its clients.
+func (n *Node) keep(cfg *ServiceConfig, r driver.ReplicaConfig) (*Service, error) {
 	s := &Service{name: cfg.Name}
 	ready := make(chan struct{})
+	var err error
 	if s.desk, err = s.takeJobs(cfg.Jobs); err != nil {
-		return fail(Invalid, err)
+		return nil, &Error{Op: "serve", Group: cfg.Name, Kind: Invalid, Err: err}
 	}
 	s.front, err = front.Listen(front.Config{
 		Path: cfg.Socket, Mode: socketMode, Most: session.RequestMax,
@@ -99,47 +115,49 @@ func (n *Node) Serve(cfg ServiceConfig) (*Service, error) {
 	})
 	if err != nil {
 		close(ready)
-		return fail(Failed, err)
+		return nil, &Error{Op: "serve", Group: cfg.Name, Kind: Failed, Err: err}
 	}
-	s.replica, err = n.cohort.Serve(driver.ReplicaConfig{
-		Group: cohort.GroupConfig{Name: cfg.Name}, Service: cfg.Service, Disk: cfg.disk(), Terms: terms, Comparer: cfg.Comparer,
-		Answer: func(client uint64, b []byte) { s.front.Send(client, front.Reply, b) },
-		Notice: func(client uint64, b []byte) { s.front.Send(client, front.Notice, b) },
-		Flush:  func() { s.front.Flush() },
-		Jobs:   s.jobsStatus,
-		Happened: func(c active.Command) {
-			n.tellDivergence(cfg.Name, c)
-		},
-	})
+	r.Group, r.Service, r.Jobs = cohort.GroupConfig{Name: cfg.Name}, cfg.Service, s.jobsStatus
+	r.Answer = func(client uint64, b []byte) { s.front.Send(client, front.Reply, b) }
+	r.Notice = func(client uint64, b []byte) { s.front.Send(client, front.Notice, b) }
+	r.Flush = func() { s.front.Flush() }
+	r.Happened = func(c replica.Command) { n.tellDivergence(cfg.Name, c) }
+	s.replica, err = n.cohort.Serve(r)
 	close(ready)
 	if err != nil {
 		_ = s.front.Close()
 		s.endJobs()
 		return nil, failure("serve", cfg.Name, err)
 	}
+	n.watch(s)
+	return s, nil
+}
+
+// watch closes the front when the replica has ended.
+func (n *Node) watch(s *Service) {
 	s.shut = make(chan struct{})
 	n.fronts.Go(func() {
 		// Without a replica there is nobody to answer: clients see the connection break, and ask another member.
 		<-s.replica.Gone()
 		s.endJobs()
-		s.err = errors.Join(s.late, s.front.Close(), s.replica.Close())
+		if s.front != nil {
+			s.err = s.front.Close()
+		}
+		s.err = errors.Join(s.late, s.err, s.replica.Close())
 		close(s.shut)
 	})
-	return s, nil
 }
 
 // check says what is wrong with it, or gives the terms of its group.
 func (c *ServiceConfig) check(node *Config) (replicated.Terms, error) {
 	var err error
 	switch {
-	case c.Name == "" || len(c.Name) > nameMax:
-		err = fmt.Errorf("the service's name has %d bytes; give it 1 to %d", len(c.Name), nameMax)
 	case c.Service == nil:
 		err = errors.New("there is no Service; give one that executes commands")
 	case c.Socket == "":
 		err = errors.New("there is no Socket; name the path at which clients come in")
 	case c.Data != "" && !filepath.IsAbs(c.Data):
-		err = fmt.Errorf("Data is %q; give an absolute path, for what is kept must be found again", c.Data)
+		err = fmt.Errorf("the path Data is %q; give an absolute path, for what is kept must be found again", c.Data)
 	case slices.Contains(node.Witnesses, node.Name):
 		err = fmt.Errorf("%s is a witness, and a witness keeps no replica; call Join with GroupConfig.Service", node.Name)
 	}
@@ -164,7 +182,7 @@ func (c *ServiceConfig) disk() *driver.Disk {
 }
 
 // tellDivergence logs what a replica says of the others, or of itself.
-func (n *Node) tellDivergence(service string, c active.Command) {
+func (n *Node) tellDivergence(service string, c replica.Command) {
 	if n.cfg.Logger == nil {
 		return
 	}
@@ -172,11 +190,14 @@ func (n *Node) tellDivergence(service string, c active.Command) {
 	for _, m := range c.Members {
 		names = append(names, n.nameOf(int(m.ID)))
 	}
+	if n.tellTwo(service, &c) {
+		return
+	}
 	log := n.cfg.Logger.With("service", service, "members", names, "command", c.Index, "certain", c.Sure, "request", session.Words(c.Request))
 	switch c.Verb {
-	case active.Diverged:
+	case replica.Diverged:
 		log.Error("replicas differ: these members have diverged and are given the state of the others")
-	case active.Halted:
+	case replica.Halted:
 		log.Error("replicas differ and no majority agrees: the service is not deterministic; it has stopped. Mend it, and restart all members")
 	}
 }
@@ -185,8 +206,7 @@ func (n *Node) tellDivergence(service string, c active.Command) {
 // most a time; it reports whether it serves.
 func (s *Service) Await(most time.Duration) bool {
 	for end := time.Now().Add(most); time.Now().Before(end); {
-		serves := false
-		if !s.replica.Do(func(_ time.Time, r *replicated.Replica) { serves = r != nil && r.Machine().View() != nil }) || serves {
+		if serves, open := s.replica.Serves(); serves || !open {
 			return serves
 		}
 		select {
@@ -204,9 +224,7 @@ func (s *Service) Await(most time.Duration) bool {
 // goes on asking. If the replica has ended, the error is that of Err.
 func (s *Service) Ready(ctx context.Context) error {
 	for {
-		serves := false
-		s.replica.Do(func(_ time.Time, r *replicated.Replica) { serves = r != nil && r.Machine().View() != nil })
-		if serves {
+		if serves, _ := s.replica.Serves(); serves {
 			return nil
 		}
 		select {
@@ -238,6 +256,9 @@ func (s *Service) Close() error {
 	case <-s.shut:
 		return s.err
 	case <-time.After(leaveMax):
+		if s.front == nil {
+			return nil
+		}
 		return s.front.Close()
 	}
 }

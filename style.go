@@ -25,7 +25,7 @@ const (
 	// Voted: members execute, and a client is answered what more than half of the voters have made
 	// of its command.
 	Voted
-	// Pair: two servers, of which the backup answers. No daemon and no Node runs it yet.
+	// Pair: two servers, of which the primary executes and the backup answers.
 	Pair
 	// Checkpointed: two servers that share a store. No daemon and no Node runs it yet.
 	Checkpointed
@@ -55,7 +55,7 @@ func (s Style) MarshalText() ([]byte, error) {
 func (s *Style) UnmarshalText(text []byte) error {
 	i := slices.Index(styleNames[:], string(text))
 	if i < 0 {
-		return fmt.Errorf("holdfast: there is no style %q; choose active, passive or voted", text)
+		return fmt.Errorf("holdfast: there is no style %q; choose active, passive, voted or pair", text)
 	}
 	*s = Style(i)
 	return nil
@@ -71,7 +71,7 @@ func (s Style) inner() (replicated.Style, error) {
 	case Voted:
 		return replicated.Voted, nil
 	case Pair:
-		return 0, errors.New("the style pair is not run by a Node yet; choose Passive, which needs a third member or a witness to go on without one of two")
+		return 0, errors.New("the style pair is one of two servers")
 	case Checkpointed:
 		return 0, errors.New("the style checkpointed is not run by a Node yet; choose Passive, and set Data to keep the state on disks")
 	}

@@ -296,8 +296,12 @@ type Locks struct {
 	// Data is the directory of this member's log. Default: none, and everything is in memory.
 	Data string
 
-	// Style is how the service is replicated: "active", "passive" or "voted". Default: active.
+	// Style is how the service is replicated: "active", "passive", "voted" or "pair". Default: active.
 	Style string
+
+	// Alone is, with the style pair, which of two servers goes on when they do not hear one another: "witness",
+	// "prefer NAME" or "freeze". Default: witness, if the cluster has one.
+	Alone string
 
 	// Voters is how many members vote with the style voted, 2 to 32. Default: 3; 0 with
 	// another style.

@@ -74,7 +74,7 @@ func (f *File) agreeGroups(b *strings.Builder) {
 	for _, g := range f.Groups {
 		fmt.Fprintf(b, "group %q partition %s engine %s message_max %d stateful %v\n", g.Name, g.Partition, g.Engine, g.MessageMax, g.Stateful)
 		if g.Locks != nil {
-			fmt.Fprintf(b, "locks order %s style %s voters %d recovery %s window %s lease_max %s\n", g.Locks.Order, g.Locks.Style, g.Locks.Voters, g.Locks.Recovery, g.Locks.Window, g.Locks.LeaseMax)
+			fmt.Fprintf(b, "locks order %s style %s voters %d alone %q recovery %s window %s lease_max %s\n", g.Locks.Order, g.Locks.Style, g.Locks.Voters, g.Locks.Alone, g.Locks.Recovery, g.Locks.Window, g.Locks.LeaseMax)
 		}
 	}
 }

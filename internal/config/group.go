@@ -224,14 +224,17 @@ func (r *reader) readLocks(b *hclsyntax.Block, g *Group, group section, f *File)
 func (r *reader) readStyle(s section, l *Locks, f *File) {
 	l.Style = s.choice("style", "active", "passive", "voted", "pair", "checkpointed")
 	a, given := s.body.Attributes["voters"]
-	if l.Style == "pair" || l.Style == "checkpointed" {
-		remedy := `write style = "passive", and add a third member or a witness, which lets one of two go on`
-		if l.Style == "checkpointed" {
-			remedy = `write style = "passive" and data = "/var/lib/holdfast/NAME", which keeps the state on disks`
-		}
-		r.fail(s.body.Attributes["style"].SrcRange, fmt.Sprintf("style = %q is not run by holdfast run yet", l.Style), remedy)
+	if at, ok := s.body.Attributes["alone"]; ok && l.Style != "pair" && !s.spoilt("style") {
+		r.fail(at.NameRange, fmt.Sprintf("alone with style = %q, whose members are not two", l.Style), `remove the line, or write style = "pair"`)
+	}
+	switch l.Style {
+	case "checkpointed":
+		r.fail(s.body.Attributes["style"].SrcRange, `style = "checkpointed" is not run by holdfast run yet`,
+			`write style = "pair", or style = "passive" and data = "/var/lib/holdfast/NAME", which keeps the state on disks`)
 		l.Style = "active"
 		return
+	case "pair":
+		r.readPair(s, l, f)
 	}
 	if l.Style != "voted" {
 		if given && !s.spoilt("style") {
@@ -254,6 +257,51 @@ func (r *reader) readStyle(s section, l *Locks, f *File) {
 	case !given && workers < votersDefault:
 		r.failf(s.body.Attributes["style"].SrcRange, fmt.Sprintf("style = \"voted\", and %d %s the state", workers, verb(workers)),
 			"it takes %d to decide who is wrong: have more members that are no witnesses, or write voters = 2, with which a difference stops the service", votersDefault)
+	}
+}
+
+// readPair reads what two servers do when they do not hear one another.
+func (r *reader) readPair(s section, l *Locks, f *File) {
+	var workers, witnesses []string
+	for i := range f.Cluster.Members {
+		if m := &f.Cluster.Members[i]; m.Witness {
+			witnesses = append(witnesses, m.Name)
+		} else {
+			workers = append(workers, m.Name)
+		}
+	}
+	if len(workers) == 0 {
+		return // said already
+	}
+	at := s.body.Attributes["style"].SrcRange
+	if len(workers) != 2 {
+		r.fail(at, fmt.Sprintf(`style = "pair", and %s the state`, verb(len(workers))), "it is one of two servers: have two, and at most a witness, or choose another style")
+		return
+	}
+	if l.Data == "" {
+		r.fail(at, `style = "pair" without data`, `write data = "/var/lib/holdfast/NAME": there a server keeps in which epoch it went on alone, and a witness whom it let`)
+	}
+	standard := ""
+	if len(witnesses) == 1 {
+		standard = "witness"
+	}
+	text, where, given := s.text("alone", "witness")
+	if l.Alone = standard; given {
+		l.Alone = text
+	}
+	prefers := l.Alone == "prefer "+workers[0] || l.Alone == "prefer "+workers[1]
+	example := fmt.Sprintf(`write "prefer %s", "prefer %s" or "freeze"`, workers[0], workers[1])
+	switch {
+	case l.Alone == "":
+		r.fail(at, `style = "pair", and nothing says which server goes on alone when they do not hear one another`,
+			fmt.Sprintf(`write alone = "prefer %s" or alone = "freeze", or have a witness in the cluster`, workers[0]))
+	case l.Alone == "witness" && len(witnesses) != 1:
+		r.fail(where, fmt.Sprintf(`alone = "witness", and the cluster has %d`, len(witnesses)), "have one, or "+example)
+	case l.Alone == "witness":
+	case !prefers && l.Alone != "freeze":
+		r.fail(where, fmt.Sprintf("alone = %q is not known", l.Alone), example+`, or "witness" if there is one`)
+	case len(witnesses) > 0:
+		r.fail(where, fmt.Sprintf("alone = %q, and nobody asks the witness %s", l.Alone, witnesses[0]), `remove the line, or the member`)
 	}
 }
 

@@ -36,7 +36,7 @@ func runGroups(ctx context.Context, f *config.File, log *slog.Logger) error {
 	for _, g := range f.Groups {
 		parts.Go(func() {
 			part := takePart
-			if g.Locks != nil && !f.Self().Witness {
+			if g.Locks != nil && (!f.Self().Witness || g.Locks.Style == "pair") {
 				part = serveLocks
 			}
 			if err := part(ctx, node, f, g, log.With("group", g.Name)); err != nil {
@@ -117,7 +117,7 @@ func takePart(ctx context.Context, node *holdfast.Node, f *config.File, g config
 }
 
 // serveLocks is a member of a lock service until ctx is done.
-func serveLocks(ctx context.Context, node *holdfast.Node, _ *config.File, g config.Group, log *slog.Logger) error {
+func serveLocks(ctx context.Context, node *holdfast.Node, f *config.File, g config.Group, log *slog.Logger) error {
 	order := lock.Strict
 	if g.Locks.Order == "loose" {
 		order = lock.Loose
@@ -127,7 +127,9 @@ func serveLocks(ctx context.Context, node *holdfast.Node, _ *config.File, g conf
 		return err
 	}
 	cfg := serviceConfig(&g)
-	cfg.Service = locks
+	if cfg.Service = locks; f.Self().Witness { // of two servers: it only says who goes on alone
+		cfg.Service, cfg.Socket = nil, ""
+	}
 	s, err := node.Serve(*cfg)
 	if err != nil {
 		return err
@@ -146,7 +148,7 @@ func serveLocks(ctx context.Context, node *holdfast.Node, _ *config.File, g conf
 
 // serviceConfig says what the file says of a lock service.
 func serviceConfig(g *config.Group) *holdfast.ServiceConfig {
-	c := &holdfast.ServiceConfig{Name: g.Name, Socket: g.Locks.Socket, Data: g.Locks.Data, Voters: g.Locks.Voters}
+	c := &holdfast.ServiceConfig{Name: g.Name, Socket: g.Locks.Socket, Data: g.Locks.Data, Voters: g.Locks.Voters, Alone: g.Locks.Alone}
 	if err := c.Style.UnmarshalText([]byte(g.Locks.Style)); err != nil {
 		panic("daemon: a style that was read is not known: " + err.Error())
 	}

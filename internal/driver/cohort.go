@@ -295,7 +295,7 @@ func (c *Cohort) deliver(d *cohort.Delivery) {
 		}
 	}
 	for _, s := range c.replicas {
-		if s.replica.Group() == d.Group {
+		if d.Group != nil && s.replica.Group() == d.Group {
 			s.heed(d)
 			return
 		}

@@ -42,7 +42,7 @@ func (r *Replica) recoverFrom(d *Disk) error {
 	l := &lasting{path: d.Path, store: replicated.NewStore(r.exec, r.cfg.Terms.Style, 0)}
 	var err error
 	l.log, l.found, err = d.Open(records.Config{
-		Cluster: cohort.Key(c.cfg.Cluster + "\n" + r.cfg.Group.Name), Member: c.cfg.Node.Self.ID, RecordMax: recordMax,
+		Cluster: r.clusterKey(), Member: c.cfg.Node.Self.ID, RecordMax: recordMax,
 	}, l.store)
 	if err != nil {
 		return r.foreign(d.Path, full(d.Path, err))
@@ -58,6 +58,9 @@ func (r *Replica) recoverFrom(d *Disk) error {
 	}
 	return nil
 }
+
+// clusterKey tells what is on this service's disks from what others have there.
+func (r *Replica) clusterKey() uint32 { return cohort.Key(r.c.cfg.Cluster + "\n" + r.cfg.Group.Name) }
 
 // full adds what to do when a disk is full.
 func full(path string, err error) error {
@@ -88,6 +91,7 @@ func (r *Replica) wrote() {
 	if r.lasting != nil {
 		r.replica.Written()
 	}
+	r.kept()
 }
 
 // broken ends the replica if it can have no state; and the node if the disk cannot be written: what is executed from here on could
@@ -96,8 +100,11 @@ func (r *Replica) wrote() {
 func (r *Replica) broken() bool {
 	err := r.replica.Failed()
 	if err == nil {
-		if err = r.replica.Void(); err != nil {
-			r.replica.Group().Leave(r.c.time, r.c.out) // others may be served meanwhile
+		if r.grouped == nil {
+			return false
+		}
+		if err = r.grouped.Void(); err != nil {
+			r.grouped.Group().Leave(r.c.time, r.c.out) // others may be served meanwhile
 			r.c.withdraw(r)
 			r.end(fmt.Errorf("service %q: %w", r.cfg.Group.Name, err))
 		}
@@ -109,6 +116,10 @@ func (r *Replica) broken() bool {
 
 // Close writes what the disk does not have yet and lets go of it. The replica must have ended.
 func (r *Replica) Close() error {
+	if k := r.keeping; k != nil {
+		k.running.Wait()
+		return k.mark.Close()
+	}
 	if r.lasting == nil {
 		return nil
 	}

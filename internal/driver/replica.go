@@ -7,10 +7,13 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/driver/census"
-	"github.com/holdfast-ha/holdfast/protocol/replica/active"
+	"github.com/holdfast-ha/holdfast/protocol/replica"
+	"github.com/holdfast-ha/holdfast/protocol/replica/pair"
+	"github.com/holdfast-ha/holdfast/protocol/replica/passive"
 	"github.com/holdfast-ha/holdfast/protocol/replica/voted"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
+	"github.com/holdfast-ha/holdfast/protocol/stack/duo"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -23,6 +26,9 @@ type ReplicaConfig struct {
 
 	Terms    replicated.Terms // how it is replicated
 	Comparer voted.Comparer   // of replies; nil: none
+
+	// Two is how it is replicated by two servers, in place of Terms; nil: by a group.
+	Two *Two
 
 	// Disk is where its log is; nil: memory only.
 	Disk *Disk
@@ -38,18 +44,43 @@ type ReplicaConfig struct {
 	Jobs func() *census.Jobs
 
 	// Happened tells what the replica says of itself; nil for nothing. As Answer.
-	Happened func(active.Command)
+	Happened func(replica.Command)
 }
+
+// part is this process's part in a service, whatever the style: what the driver needs of
+// protocol/stack/replicated and of protocol/stack/duo.
+type part interface {
+	Submit(now time.Time, from replica.Client, request []byte)
+	Tick(now time.Time)
+	Deadline() time.Time
+	Heed(now time.Time, d *cohort.Delivery)
+	Act(now time.Time, out *cohort.Output) (called bool)
+	Output() *replica.Output
+	Group() *cohort.Group // nil: it is in none
+	Stable() uint64
+	Present() bool // the state is here, and it serves or could
+	Written()
+	Failed() error
+	Leave(now time.Time, out *cohort.Output) (left bool)
+}
+
+var (
+	_ part = (*replicated.Replica)(nil)
+	_ part = (*duo.Member)(nil)
+	_ part = (*duo.Arbiter)(nil)
+)
 
 // Replica is this process's replica of a service.
 type Replica struct {
 	c   *Cohort
 	cfg ReplicaConfig
 
-	replica *replicated.Replica // nil before it is joined; the owner's
+	replica part                // nil before it is joined; the owner's
+	grouped *replicated.Replica // the same, if it is of a group; nil: it is one of two servers
 	group   *Group              // what status tells of its group; nobody else has it
 	exec    *session.Executor   // the replica's
 	lasting *lasting            // nil: memory only
+	keeping *keeping            // of two servers: what saves epochs; nil: nothing does
 	notices []notice            // that wait for the disks
 	gone    chan struct{}
 
@@ -103,6 +134,11 @@ func (c *Cohort) Serve(cfg ReplicaConfig) (*Replica, error) {
 	r.group = &Group{c: c, cfg: GroupConfig{Group: cfg.Group}, submits: newSubmits()}
 	if cfg.Disk != nil {
 		if err := r.recoverFrom(cfg.Disk); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Two != nil {
+		if err := r.keep(); err != nil {
 			return nil, err
 		}
 	}
@@ -173,14 +209,42 @@ func (r *Replica) Err() error {
 	return r.err
 }
 
-// Do runs fn with the replica as its owner, and waits; false if the node is closed.
-func (r *Replica) Do(fn func(now time.Time, at *replicated.Replica)) bool {
-	return r.c.Do(func() { fn(r.c.time, r.replica) })
+// Serves says whether this member has the state and serves, or could; ok is false if the node is closed.
+func (r *Replica) Serves() (serves, ok bool) {
+	ok = r.c.Do(func() { serves = r.replica != nil && r.replica.Present() })
+	return serves, ok
+}
+
+// Leads says whether this member is one at which calls run beside the state, and the epoch in which it is.
+func (r *Replica) Leads() (epoch uint64, leads bool) {
+	r.c.Do(func() {
+		switch {
+		case r.grouped != nil:
+			v := r.grouped.Machine().View()
+			if v == nil || r.grouped.Machine().Stopped() != nil {
+				return
+			}
+			epoch, leads = uint64(v.Name.Epoch), true
+			if p, is := r.grouped.Machine().(*passive.Machine); is {
+				leads = p.Leads()
+			}
+		case r.replica != nil:
+			if m, is := r.replica.(*duo.Member); is {
+				s := m.Status()
+				epoch, leads = uint64(s.Epoch), s.Role == pair.Primary.String()
+			}
+		}
+	})
+	return epoch, leads
 }
 
 // join makes the replica. The owner calls it.
 func (r *Replica) join() {
 	c := r.c
+	if r.cfg.Two != nil {
+		r.pairUp()
+		return
+	}
 	var store *replicated.Store
 	if r.lasting != nil {
 		store = r.lasting.store
@@ -193,8 +257,7 @@ func (r *Replica) join() {
 			return
 		}
 	}
-	var err error
-	r.replica, err = replicated.Join(c.time, c.node, replicated.Config{
+	at, err := replicated.Join(c.time, c.node, replicated.Config{
 		Self: c.cfg.Node.Self, Group: r.cfg.Group, Executor: r.exec, Style: r.cfg.Terms.Style, Voters: r.cfg.Terms.Voters, Comparer: r.cfg.Comparer,
 		Store: store, Recorder: trace.RecorderFunc(c.journal.record),
 	}, c.out)
@@ -202,7 +265,7 @@ func (r *Replica) join() {
 		r.end(err)
 		return
 	}
-	r.group.place = r.replica.Group()
+	r.replica, r.grouped, r.group.place = at, at, at.Group()
 	c.replicas = append(c.replicas, r)
 }
 
@@ -231,7 +294,7 @@ func (r *Replica) feed() bool {
 	r.mu.Unlock()
 	in := r.taking
 	for _, q := range in.requests {
-		r.replica.Submit(now, active.Client(q.client), in.bytes[q.from:q.to])
+		r.replica.Submit(now, replica.Client(q.client), in.bytes[q.from:q.to])
 	}
 	r.underWay, r.sent = len(in.requests), now
 	in.requests, in.bytes = in.requests[:0], in.bytes[:0]
@@ -271,8 +334,9 @@ func (r *Replica) act() (acted bool) {
 	for {
 		out := r.replica.Output()
 		acted = r.replica.Act(r.c.time, r.c.out) || acted
+		r.save()
 		if r.broken() {
-			return r.replica.Void() != nil // the others are to be told
+			return r.grouped != nil && r.grouped.Void() != nil // the others are to be told
 		}
 		for i := range out.Replies {
 			r.cfg.Answer(uint64(out.Replies[i].To), out.Replies[i].Data)
@@ -299,7 +363,7 @@ func (r *Replica) notify() (told bool) {
 	if !is {
 		return false
 	}
-	if r.replica.Machine().View() == nil {
+	if !r.replica.Present() {
 		r.notices = nil // clients ask again where the service goes on
 		n.Notify(func(session.ID, []byte) {})
 		return false
@@ -344,8 +408,9 @@ func (r *Replica) Why() string { return r.group.why() }
 // Leave takes this member out of the service.
 func (r *Replica) Leave() {
 	r.c.Do(func() {
-		if r.replica != nil {
-			r.replica.Group().Leave(r.c.time, r.c.out)
+		if r.replica != nil && r.replica.Leave(r.c.time, r.c.out) {
+			r.c.withdraw(r)
+			r.end(ErrDeparted)
 		}
 	})
 }

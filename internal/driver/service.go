@@ -17,7 +17,7 @@ func (r *Replica) status(t time.Time) census.Group {
 	s := r.group.status(t)
 	s.Service = r.serviceStatus(t, &s)
 	// What was given is kept for a while. Who has told of the state has it, and who is gone asks anew.
-	if proofs, told := r.replica.Proofs(); told {
+	if proofs, told := r.grouped.Proofs(); told {
 		s.Serving = slices.DeleteFunc(s.Serving, func(name string) bool {
 			return !slices.ContainsFunc(proofs, func(p replica.Proof) bool { return !p.Told && r.c.nameOf(p.Member.ID) == name })
 		})
@@ -28,7 +28,7 @@ func (r *Replica) status(t time.Time) census.Group {
 func (r *Replica) serviceStatus(t time.Time, g *census.Group) *census.Service {
 	e := r.exec
 	s := &census.Service{
-		Style: r.replica.Style().String(), Index: e.Index(), Digest: fmt.Sprintf("%016x", e.Digest()), Stable: r.replica.Stable(), Held: r.replica.Held(),
+		Style: r.grouped.Style().String(), Index: e.Index(), Digest: fmt.Sprintf("%016x", e.Digest()), Stable: r.grouped.Stable(), Held: r.grouped.Held(),
 		AgreedMS: milliseconds(e.Time()), Sessions: e.Table().Len(), Kept: e.Table().Kept(), Copy: []census.Copy{},
 	}
 	if c, is := r.cfg.Service.(session.Recoverer); is {
@@ -37,14 +37,14 @@ func (r *Replica) serviceStatus(t time.Time, g *census.Group) *census.Service {
 			s.RecoveringMS = milliseconds(max(0, until-e.Time()))
 		}
 	}
-	switch why := r.replica.Machine().Stopped(); {
+	switch why := r.grouped.Machine().Stopped(); {
 	case why != nil:
 		s.Role, s.Stopped = census.ServiceOff, r.stopped(why)
-	case r.replica.Machine().View() == nil:
+	case r.grouped.Machine().View() == nil:
 		s.Role = census.Joins
 	case g.Blocked:
 		s.Role = census.Waits
-	case r.replica.Few():
+	case r.grouped.Few():
 		s.Role = census.FewDisks
 	default:
 		s.Role = census.Serving
@@ -60,7 +60,7 @@ func (r *Replica) serviceStatus(t time.Time, g *census.Group) *census.Service {
 			s.Disk.Bytes, s.Disk.Commits, s.Disk.Snapshots, s.Disk.Segments, s.Disk.Pending = st.Bytes, st.Commits, st.Snapshots, st.Segments, st.Pending
 		}
 	}
-	for _, d := range r.replica.Disks() {
+	for _, d := range r.grouped.Disks() {
 		if d.Member.ID == r.c.cfg.Node.Self.ID {
 			s.Disk.Saved = d.Index
 		}
@@ -75,13 +75,13 @@ func (r *Replica) serviceStatus(t time.Time, g *census.Group) *census.Service {
 
 // copies tells of all other members that keep, or should keep, a copy.
 func (r *Replica) copies(t time.Time, s *census.Service) {
-	proofs, told := r.replica.Proofs()
+	proofs, told := r.grouped.Proofs()
 	s.Told = told
 	known := map[view.ID]replica.Proof{}
 	for _, p := range proofs {
 		known[p.Member.ID] = p
 	}
-	v := r.replica.Machine().View()
+	v := r.grouped.Machine().View()
 	for _, m := range r.c.cfg.Node.Candidates {
 		if m.Witness || m.ID == r.c.cfg.Node.Self.ID {
 			continue

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/group"
 	"github.com/holdfast-ha/holdfast/protocol/order"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
+	"github.com/holdfast-ha/holdfast/protocol/stack/duo"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
@@ -57,7 +58,11 @@ func (c *Cohort) status(t time.Time) census.Status {
 		}
 	}
 	for _, r := range c.replicas {
-		s.Groups = append(s.Groups, r.status(t))
+		if two, is := r.replica.(interface{ Status() duo.Status }); is {
+			s.Groups = append(s.Groups, r.ofTwo(two.Status()))
+		} else {
+			s.Groups = append(s.Groups, r.status(t))
+		}
 	}
 	if c.cfg.Refusals != nil {
 		s.Refusals = c.cfg.Refusals()

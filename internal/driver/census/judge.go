@@ -20,6 +20,7 @@ const (
 // The places in the guide.
 const (
 	guide       = "docs/guides/group-commands.md"
+	seeTwo      = "docs/guides/pair.md#status"
 	seeVotes    = guide + "#votes"
 	seeMissing  = guide + "#missing"
 	seeRefused  = guide + "#refused"
@@ -60,7 +61,28 @@ type judge struct {
 func (s *Status) Judge() {
 	for i := range s.Groups {
 		j := &judge{Status: s, g: &s.Groups[i]}
+		if two := j.g.Two; two != nil {
+			j.g.judge(two)
+			continue
+		}
 		j.judge()
+	}
+}
+
+// judge concludes for a service of two servers.
+func (g *Group) judge(two *Two) {
+	g.Why, g.Action, g.See = []string{}, "", ""
+	switch {
+	case two.Whole:
+		g.Verdict, g.Survives = Whole, 1
+	case two.Serves:
+		g.Verdict = Degraded
+		g.Why = append(g.Why, "this server is "+two.Role+": the other has no state yet, or is not heard")
+		g.Action, g.See = "start the other server, and look at the network between the two", seeTwo
+	default:
+		g.Verdict = Blocked
+		g.Why = append(g.Why, "this server is "+two.Role+" and does not serve")
+		g.Action, g.See = "start the other server; if it is gone for good, let this one proceed", seeTwo
 	}
 }
 

@@ -33,10 +33,10 @@ type Service struct {
 	// does not. RecoveringMS is for how long it still does now, and grants nothing.
 	WindowMS     float64 `json:"window_ms,omitempty"`
 	RecoveringMS float64 `json:"recovering_ms,omitempty"`
-	Told     bool    `json:"told"`              // the style tells how far the others' copies are proven
-	Copy     []Copy  `json:"members"`
-	Disk     *Disk   `json:"disk,omitempty"` // nil: memory only
-	Jobs     *Jobs   `json:"jobs,omitempty"` // nil: it takes none
+	Told         bool    `json:"told"` // the style tells how far the others' copies are proven
+	Copy         []Copy  `json:"members"`
+	Disk         *Disk   `json:"disk,omitempty"` // nil: memory only
+	Jobs         *Jobs   `json:"jobs,omitempty"` // nil: it takes none
 }
 
 // Jobs are the calls that run long at this member.

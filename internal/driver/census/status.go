@@ -69,7 +69,8 @@ type Group struct {
 
 	// The facts.
 
-	Terms     string  `json:"terms"` // what all members must agree on
+	Two       *Two    `json:"two,omitempty"` // it is a service of two servers, and no group
+	Terms     string  `json:"terms"`         // what all members must agree on
 	All       bool    `json:"all,omitempty"`
 	State     string  `json:"state"` // asking, in, leaving, idle
 	View      *View   `json:"view,omitempty"`
@@ -95,6 +96,17 @@ type Group struct {
 	Fetching string   `json:"fetching,omitempty"`
 	Received uint64   `json:"received,omitempty"` // bytes of it
 	Total    uint64   `json:"total,omitempty"`    // 0: not known yet
+}
+
+// Two is where one of two servers of a service stands.
+type Two struct {
+	Role   string `json:"role"`         // backup, primary, alone, empty, halted; arbiter
+	Epoch  uint64 `json:"epoch,string"` // in which it has it
+	Silent bool   `json:"silent"`       // the other is
+	Index  uint64 `json:"index"`        // of the last command
+	Stable uint64 `json:"stable"`       // up to which both have it
+	Whole  bool   `json:"whole"`        // one more failure is survived
+	Serves bool   `json:"serves"`       // it has the state
 }
 
 // Seat is a member's place in the view.

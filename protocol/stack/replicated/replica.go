@@ -126,6 +126,15 @@ func (r *Replica) Group() *cohort.Group { return r.group }
 // Machine is the replica's machine, for status.
 func (r *Replica) Machine() Machine { return r.machine }
 
+// Present says whether this member has the state of its view.
+func (r *Replica) Present() bool { return r.machine.View() != nil }
+
+// Leave takes this member out of the group; the group delivers Departed when it is.
+func (r *Replica) Leave(now time.Time, out *cohort.Output) (left bool) {
+	r.group.Leave(now, out)
+	return false
+}
+
 // Output is what clients are answered and what happened. It is valid until Reset.
 func (r *Replica) Output() *replica.Output { return &r.out }
 

@@ -1,0 +1,181 @@
+package driver
+
+import (
+	"sync"
+
+	"github.com/holdfast-ha/holdfast/internal/driver/census"
+	"github.com/holdfast-ha/holdfast/protocol/replica/pair"
+	"github.com/holdfast-ha/holdfast/protocol/stack/duo"
+	"github.com/holdfast-ha/holdfast/protocol/trace"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// Two is how a service is replicated by two servers.
+type Two struct {
+	Members   [2]view.ID // who has the state
+	Preferred view.ID    // of them
+	Policy    pair.Policy
+	Arbiter   view.ID // with pair.Arbitrate; this process, if it is none of Members
+
+	// Mark opens the file in which the epoch is saved; nil: there is none.
+	Mark func(cluster uint32, member view.ID) (Mark, error)
+}
+
+// Mark is a file in which an epoch is saved. internal/edge/disk has it.
+type Mark interface {
+	Found() (epoch uint64, ok bool) // what was saved; false: nothing was
+	Save(epoch uint64) error        // it waits for the disk
+	Close() error
+}
+
+// keeping saves epochs, one at a time. Whoever owns the turn does not wait for the disk.
+type keeping struct {
+	mark    Mark
+	running sync.WaitGroup
+
+	mu   sync.Mutex
+	next view.Epoch // 0: none waits
+	busy bool
+	done []saved
+}
+
+type saved struct {
+	epoch view.Epoch
+	err   error
+}
+
+// saver is who has epochs to be saved.
+type saver interface {
+	Save() view.Epoch
+}
+
+// keep opens the file in which epochs are saved.
+func (r *Replica) keep() error {
+	if r.cfg.Two.Mark == nil {
+		return nil
+	}
+	mark, err := r.cfg.Two.Mark(r.clusterKey(), r.c.cfg.Node.Self.ID)
+	if err != nil {
+		return full(r.cfg.Group.Name, err)
+	}
+	r.keeping = &keeping{mark: mark}
+	return nil
+}
+
+// pairUp makes this process's part. The owner calls it.
+func (r *Replica) pairUp() {
+	c, two := r.c, r.cfg.Two
+	node := &c.cfg.Node
+	var found pair.Recovered
+	if r.keeping != nil {
+		epoch, ok := r.keeping.mark.Found()
+		found = pair.Recovered{Known: ok, Epoch: view.Epoch(epoch)}
+	}
+	recorder := trace.RecorderFunc(c.journal.record)
+	peer := two.Members[0]
+	switch node.Self.ID {
+	case two.Members[0]:
+		peer = two.Members[1]
+	case two.Members[1]:
+	default:
+		r.replica = duo.Arbitrate(c.time, c.node, duo.Referee{
+			Name: r.cfg.Group.Name, Self: node.Self, Members: two.Members, Fingerprint: node.Fingerprint, Granted: found.Epoch, Recorder: recorder,
+		})
+		c.replicas = append(c.replicas, r)
+		return
+	}
+	m, err := duo.JoinPair(c.time, c.node, duo.PairConfig{
+		Config: duo.Config{
+			Name: r.cfg.Group.Name, Self: node.Self, Peer: peer, Preferred: two.Preferred, Fingerprint: node.Fingerprint,
+			Heartbeat: node.Heartbeat, SuspectAfter: node.SuspectAfter, Executor: r.exec, Recorder: recorder,
+		},
+		Policy: two.Policy, Arbiter: two.Arbiter, Recovered: found, Disk: r.keeping != nil,
+	})
+	if err != nil {
+		r.end(err)
+		return
+	}
+	r.replica = m
+	c.replicas = append(c.replicas, r)
+}
+
+// save has an epoch saved that is to be. The owner calls it.
+func (r *Replica) save() {
+	s, is := r.replica.(saver)
+	k := r.keeping
+	if !is || k == nil {
+		return
+	}
+	epoch := s.Save()
+	if epoch == 0 {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.next = max(k.next, epoch)
+	if !k.busy {
+		k.busy = true
+		k.running.Go(func() { r.write(k) })
+	}
+}
+
+// write saves until nothing waits.
+func (r *Replica) write(k *keeping) {
+	for {
+		k.mu.Lock()
+		epoch := k.next
+		if k.next = 0; epoch == 0 {
+			k.busy = false
+			k.mu.Unlock()
+			return
+		}
+		k.mu.Unlock()
+		err := k.mark.Save(uint64(epoch))
+		k.mu.Lock()
+		k.done = append(k.done, saved{epoch, err})
+		k.mu.Unlock()
+		r.c.notify(dueDisk)
+	}
+}
+
+// kept tells what was saved. The owner calls it.
+func (r *Replica) kept() {
+	k := r.keeping
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	done := k.done
+	k.done = nil
+	k.mu.Unlock()
+	for _, d := range done {
+		switch at := r.replica.(type) {
+		case *duo.Member:
+			at.Saved(r.c.time, d.epoch, d.err)
+		case *duo.Arbiter:
+			at.Saved(r.c.time, d.epoch, d.err)
+		}
+	}
+}
+
+// Proceed is a person's word that the other of two servers is gone, and will not come back with what it has
+// answered alone: this one goes on.
+func (r *Replica) Proceed() error {
+	err := duo.ErrNoWord
+	if !r.c.Do(func() {
+		if m, is := r.replica.(*duo.Member); is {
+			err = m.Proceed(r.c.time)
+		}
+	}) {
+		return ErrClosed
+	}
+	return err
+}
+
+// ofTwo gives where one of two servers stands.
+func (r *Replica) ofTwo(s duo.Status) census.Group {
+	return census.Group{
+		Name: r.cfg.Group.Name, Terms: "style " + s.Style, State: "in", Seats: []census.Seat{}, Views: []census.View{},
+		Two: &census.Two{Role: s.Role, Epoch: uint64(s.Epoch), Silent: s.Silent, Index: s.Index, Stable: s.Stable, Whole: s.Whole, Serves: r.replica.Present()},
+	}
+}

@@ -1,0 +1,148 @@
+package holdfast
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-ha/holdfast/internal/driver"
+	"github.com/holdfast-ha/holdfast/internal/edge/disk"
+	"github.com/holdfast-ha/holdfast/protocol/replica"
+	"github.com/holdfast-ha/holdfast/protocol/replica/pair"
+	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
+	"github.com/holdfast-ha/holdfast/protocol/view"
+)
+
+// two says whether the service is one of two servers.
+func (c *ServiceConfig) two() bool { return c.Style == Pair || c.Style == Checkpointed }
+
+// serveTwo is Serve for a service of two servers, and for their arbiter.
+func (n *Node) serveTwo(cfg ServiceConfig) (*Service, error) {
+	fail := func(k Kind, err error) (*Service, error) {
+		return nil, &Error{Op: "serve", Group: cfg.Name, Kind: k, Err: err}
+	}
+	two, err := cfg.servers(&n.cfg, n.names)
+	if err != nil {
+		return fail(Invalid, err)
+	}
+	if cfg.Data != "" {
+		two.Mark = func(cluster uint32, member view.ID) (driver.Mark, error) {
+			m, err := disk.OpenMark(cfg.Data, cluster, member)
+			if err != nil {
+				return nil, err // not a Mark that is none
+			}
+			return m, nil
+		}
+	}
+	if !slices.Contains(n.cfg.Witnesses, n.cfg.Name) {
+		return n.keep(&cfg, driver.ReplicaConfig{Two: two})
+	}
+	s := &Service{name: cfg.Name}
+	s.replica, err = n.cohort.Serve(driver.ReplicaConfig{
+		Group: cohort.GroupConfig{Name: cfg.Name}, Two: two,
+		Answer: func(uint64, []byte) {}, Notice: func(uint64, []byte) {}, Flush: func() {},
+		Happened: func(c replica.Command) { n.tellDivergence(cfg.Name, c) },
+	})
+	if err != nil {
+		return nil, failure("serve", cfg.Name, err)
+	}
+	n.watch(s)
+	return s, nil
+}
+
+// servers finds the two servers, and what is done when they do not hear one another.
+func (c *ServiceConfig) servers(node *Config, names []string) (*driver.Two, error) {
+	witness := slices.Contains(node.Witnesses, node.Name)
+	var workers []string
+	for _, name := range names[1:] {
+		if !slices.Contains(node.Witnesses, name) {
+			workers = append(workers, name)
+		}
+	}
+	id := func(name string) view.ID { return view.ID(slices.Index(names, name)) }
+	switch {
+	case len(workers) != 2:
+		return nil, fmt.Errorf("the style is %v, and %d members are no witnesses: %s; it is one of two servers, so have two and at most a witness, or choose another style", c.Style, len(workers), quoted(workers))
+	case !witness && c.Service == nil:
+		return nil, errors.New("there is no Service; give one that executes commands")
+	case !witness && c.Socket == "":
+		return nil, errors.New("there is no Socket; name the path at which clients come in")
+	case witness && (c.Service != nil || c.Socket != ""):
+		return nil, fmt.Errorf("%s is a witness, which only says who goes on alone; leave Service and Socket out at it", node.Name)
+	case c.Data != "" && !filepath.IsAbs(c.Data):
+		return nil, fmt.Errorf("Data is %q; give an absolute path, for what is kept must be found again", c.Data)
+	case c.Voters != 0 || c.Comparer != nil:
+		return nil, fmt.Errorf("there are Voters or a Comparer, and the style is %v, which has no vote; leave them out", c.Style)
+	case c.Style == Checkpointed:
+		return nil, errors.New("the style checkpointed is not run by a Node yet; choose Pair, or Passive with Data to keep the state on disks")
+	}
+	two := &driver.Two{Members: [2]view.ID{id(workers[0]), id(workers[1])}, Preferred: id(workers[0])}
+	alone := c.Alone
+	if alone == "" && len(node.Witnesses) == 1 {
+		alone = "witness"
+	}
+	preferred, prefers := strings.CutPrefix(alone, "prefer ")
+	switch {
+	case alone == "witness" && len(node.Witnesses) == 1:
+		two.Policy, two.Arbiter = pair.Arbitrate, id(node.Witnesses[0])
+		if witness && c.Data == "" {
+			return nil, fmt.Errorf("%s says who goes on alone, and must not forget it: give it Data, a directory", node.Name)
+		}
+		return two, nil
+	case alone == "witness":
+		return nil, fmt.Errorf(`Alone is "witness", and the cluster has %d; have one, or say "prefer %s"`, len(node.Witnesses), workers[0])
+	case witness:
+		return nil, fmt.Errorf("Alone is %q, so nobody asks the witness %s; leave it out of the cluster, or leave Alone out", alone, node.Name)
+	case prefers && slices.Contains(workers, preferred):
+		two.Policy, two.Preferred = pair.Prefer, id(preferred)
+	case alone == "freeze":
+		two.Policy = pair.Freeze
+	case alone == "":
+		return nil, fmt.Errorf(`two servers cannot tell a crash from a network that is cut, and Alone does not say who goes on then: have a witness in the cluster, or write "prefer %s" or "freeze"`, workers[0])
+	default:
+		return nil, fmt.Errorf(`Alone is %q; write "witness", "prefer %s", "prefer %s" or "freeze"`, alone, workers[0], workers[1])
+	}
+	return two, nil
+}
+
+// Proceed is a person's word, for a service of the style [Pair] that does not go on since the other server is
+// silent: that one is gone, and this one goes on alone with the state that it has. What the other has answered alone
+// is lost; if it lives and was told the same, one of the two is overruled later, and its Logger told what is lost.
+func (s *Service) Proceed() error {
+	if err := s.replica.Proceed(); err != nil {
+		return failure("proceed", s.name, err)
+	}
+	return nil
+}
+
+// tellTwo logs what one of two servers says of itself; false if it is something else.
+func (n *Node) tellTwo(service string, c *replica.Command) bool {
+	log := n.cfg.Logger.With("service", service, "epoch", uint64(c.Epoch), "command", c.Index)
+	switch c.Verb {
+	case replica.Founded:
+		log.Info("the service begins, without a state")
+	case replica.Alone:
+		log.Warn("this server goes on alone")
+	case replica.Paired:
+		log.Info("both servers have the state")
+	case replica.Stopped:
+		log.Error("the other server is not heard, and this one must not go on alone: requests are refused until the other is heard, or somebody says that this one may proceed")
+	case replica.Lost:
+		log = log.With("last", c.Last, "request", fmt.Sprintf("%q", c.Request))
+		if c.Answered != 0 {
+			log.Error("the other server has gone on, and this one gives its state up: commands that clients were answered are lost", "answered_from", c.Answered)
+		} else {
+			log.Warn("the other server has gone on, and this one gives its state up: what is lost was answered to nobody")
+		}
+	case replica.Halted:
+		if c.Err == nil {
+			return false
+		}
+		log.Error("the service has stopped here: restart this process when it is mended", "error", c.Err)
+	default:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,154 @@
+package holdfast_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ha/holdfast"
+	"github.com/holdfast-ha/holdfast/client"
+)
+
+// servers are two members of a pair and their witness, in this process.
+type servers struct {
+	*testing.T
+	c      holdfast.Config
+	folder string
+	nodes  map[string]*holdfast.Node
+	at     map[string]*holdfast.Service
+}
+
+func newServers(t *testing.T) *servers {
+	s := &servers{t, cluster("a", "b", "w"), t.TempDir(), map[string]*holdfast.Node{}, map[string]*holdfast.Service{}}
+	s.c.Witnesses = []string{"w"}
+	for _, name := range []string{"w", "a", "b"} {
+		s.start(name)
+	}
+	return s
+}
+
+func (s *servers) socket(name string) string { return filepath.Join(s.folder, name+".sock") }
+
+func (s *servers) start(name string) {
+	s.Helper()
+	cfg := holdfast.ServiceConfig{Name: "counter", Style: holdfast.Pair, Data: filepath.Join(s.folder, name)}
+	if name != "w" {
+		cfg.Service, cfg.Socket = &counter{}, s.socket(name)
+	}
+	n := open(s.T, s.c, name)
+	at, err := n.Serve(cfg)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.nodes[name], s.at[name] = n, at
+}
+
+// whole waits until both members have the state.
+func (s *servers) whole() {
+	s.Helper()
+	for end := time.Now().Add(10 * time.Second); ; {
+		var text bytes.Buffer
+		if err := s.nodes["a"].Status(&text); err != nil {
+			s.Fatal(err)
+		}
+		if strings.Contains(text.String(), `"verdict": "whole"`) {
+			return
+		}
+		if time.Now().After(end) {
+			s.Fatalf("the pair does not become whole: %s", text.String())
+		}
+	}
+}
+
+func (s *servers) dial(names ...string) *client.Client {
+	s.Helper()
+	var sockets []string
+	for _, n := range names {
+		sockets = append(sockets, s.socket(n))
+	}
+	k, err := client.Dial(client.Config{Servers: sockets, RetryMax: 50 * time.Millisecond})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		_ = k.Close(ctx) // the servers may be gone
+	})
+	return k
+}
+
+// TestAPairServesThroughCrashes: clients of either server count on while one server after the other crashes and comes back.
+func TestAPairServesThroughCrashes(t *testing.T) {
+	s := newServers(t)
+	s.whole()
+	both, own := s.dial("a", "b"), s.dial("b") // the second speaks with the backup only
+	last := uint64(0)
+	count := func(k *client.Client) {
+		t.Helper()
+		b, err := k.Call(within(t), client.ExactlyOnce, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := binary.BigEndian.Uint64(b)
+		if n != last+1 {
+			t.Fatalf("call %d is answered %d", last+1, n)
+		}
+		last = n
+	}
+	for range 20 {
+		count(both)
+		count(own)
+	}
+	for _, name := range []string{"a", "b", "a"} {
+		if err := s.nodes[name].Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			count(both)
+		}
+		s.start(name)
+		s.whole()
+		for range 20 {
+			count(both)
+			count(own)
+		}
+	}
+}
+
+// TestAPairThatCannotBeIsRefused: each with what to do.
+func TestAPairThatCannotBeIsRefused(t *testing.T) {
+	two, three, seen := cluster("a", "b"), cluster("a", "b", "c"), cluster("a", "b", "w")
+	seen.Witnesses = []string{"w"}
+	folder := t.TempDir()
+	for _, x := range []struct {
+		name string
+		at   holdfast.Config
+		self string
+		cfg  holdfast.ServiceConfig
+		want string
+	}{
+		{"three members", three, "a", holdfast.ServiceConfig{}, "have two and at most a witness"},
+		{"nothing said", two, "a", holdfast.ServiceConfig{}, `write "prefer a" or "freeze"`},
+		{"nobody preferred", two, "a", holdfast.ServiceConfig{Alone: "prefer c"}, `"prefer a", "prefer b" or "freeze"`},
+		{"no witness", two, "b", holdfast.ServiceConfig{Alone: "witness"}, "the cluster has 0"},
+		{"a witness without a disk", seen, "w", holdfast.ServiceConfig{}, "give it Data"},
+		{"a witness that is not asked", seen, "w", holdfast.ServiceConfig{Alone: "freeze"}, "nobody asks the witness"},
+		{"voters", two, "a", holdfast.ServiceConfig{Alone: "freeze", Voters: 2}, "which has no vote"},
+	} {
+		n := open(t, x.at, x.self)
+		if x.cfg.Name, x.cfg.Style = "counter", holdfast.Pair; x.self != "w" {
+			x.cfg.Service, x.cfg.Socket = &counter{}, filepath.Join(folder, "sock")
+		}
+		var e *holdfast.Error
+		if _, err := n.Serve(x.cfg); !errors.As(err, &e) || e.Kind != holdfast.Invalid || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s: the error is %v, which does not say %q", x.name, err, x.want)
+		}
+		n.Close()
+	}
+}
