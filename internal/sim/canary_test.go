@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/internal/sim"
 	"github.com/holdfast-ha/holdfast/internal/sim/cohorts"
+	"github.com/holdfast-ha/holdfast/internal/sim/servers"
 	"github.com/holdfast-ha/holdfast/internal/sim/services"
 	"github.com/holdfast-ha/holdfast/protocol/replica/stateproxy"
 	"github.com/holdfast-ha/holdfast/protocol/stack"
@@ -42,7 +43,7 @@ func plants() []plant {
 	taking := func(b takeover.Bug, name, want string) plant {
 		return plant{"pair", name, func() { takeover.Plant(b) }, want, nil}
 	}
-	return append(slices.Concat(cohortPlants(), servicePlants(), peerPlants(), lockPlants()), []plant{
+	return append(slices.Concat(cohortPlants(), servicePlants(), peerPlants(), lockPlants(), serverPlants()), []plant{
 		proxy(stateproxy.DeafToNack, "DeafToNack", "convergence"),
 		proxy(stateproxy.EarlyLow, "EarlyLow", ""),
 		proxy(stateproxy.NoSweep, "NoSweep", ""),
@@ -72,6 +73,7 @@ func heal() {
 	healServices()
 	healPeers()
 	healLocks()
+	healServers()
 }
 
 // TestCanary proves that every planted bug is found by the judge that is there for it, or
@@ -83,7 +85,7 @@ func TestCanary(t *testing.T) {
 			p.plant()
 			defer heal()
 			others, seeds := map[string]int{}, canarySeeds
-			if p.world == cohorts.Name || p.world == services.Name || p.world == services.LocksName {
+			if p.world == cohorts.Name || p.world == services.Name || p.world == services.LocksName || p.world == servers.Name {
 				seeds = canaryGroups
 			}
 			for seed := range uint64(seeds) {

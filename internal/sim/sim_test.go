@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/sim/pair"
 	"github.com/holdfast-ha/holdfast/internal/sim/peers"
 	"github.com/holdfast-ha/holdfast/internal/sim/proxies"
+	"github.com/holdfast-ha/holdfast/internal/sim/servers"
 	"github.com/holdfast-ha/holdfast/internal/sim/services"
 )
 
@@ -33,7 +34,7 @@ type world struct {
 }
 
 func worlds() []world {
-	return []world{{proxies.Name, proxies.Run, 1}, {pair.Name, pair.Run, 1}, {cohorts.Name, cohorts.Run, 20}, {services.Name, services.Run, 4}, {services.LocksName, services.RunLocks, 4}, {services.CallsName, services.RunCalls, 4}, {peers.Name, peers.Run, 1}}
+	return []world{{proxies.Name, proxies.Run, 1}, {pair.Name, pair.Run, 1}, {cohorts.Name, cohorts.Run, 20}, {services.Name, services.Run, 4}, {services.LocksName, services.RunLocks, 4}, {services.CallsName, services.RunCalls, 4}, {servers.Name, servers.Run, 4}, {peers.Name, peers.Run, 1}}
 }
 
 // first is the first seed. CI sets HOLDFAST_SIM_SEED to the commit, so every commit runs

@@ -63,6 +63,10 @@ func (a *Arbiter) Receive(now time.Time, from view.Member, c wire.Channel, paylo
 		a.answer(from.ID, verdict{q.epoch, true})
 	case a.granted <= q.base || canary == GrantsBoth:
 		a.saving, a.who, a.save = q.epoch, from.ID, q.epoch
+		if canary == GrantsUnsaved {
+			a.granted = q.epoch
+			a.answer(from.ID, verdict{q.epoch, true})
+		}
 	default:
 		a.answer(from.ID, verdict{q.epoch, false})
 	}

@@ -6,6 +6,7 @@ type Bug uint8
 
 // The bugs.
 const (
-	NoBug      Bug = iota
-	GrantsBoth     // the arbiter forgets whom it has let go on
+	NoBug         Bug = iota
+	GrantsBoth        // the arbiter forgets whom it has let go on
+	GrantsUnsaved     // the arbiter answers before its disk has the epoch
 )

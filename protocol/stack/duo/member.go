@@ -74,6 +74,7 @@ type Status struct {
 	Index  uint64     // of the last command it has executed
 	Stable uint64     // up to which both have it, or the store
 	Whole  bool       // both are there, and one more failure is survived
+	Going  bool       // pair: it was decided that this member goes on alone, and the epoch is being saved
 }
 
 func newMember(node *cohort.Node, cfg *Config) (*Member, error) {

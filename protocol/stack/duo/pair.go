@@ -89,7 +89,7 @@ func (p *pairing) present() bool {
 func (p *pairing) status() Status {
 	s := p.machine.State()
 	return Status{
-		Style: "pair", Role: s.Role.String(), Epoch: s.Epoch, Silent: s.Silent, Index: s.Index, Stable: s.Stable,
+		Style: "pair", Role: s.Role.String(), Epoch: s.Epoch, Silent: s.Silent, Index: s.Index, Stable: s.Stable, Going: s.Going,
 		Whole: (s.Role == pair.Primary || s.Role == pair.Backup) && !s.Silent,
 	}
 }
