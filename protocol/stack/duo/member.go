@@ -208,7 +208,9 @@ func (m *Member) command(c *replica.Command) { m.out.Do = append(m.out.Do, *c) }
 
 // carry sends a request or an answer to the other member.
 func (m *Member) carry(kind byte, client caller, data []byte) {
-	m.relay.cut(kind, client, data, func(p *piece) { m.box.End(m.cfg.Peer, wire.AllLinks, p.append(m.open())) })
+	for p := m.relay.cut(kind, client, data); len(p.data) > 0; p.next(data) {
+		m.box.End(m.cfg.Peer, wire.AllLinks, p.append(m.open()))
+	}
 }
 
 // open begins a frame.

@@ -18,16 +18,17 @@ type whole struct {
 	data   []byte // in the order of the bytes, without a gap
 }
 
-// cut cuts something that is to be carried in pieces.
-func (r *relay) cut(kind byte, client caller, data []byte, each func(*piece)) {
+// cut gives the first piece of something that is to be carried; next the one behind a piece, whose data is empty
+// behind the last.
+func (r *relay) cut(kind byte, client caller, data []byte) piece {
 	n := &r.serials[kind-kindRequest]
 	*n++
-	p := piece{kind: kind, client: client, serial: *n, size: len(data)}
-	for p.offset < len(data) {
-		p.data = data[p.offset:min(len(data), p.offset+pieceMax)]
-		each(&p)
-		p.offset += len(p.data)
-	}
+	return piece{kind: kind, client: client, serial: *n, size: len(data), data: data[:min(len(data), pieceMax)]}
+}
+
+func (p *piece) next(data []byte) {
+	p.offset += len(p.data)
+	p.data = data[p.offset:min(len(data), p.offset+pieceMax)]
 }
 
 // join takes a piece, and gives what it is the last piece of, valid until the next call; nil: it is none. Pieces come in order, or
