@@ -82,7 +82,12 @@ func renderMembers(s *groups.Status, g *groups.Group, colours bool) []byte {
 		if v := g.View; v != nil {
 			fmt.Fprintf(w, "view\t%s, for %s, epoch %d\n", control.Count(len(v.Members), "member"), since(s.At, v.At), v.Epoch)
 		}
-		fmt.Fprintf(w, "votes\t%d heard, %d needed\n", g.Votes, g.Needed)
+		if two := g.Two; two != nil {
+			fmt.Fprintf(w, "role\t%s, epoch %d\n", two.Role, two.Epoch)
+			fmt.Fprintf(w, "commands\t%d, at both up to %d\n", two.Index, two.Stable)
+		} else {
+			fmt.Fprintf(w, "votes\t%d heard, %d needed\n", g.Votes, g.Needed)
+		}
 		fmt.Fprintf(w, "terms\t%s\n", strings.TrimPrefix(g.Terms, "group="+g.Name+" "))
 		fmt.Fprintf(w, "cluster\t%s, fingerprint %s\n", s.Cluster, s.Fingerprint)
 		if g.Queued > 0 || g.HeldCount > 0 {
@@ -120,6 +125,9 @@ func renderMember(w io.Writer, s *groups.Status, g *groups.Group, m *groups.Memb
 		votes += " witness"
 	}
 	state, inView, incarnation := "not in the group", "-", m.Incarnation
+	if g.Two != nil {
+		state = "heard"
+	}
 	for _, seat := range g.Seats {
 		if seat.Name == m.Name {
 			state, inView, incarnation = "in view", since(s.At, seat.Since), seat.Incarnation
@@ -127,7 +135,9 @@ func renderMember(w io.Writer, s *groups.Status, g *groups.Group, m *groups.Memb
 	}
 	heard, suspicion, links := "-", "-", "-"
 	if self {
-		if g.View == nil {
+		if g.Two != nil {
+			state = g.Two.Role
+		} else if g.View == nil {
 			state = g.State
 		}
 	} else {
