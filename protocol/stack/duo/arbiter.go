@@ -141,9 +141,6 @@ func (a *Arbiter) Stable() uint64 { return 0 }
 // Present says that it can be asked.
 func (a *Arbiter) Present() bool { return !a.left }
 
-// Safe says that there is nothing to tell.
-func (a *Arbiter) Safe() bool { return true }
-
 // Failed is nil.
 func (a *Arbiter) Failed() error { return nil }
 

@@ -224,9 +224,6 @@ func (m *Member) Stable() uint64 { return m.style.stable() }
 // Present says whether this member has the state.
 func (m *Member) Present() bool { return !m.left && m.style.present() }
 
-// Safe says that all up to Stable may be told to clients.
-func (m *Member) Safe() bool { return true }
-
 // Status is what there is to say of this member.
 func (m *Member) Status() Status { return m.style.status() }
 
