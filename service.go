@@ -40,6 +40,9 @@ type ServiceConfig struct {
 	Data string
 	// Style is how the service is replicated; zero: [Active].
 	Style Style
+	// Data is another thing with two servers: with the style [Pair] a directory of this process's own, in which an epoch is
+	// saved; with [Checkpointed] the one that both servers reach.
+
 	// Alone says, with the style [Pair], which of the two servers goes on alone when they do not hear
 	// one another: "witness", whom the cluster's one witness lets, the default if there is one; "prefer NAME", that
 	// member and never the other; "freeze", neither. It is the same at both.

@@ -27,7 +27,8 @@ const (
 	Voted
 	// Pair: two servers, of which the primary executes and the backup answers.
 	Pair
-	// Checkpointed: two servers that share a store. No daemon and no Node runs it yet.
+	// Checkpointed: two servers and a directory that both reach: one serves and records there each
+	// command, and its state now and then; the other takes over from there.
 	Checkpointed
 
 	styleCount
@@ -55,7 +56,7 @@ func (s Style) MarshalText() ([]byte, error) {
 func (s *Style) UnmarshalText(text []byte) error {
 	i := slices.Index(styleNames[:], string(text))
 	if i < 0 {
-		return fmt.Errorf("holdfast: there is no style %q; choose active, passive, voted or pair", text)
+		return fmt.Errorf("holdfast: there is no style %q; choose active, passive, voted, pair or checkpointed", text)
 	}
 	*s = Style(i)
 	return nil
@@ -73,7 +74,7 @@ func (s Style) inner() (replicated.Style, error) {
 	case Pair:
 		return 0, errors.New("the style pair is one of two servers")
 	case Checkpointed:
-		return 0, errors.New("the style checkpointed is not run by a Node yet; choose Passive, and set Data to keep the state on disks")
+		return 0, errors.New("the style checkpointed is one of two servers")
 	}
 	return 0, fmt.Errorf("there is no style %d; choose Active, Passive or Voted", uint8(s))
 }

@@ -54,7 +54,7 @@ func TestStylesThatCannotBeAreRefused(t *testing.T) {
 		want string
 	}{
 		{"pair", holdfast.ServiceConfig{Style: holdfast.Pair, Voters: 2}, "which has no vote"},
-		{"checkpointed", holdfast.ServiceConfig{Style: holdfast.Checkpointed}, "Passive with Data"},
+		{"checkpointed", holdfast.ServiceConfig{Style: holdfast.Checkpointed}, "there is no Data"},
 		{"unknown", holdfast.ServiceConfig{Style: 99}, "no style 99"},
 		{"voters of another style", holdfast.ServiceConfig{Voters: 3}, "leave it 0"},
 		{"comparer of another style", holdfast.ServiceConfig{Style: holdfast.Passive, Comparer: equal{}}, "leave it nil"},

@@ -27,7 +27,15 @@ func (n *Node) serveTwo(cfg ServiceConfig) (*Service, error) {
 	if err != nil {
 		return fail(Invalid, err)
 	}
-	if cfg.Data != "" {
+	if cfg.Style == Checkpointed {
+		two.Store = func(cluster uint32, member view.ID) (driver.Store, error) {
+			s, err := disk.OpenShared(cfg.Data, cluster, member)
+			if err != nil {
+				return nil, err // not a Store that is none
+			}
+			return s, nil
+		}
+	} else if cfg.Data != "" {
 		two.Mark = func(cluster uint32, member view.ID) (driver.Mark, error) {
 			m, err := disk.OpenMark(cfg.Data, cluster, member)
 			if err != nil {
@@ -75,8 +83,17 @@ func (c *ServiceConfig) servers(node *Config, names []string) (*driver.Two, erro
 		return nil, fmt.Errorf("Data is %q; give an absolute path, for what is kept must be found again", c.Data)
 	case c.Voters != 0 || c.Comparer != nil:
 		return nil, fmt.Errorf("there are Voters or a Comparer, and the style is %v, which has no vote; leave them out", c.Style)
-	case c.Style == Checkpointed:
-		return nil, errors.New("the style checkpointed is not run by a Node yet; choose Pair, or Passive with Data to keep the state on disks")
+	}
+	if c.Style == Checkpointed {
+		switch {
+		case witness:
+			return nil, fmt.Errorf("%s is a witness, and the style is %v, in which the store decides; leave the service out at it", node.Name, c.Style)
+		case c.Data == "":
+			return nil, fmt.Errorf("the style is %v, and there is no Data; name the directory that both servers reach", c.Style)
+		case c.Alone != "":
+			return nil, fmt.Errorf("Alone is %q, and the style is %v, in which the store decides who goes on; leave it out", c.Alone, c.Style)
+		}
+		return &driver.Two{Members: [2]view.ID{id(workers[0]), id(workers[1])}, Preferred: id(workers[0])}, nil
 	}
 	two := &driver.Two{Members: [2]view.ID{id(workers[0]), id(workers[1])}, Preferred: id(workers[0])}
 	alone := c.Alone
@@ -117,6 +134,15 @@ func (s *Service) Proceed() error {
 	return nil
 }
 
+// Checkpoint has the state saved now, for a service of the style [Checkpointed]; it is saved every ten seconds anyway. At the
+// server that does not serve it does nothing.
+func (s *Service) Checkpoint() error {
+	if err := s.replica.Checkpoint(); err != nil {
+		return failure("checkpoint", s.name, err)
+	}
+	return nil
+}
+
 // tellTwo logs what one of two servers says of itself; false if it is something else.
 func (n *Node) tellTwo(service string, c *replica.Command) bool {
 	log := n.cfg.Logger.With("service", service, "epoch", uint64(c.Epoch), "command", c.Index)
@@ -129,6 +155,12 @@ func (n *Node) tellTwo(service string, c *replica.Command) bool {
 		log.Info("both servers have the state")
 	case replica.Stopped:
 		log.Error("the other server is not heard, and this one must not go on alone: requests are refused until the other is heard, or somebody says that this one may proceed")
+	case replica.Resumed:
+		log.Warn("this server serves, from what is in the store")
+	case replica.Fenced:
+		log.Warn("the other server has claimed the store: this one does not serve any more")
+	case replica.Resigned:
+		log.Error("the store fails, or does not answer: this server does not use it any more until it is restarted", "error", c.Err)
 	case replica.Lost:
 		log = log.With("last", c.Last, "request", fmt.Sprintf("%q", c.Request))
 		if c.Answered != 0 {

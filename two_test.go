@@ -14,19 +14,24 @@ import (
 	"github.com/holdfast-ha/holdfast/client"
 )
 
-// servers are two members of a pair and their witness, in this process.
+// servers are two servers of a service, and their witness if they have one, in this process.
 type servers struct {
 	*testing.T
+	style  holdfast.Style
 	c      holdfast.Config
 	folder string
 	nodes  map[string]*holdfast.Node
 	at     map[string]*holdfast.Service
 }
 
-func newServers(t *testing.T) *servers {
-	s := &servers{t, cluster("a", "b", "w"), t.TempDir(), map[string]*holdfast.Node{}, map[string]*holdfast.Service{}}
-	s.c.Witnesses = []string{"w"}
-	for _, name := range []string{"w", "a", "b"} {
+func newServers(t *testing.T, style holdfast.Style) *servers {
+	names := []string{"a", "b"}
+	if style == holdfast.Pair {
+		names = []string{"a", "b", "w"}
+	}
+	s := &servers{t, style, cluster(names...), t.TempDir(), map[string]*holdfast.Node{}, map[string]*holdfast.Service{}}
+	s.c.Witnesses = names[2:]
+	for _, name := range names {
 		s.start(name)
 	}
 	return s
@@ -36,7 +41,10 @@ func (s *servers) socket(name string) string { return filepath.Join(s.folder, na
 
 func (s *servers) start(name string) {
 	s.Helper()
-	cfg := holdfast.ServiceConfig{Name: "counter", Style: holdfast.Pair, Data: filepath.Join(s.folder, name)}
+	cfg := holdfast.ServiceConfig{Name: "counter", Style: s.style, Data: filepath.Join(s.folder, name)}
+	if s.style == holdfast.Checkpointed {
+		cfg.Data = filepath.Join(s.folder, "store")
+	}
 	if name != "w" {
 		cfg.Service, cfg.Socket = &counter{}, s.socket(name)
 	}
@@ -83,9 +91,15 @@ func (s *servers) dial(names ...string) *client.Client {
 	return k
 }
 
-// TestAPairServesThroughCrashes: clients of either server count on while one server after the other crashes and comes back.
-func TestAPairServesThroughCrashes(t *testing.T) {
-	s := newServers(t)
+// TestTwoServersServeThroughCrashes: clients of either server count on while one server after the other crashes and comes back.
+func TestTwoServersServeThroughCrashes(t *testing.T) {
+	for _, style := range []holdfast.Style{holdfast.Pair, holdfast.Checkpointed} {
+		t.Run(style.String(), func(t *testing.T) { crashes(newServers(t, style)) })
+	}
+}
+
+func crashes(s *servers) {
+	t := s.T
 	s.whole()
 	both, own := s.dial("a", "b"), s.dial("b") // the second speaks with the backup only
 	last := uint64(0)
@@ -119,6 +133,22 @@ func TestAPairServesThroughCrashes(t *testing.T) {
 			count(own)
 		}
 	}
+	if s.style != holdfast.Checkpointed {
+		return
+	}
+	if err := s.at["a"].Checkpoint(); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		if err := s.nodes[name].Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.start("b")
+	s.start("a")
+	for range 20 {
+		count(both)
+	}
 }
 
 // TestAPairThatCannotBeIsRefused: each with what to do.
@@ -139,10 +169,16 @@ func TestAPairThatCannotBeIsRefused(t *testing.T) {
 		{"no witness", two, "b", holdfast.ServiceConfig{Alone: "witness"}, "the cluster has 0"},
 		{"a witness without a disk", seen, "w", holdfast.ServiceConfig{}, "give it Data"},
 		{"a witness that is not asked", seen, "w", holdfast.ServiceConfig{Alone: "freeze"}, "nobody asks the witness"},
+		{"no store", two, "a", holdfast.ServiceConfig{Style: holdfast.Checkpointed}, "both servers reach"},
+		{"a store and a word", two, "a", holdfast.ServiceConfig{Style: holdfast.Checkpointed, Data: "/x", Alone: "freeze"}, "the store decides"},
+		{"a store and a witness", seen, "w", holdfast.ServiceConfig{Style: holdfast.Checkpointed, Data: "/x"}, "leave the service out at it"},
 		{"voters", two, "a", holdfast.ServiceConfig{Alone: "freeze", Voters: 2}, "which has no vote"},
 	} {
 		n := open(t, x.at, x.self)
-		if x.cfg.Name, x.cfg.Style = "counter", holdfast.Pair; x.self != "w" {
+		if x.cfg.Style == holdfast.Active {
+			x.cfg.Style = holdfast.Pair
+		}
+		if x.cfg.Name = "counter"; x.self != "w" {
 			x.cfg.Service, x.cfg.Socket = &counter{}, filepath.Join(folder, "sock")
 		}
 		var e *holdfast.Error

@@ -296,7 +296,7 @@ type Locks struct {
 	// Data is the directory of this member's log. Default: none, and everything is in memory.
 	Data string
 
-	// Style is how the service is replicated: "active", "passive", "voted" or "pair". Default: active.
+	// Style is how the service is replicated: "active", "passive", "voted", "pair" or "checkpointed". Default: active.
 	Style string
 
 	// Alone is, with the style pair, which of two servers goes on when they do not hear one another: "witness",

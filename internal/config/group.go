@@ -228,13 +228,8 @@ func (r *reader) readStyle(s section, l *Locks, f *File) {
 		r.fail(at.NameRange, fmt.Sprintf("alone with style = %q, whose members are not two", l.Style), `remove the line, or write style = "pair"`)
 	}
 	switch l.Style {
-	case "checkpointed":
-		r.fail(s.body.Attributes["style"].SrcRange, `style = "checkpointed" is not run by holdfast run yet`,
-			`write style = "pair", or style = "passive" and data = "/var/lib/holdfast/NAME", which keeps the state on disks`)
-		l.Style = "active"
-		return
-	case "pair":
-		r.readPair(s, l, f)
+	case "checkpointed", "pair":
+		r.readTwo(s, l, f)
 	}
 	if l.Style != "voted" {
 		if given && !s.spoilt("style") {
@@ -260,8 +255,8 @@ func (r *reader) readStyle(s section, l *Locks, f *File) {
 	}
 }
 
-// readPair reads what two servers do when they do not hear one another.
-func (r *reader) readPair(s section, l *Locks, f *File) {
+// readTwo reads what is said of two servers.
+func (r *reader) readTwo(s section, l *Locks, f *File) {
 	var workers, witnesses []string
 	for i := range f.Cluster.Members {
 		if m := &f.Cluster.Members[i]; m.Witness {
@@ -275,7 +270,16 @@ func (r *reader) readPair(s section, l *Locks, f *File) {
 	}
 	at := s.body.Attributes["style"].SrcRange
 	if len(workers) != 2 {
-		r.fail(at, fmt.Sprintf(`style = "pair", and %s the state`, verb(len(workers))), "it is one of two servers: have two, and at most a witness, or choose another style")
+		r.fail(at, fmt.Sprintf(`style = %q, and %s the state`, l.Style, verb(len(workers))), "it is one of two servers: have two, and at most a witness, or choose another style")
+		return
+	}
+	if l.Style == "checkpointed" {
+		if l.Data == "" {
+			r.fail(at, `style = "checkpointed" without data`, `write data = "/srv/both/NAME": the directory that both servers reach`)
+		}
+		if len(witnesses) > 0 {
+			r.fail(at, fmt.Sprintf(`style = "checkpointed", and %s is a witness`, witnesses[0]), "the store decides who serves: remove the member")
+		}
 		return
 	}
 	if l.Data == "" {

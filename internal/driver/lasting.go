@@ -116,6 +116,10 @@ func (r *Replica) broken() bool {
 
 // Close writes what the disk does not have yet and lets go of it. The replica must have ended.
 func (r *Replica) Close() error {
+	if s := r.storing; s != nil {
+		s.running.Wait()
+		return s.store.Close()
+	}
 	if k := r.keeping; k != nil {
 		k.running.Wait()
 		return k.mark.Close()

@@ -81,6 +81,7 @@ type Replica struct {
 	exec    *session.Executor   // the replica's
 	lasting *lasting            // nil: memory only
 	keeping *keeping            // of two servers: what saves epochs; nil: nothing does
+	storing *storing            // and the store that they reach; nil: there is none
 	notices []notice            // that wait for the disks
 	gone    chan struct{}
 
@@ -211,7 +212,12 @@ func (r *Replica) Err() error {
 
 // Serves says whether this member has the state and serves, or could; ok is false if the node is closed.
 func (r *Replica) Serves() (serves, ok bool) {
-	ok = r.c.Do(func() { serves = r.replica != nil && r.replica.Present() })
+	ok = r.c.Do(func() {
+		serves = r.replica != nil && r.replica.Present()
+		if m, is := r.replica.(*duo.Member); is && !serves {
+			serves = m.Waits()
+		}
+	})
 	return serves, ok
 }
 

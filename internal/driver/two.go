@@ -2,6 +2,7 @@ package driver
 
 import (
 	"sync"
+	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/driver/census"
 	"github.com/holdfast-ha/holdfast/protocol/replica/pair"
@@ -19,6 +20,11 @@ type Two struct {
 
 	// Mark opens the file in which the epoch is saved; nil: there is none.
 	Mark func(cluster uint32, member view.ID) (Mark, error)
+
+	// Store opens the store that both reach, and makes them a process pair; nil: the backup answers, and there is none. Every is
+	// how often the state is saved there; 0: the default.
+	Store func(cluster uint32, member view.ID) (Store, error)
+	Every time.Duration
 }
 
 // Mark is a file in which an epoch is saved. internal/edge/disk has it.
@@ -51,6 +57,9 @@ type saver interface {
 
 // keep opens the file in which epochs are saved.
 func (r *Replica) keep() error {
+	if r.cfg.Two.Store != nil {
+		return r.openStore()
+	}
 	if r.cfg.Two.Mark == nil {
 		return nil
 	}
@@ -84,6 +93,10 @@ func (r *Replica) pairUp() {
 		c.replicas = append(c.replicas, r)
 		return
 	}
+	if r.storing != nil {
+		r.takeOver(peer)
+		return
+	}
 	m, err := duo.JoinPair(c.time, c.node, duo.PairConfig{
 		Config: duo.Config{
 			Name: r.cfg.Group.Name, Self: node.Self, Peer: peer, Preferred: two.Preferred, Fingerprint: node.Fingerprint,
@@ -99,8 +112,9 @@ func (r *Replica) pairUp() {
 	c.replicas = append(c.replicas, r)
 }
 
-// save has an epoch saved that is to be. The owner calls it.
+// save has the disk do what is to be done. The owner calls it.
 func (r *Replica) save() {
+	r.store()
 	s, is := r.replica.(saver)
 	k := r.keeping
 	if !is || k == nil {
@@ -140,6 +154,7 @@ func (r *Replica) write(k *keeping) {
 
 // kept tells what was saved. The owner calls it.
 func (r *Replica) kept() {
+	r.stored()
 	k := r.keeping
 	if k == nil {
 		return

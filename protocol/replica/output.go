@@ -47,12 +47,13 @@ const (
 	// Lost: this member was overruled and gives its state up: the commands from Index to Last are
 	// lost, and those as of Answered were answered to clients; 0: none was.
 	Lost
+	Resumed  // this member serves, from what is in the store up to command Index
 	Fenced   // the other has claimed the store: this member does not serve any more
 	Resigned // the store fails, Err, or does not answer: the same
 )
 
 var verbNames = [...]string{
-	"none", "restart", "diverged", "halted", "founded", "alone", "paired", "stopped", "lost", "fenced", "resigned",
+	"none", "restart", "diverged", "halted", "founded", "alone", "paired", "stopped", "lost", "resumed", "fenced", "resigned",
 }
 
 // String gives the verb in words.

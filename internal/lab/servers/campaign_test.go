@@ -185,9 +185,10 @@ func (w *world) step() string {
 	switch w.chance.IntN(9) {
 	case 0, 1, 2:
 		other := map[string]string{"a": "b", "b": "a", "w": ""}[name]
-		if other != "" && !w.whole(other) { // the state is in memory: the other must have it
+		if other != "" { // the state is in memory: the other must have it, and this one not be about to go on alone
 			w.must(w.net.Mend())
-			w.await("a whole pair", func() bool { return w.whole(other) })
+			w.run(suspect / 4)
+			w.await("a whole pair", func() bool { return w.whole(other) && w.whole(name) })
 		}
 		w.must(p.cmd.Process.Kill())
 		<-p.gone

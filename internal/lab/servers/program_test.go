@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 // settings are what a process is told.
 type settings struct {
 	Node   holdfast.Config
+	Style  holdfast.Style
 	Socket string // "": it is the witness
 	Data   string
 }
@@ -44,7 +45,7 @@ func serve(s *settings) error {
 	if err != nil {
 		return err
 	}
-	cfg := holdfast.ServiceConfig{Name: "cells", Style: holdfast.Pair, Data: s.Data, Socket: s.Socket}
+	cfg := holdfast.ServiceConfig{Name: "cells", Style: s.Style, Data: s.Data, Socket: s.Socket}
 	if s.Socket != "" {
 		cfg.Service = &cells{}
 	}
