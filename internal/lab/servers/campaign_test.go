@@ -49,9 +49,11 @@ type process struct {
 	stopped bool
 }
 
-// world is two servers and a witness on a segment, and clients in this process.
+// world is two servers, and for a pair a witness, on a segment, and clients in this process.
 type world struct {
 	*testing.T
+	style  holdfast.Style
+	names  []string
 	dir    string
 	net    *segment.Segment
 	chance *rand.Rand
@@ -64,9 +66,7 @@ type world struct {
 	longest time.Duration // that a call took
 }
 
-var names = []string{"a", "b", "w"}
-
-func newWorld(t *testing.T, seed uint64) *world {
+func newWorld(t *testing.T, style holdfast.Style, seed uint64) *world {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") == "true" {
@@ -74,16 +74,19 @@ func newWorld(t *testing.T, seed uint64) *world {
 		}
 		t.Skip("needs root, to make network namespaces: run sudo -E go test ./internal/lab/servers")
 	}
-	w := &world{T: t, chance: rand.New(rand.NewPCG(seed, 3)), at: map[string]*process{}, begin: time.Now()}
+	w := &world{T: t, style: style, names: []string{"a", "b"}, chance: rand.New(rand.NewPCG(seed, 3)), at: map[string]*process{}, begin: time.Now()}
+	if style == holdfast.Pair {
+		w.names = append(w.names, "w")
+	}
 	var err error
 	w.dir, err = os.MkdirTemp("", "holdfast-servers-")
 	w.must(err)
-	w.net, err = segment.Open(names...)
+	w.net, err = segment.Open(w.names...)
 	w.must(err)
 	t.Cleanup(w.end)
 	_, err = key.Create(w.path("key"), "test")
 	w.must(err)
-	for _, name := range names {
+	for _, name := range w.names {
 		w.start(name)
 	}
 	w.await("a whole pair", func() bool { return w.whole("a") && w.whole("b") })
@@ -116,14 +119,17 @@ func (w *world) must(err error) {
 // start begins a life of a process.
 func (w *world) start(name string) {
 	w.Helper()
-	s := settings{Data: w.path(name + ".data"), Node: holdfast.Config{
-		Cluster: "campaign", Name: name, Members: map[string][]string{}, Witnesses: []string{"w"}, KeyFile: w.path("key"),
+	s := settings{Style: w.style, Data: w.path(name + ".data"), Node: holdfast.Config{
+		Cluster: "campaign", Name: name, Members: map[string][]string{}, Witnesses: w.names[2:], KeyFile: w.path("key"),
 		Heartbeat: suspect / 10, SuspectAfter: suspect, Control: w.path(name + ".ctl"),
 	}}
 	if name != "w" {
 		s.Socket = w.path(name + ".sock")
 	}
-	for _, n := range names {
+	if w.style == holdfast.Checkpointed {
+		s.Data = w.path("store")
+	}
+	for _, n := range w.names {
 		s.Node.Members[n] = []string{w.net.Machine(n).Address() + ":7400"}
 	}
 	p := &process{cmd: exec.Command("/proc/self/exe"), gone: make(chan struct{})}
@@ -180,12 +186,22 @@ func (w *world) run(d time.Duration) {
 
 // step draws something that happens, and says what.
 func (w *world) step() string {
-	name := names[w.chance.IntN(len(names))]
+	name := w.names[w.chance.IntN(len(w.names))]
 	p := w.at[name]
+	if w.style == holdfast.Checkpointed && w.chance.IntN(8) == 0 {
+		for _, name := range w.names {
+			w.must(w.at[name].cmd.Process.Kill())
+		}
+		for _, name := range w.names {
+			<-w.at[name].gone
+			w.start(name)
+		}
+		return "kill both"
+	}
 	switch w.chance.IntN(9) {
 	case 0, 1, 2:
 		other := map[string]string{"a": "b", "b": "a", "w": ""}[name]
-		if other != "" { // the state is in memory: the other must have it, and this one not be about to go on alone
+		if other != "" && w.style == holdfast.Pair { // the state is in memory: the other must have it, and this one not be about to go on alone
 			w.must(w.net.Mend())
 			w.run(suspect / 4)
 			w.await("a whole pair", func() bool { return w.whole(other) && w.whole(name) })
@@ -205,7 +221,7 @@ func (w *world) step() string {
 		w.wake(p)
 		return fmt.Sprintf("stop %s for %v", name, d)
 	case 5:
-		w.must(w.net.Split([]string{name}, slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })))
+		w.must(w.net.Split([]string{name}, slices.DeleteFunc(slices.Clone(w.names), func(n string) bool { return n == name })))
 		return "cut off " + name
 	case 6:
 		w.must(w.net.Cut("a", "b", w.chance.IntN(3) > 0))
@@ -287,63 +303,68 @@ func (w *world) sentence() error {
 	return nil
 }
 
-// TestTwoServersBreakNoPromise runs for some twenty seconds. To go on for longer:
+// TestTwoServersBreakNoPromise runs for some forty seconds. To go on for longer:
 //
 //	sudo -E go test ./internal/lab/servers -from 100 -rounds 50 -timeout 2h
 func TestTwoServersBreakNoPromise(t *testing.T) {
-	for seed := *from; seed < *from+uint64(*rounds); seed++ {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			w := newWorld(t, seed)
-			ctx, stop := context.WithCancel(context.Background())
-			defer stop()
-			var all sync.WaitGroup
-			var answered [callers]int
-			errs := make([]error, callers)
-			for i := range callers {
-				sockets := [][]string{{"a.sock", "b.sock"}, {"b.sock", "a.sock"}, {"a.sock"}, {"b.sock"}}[i]
-				for k := range sockets {
-					sockets[k] = w.path(sockets[k])
-				}
-				all.Go(func() {
-					err := w.ask(ctx, i+1, sockets, &answered[i])
-					w.mu.Lock()
-					defer w.mu.Unlock()
-					errs[i] = err
-				})
-			}
-			var did []string
-			for end := time.Now().Add(*length); time.Now().Before(end); {
-				if what := w.step(); what != "" {
-					did = append(did, what)
-				}
-				w.run(time.Duration(20+w.chance.IntN(400)) * time.Millisecond)
-			}
-			w.must(w.net.Mend())
-			calm := time.Now()
-			w.await("a whole pair", func() bool { return w.whole("a") && w.whole("b") })
-			count := func() (n [callers]int) {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				return answered
-			}
-			before := count()
-			w.await("every client answered again", func() bool {
-				after := count()
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				for i := range after {
-					if after[i] < before[i]+3 && errs[i] == nil {
-						return false
-					}
-				}
-				return true
-			})
-			t.Logf("%q; whole, and every client answered again %v after the last fault", did, time.Since(calm).Round(time.Millisecond))
-			stop()
-			all.Wait()
-			w.must(errors.Join(errs...))
-			t.Logf("%v calls of the clients are answered; the longest took %v", count(), w.longest.Round(time.Millisecond))
-			w.must(w.sentence())
+	for _, style := range []holdfast.Style{holdfast.Pair, holdfast.Checkpointed} {
+		for seed := *from; seed < *from+uint64(*rounds); seed++ {
+			t.Run(fmt.Sprint(style, ", seed ", seed), func(t *testing.T) { campaign(newWorld(t, style, seed)) })
+		}
+	}
+}
+
+// campaign draws faults for a time, and has what clients were answered judged.
+func campaign(w *world) {
+	t := w.T
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	var all sync.WaitGroup
+	var answered [callers]int
+	errs := make([]error, callers)
+	for i := range callers {
+		sockets := [][]string{{"a.sock", "b.sock"}, {"b.sock", "a.sock"}, {"a.sock"}, {"b.sock"}}[i]
+		for k := range sockets {
+			sockets[k] = w.path(sockets[k])
+		}
+		all.Go(func() {
+			err := w.ask(ctx, i+1, sockets, &answered[i])
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			errs[i] = err
 		})
 	}
+	var did []string
+	for end := time.Now().Add(*length); time.Now().Before(end); {
+		if what := w.step(); what != "" {
+			did = append(did, what)
+		}
+		w.run(time.Duration(20+w.chance.IntN(400)) * time.Millisecond)
+	}
+	w.must(w.net.Mend())
+	calm := time.Now()
+	w.await("a whole pair", func() bool { return w.whole("a") && w.whole("b") })
+	count := func() (n [callers]int) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return answered
+	}
+	before := count()
+	w.await("every client answered again", func() bool {
+		after := count()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for i := range after {
+			if after[i] < before[i]+3 && errs[i] == nil {
+				return false
+			}
+		}
+		return true
+	})
+	t.Logf("%q; whole, and every client answered again %v after the last fault", did, time.Since(calm).Round(time.Millisecond))
+	stop()
+	all.Wait()
+	w.must(errors.Join(errs...))
+	t.Logf("%v calls of the clients are answered; the longest took %v", count(), w.longest.Round(time.Millisecond))
+	w.must(w.sentence())
 }
