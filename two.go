@@ -80,7 +80,7 @@ func (c *ServiceConfig) servers(node *Config, names []string) (*driver.Two, erro
 	case witness && (c.Service != nil || c.Socket != ""):
 		return nil, fmt.Errorf("%s is a witness, which only says who goes on alone; leave Service and Socket out at it", node.Name)
 	case c.Data != "" && !filepath.IsAbs(c.Data):
-		return nil, fmt.Errorf("Data is %q; give an absolute path, for what is kept must be found again", c.Data)
+		return nil, fmt.Errorf("the path Data is %q; give an absolute path, for what is kept must be found again", c.Data)
 	case c.Voters != 0 || c.Comparer != nil:
 		return nil, fmt.Errorf("there are Voters or a Comparer, and the style is %v, which has no vote; leave them out", c.Style)
 	}
@@ -91,7 +91,7 @@ func (c *ServiceConfig) servers(node *Config, names []string) (*driver.Two, erro
 		case c.Data == "":
 			return nil, fmt.Errorf("the style is %v, and there is no Data; name the directory that both servers reach", c.Style)
 		case c.Alone != "":
-			return nil, fmt.Errorf("Alone is %q, and the style is %v, in which the store decides who goes on; leave it out", c.Alone, c.Style)
+			return nil, fmt.Errorf("the choice Alone is %q, and the style is %v, in which the store decides who goes on; leave it out", c.Alone, c.Style)
 		}
 		return &driver.Two{Members: [2]view.ID{id(workers[0]), id(workers[1])}, Preferred: id(workers[0])}, nil
 	}
@@ -109,9 +109,9 @@ func (c *ServiceConfig) servers(node *Config, names []string) (*driver.Two, erro
 		}
 		return two, nil
 	case alone == "witness":
-		return nil, fmt.Errorf(`Alone is "witness", and the cluster has %d; have one, or say "prefer %s"`, len(node.Witnesses), workers[0])
+		return nil, fmt.Errorf(`the choice Alone is "witness", and the cluster has %d; have one, or say "prefer %s"`, len(node.Witnesses), workers[0])
 	case witness:
-		return nil, fmt.Errorf("Alone is %q, so nobody asks the witness %s; leave it out of the cluster, or leave Alone out", alone, node.Name)
+		return nil, fmt.Errorf("the choice Alone is %q, so nobody asks the witness %s; leave it out of the cluster, or leave Alone out", alone, node.Name)
 	case prefers && slices.Contains(workers, preferred):
 		two.Policy, two.Preferred = pair.Prefer, id(preferred)
 	case alone == "freeze":
@@ -119,7 +119,7 @@ func (c *ServiceConfig) servers(node *Config, names []string) (*driver.Two, erro
 	case alone == "":
 		return nil, fmt.Errorf(`two servers cannot tell a crash from a network that is cut, and Alone does not say who goes on then: have a witness in the cluster, or write "prefer %s" or "freeze"`, workers[0])
 	default:
-		return nil, fmt.Errorf(`Alone is %q; write "witness", "prefer %s", "prefer %s" or "freeze"`, alone, workers[0], workers[1])
+		return nil, fmt.Errorf(`the choice Alone is %q; write "witness", "prefer %s", "prefer %s" or "freeze"`, alone, workers[0], workers[1])
 	}
 	return two, nil
 }

@@ -17,7 +17,4 @@ const (
 	// slackMost is how much longer than ordered a client may take: to open its sessions, to
 	// wait for what is on its way, to close.
 	slackMost = 20 * time.Second
-
-	// logLines is how much of a process's log is put into an error.
-	logLines = 8
 )

@@ -60,7 +60,12 @@ func TestNames(t *testing.T) {
 		t.Error("a copy has another name")
 	}
 	var r Repeats
-	if r.Again(Name{}, 1) || r.Again(Name{}, 1) || r.End(Name{}, 3) != 3 {
-		t.Error("what has no name is under way")
+	for range 2 {
+		if r.Again(Name{}, 1) {
+			t.Error("what has no name is under way")
+		}
+	}
+	if got := r.End(Name{}, 3); got != 3 {
+		t.Errorf("what has no name is answered to %d", got)
 	}
 }

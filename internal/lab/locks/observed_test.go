@@ -3,7 +3,6 @@ package locks_test
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -174,10 +173,4 @@ func lastOrder(lives [][]record, of string) ([]record, error) {
 		}
 	}
 	return order, nil
-}
-
-// text gives a record for a failure.
-func (r *record) text() string {
-	b, _ := json.Marshal(r)
-	return string(b)
 }

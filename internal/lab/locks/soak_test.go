@@ -27,7 +27,6 @@ type soak struct {
 	longest time.Duration // that a call took which was answered
 	where   string
 	calm    time.Duration // the longest time after the last fault until all clients went on
-	waits   int
 }
 
 // TestSoak draws faults for as long as is said, in rounds of half a minute, each from a seed of its own: every second with everything
