@@ -153,7 +153,7 @@ func TestWhatCannotBeKeptIsSaid(t *testing.T) {
 	}
 	const serving = `holdfast: serve group "counter": `
 	for _, x := range []struct{ data, want string }{
-		{"data", serving + `Data is "data"; give an absolute path, for what is kept must be found again`},
+		{"data", serving + `the path Data is "data"; give an absolute path, for what is kept must be found again`},
 		{filepath.Join(folder, "none", "data"), serving + "disk: open: " + filepath.Join(folder, "none", "data") + ": its parent is not there; run: mkdir -p " + filepath.Join(folder, "none")},
 		{file, serving + "disk: open: " + file + ": open " + file + ": not a directory"},
 		{wide, serving + "disk: open: " + wide + ": its mode is 0755, so that other users can get at the journal; run: chmod 700 " + wide},
