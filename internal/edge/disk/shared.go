@@ -236,6 +236,7 @@ func (s *Shared) load(epoch uint64, piece func([]byte), entry func(index uint64,
 
 // adopt makes the journal of an epoch from what the former has.
 func (s *Shared) adopt(epoch uint64, c *contents) error {
+	_ = s.closeLog() // loaded before; a later epoch may have removed it
 	var nobody empty
 	l, found, err := Open(Config{Path: s.dir.in(name(journalPrefix, epoch)), Journal: s.config()}, nobody)
 	if err != nil {
