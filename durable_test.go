@@ -32,7 +32,7 @@ func (c *counter) Digest() uint64                  { return c.n }
 func (c *counter) Snapshot(w io.Writer) error      { return binary.Write(w, binary.BigEndian, c.n) }
 func (c *counter) Restore(r io.Reader) error       { return binary.Read(r, binary.BigEndian, &c.n) }
 
-// memberOrder is what a process that TestServesUntilKilled runs in is told, in its environment.
+// memberOrder is what a process of this test binary that is to be a member is told, in its environment.
 const memberOrder = "HOLDFAST_TEST_MEMBER"
 
 type order struct {
@@ -43,29 +43,26 @@ type order struct {
 
 func (o *order) socket(name string) string { return filepath.Join(o.Folder, name+".sock") }
 
-// TestServesUntilKilled is a member of the service of TestAnswersOutliveTheirProcesses.
-func TestServesUntilKilled(t *testing.T) {
-	text := os.Getenv(memberOrder)
-	if text == "" {
-		t.Skip("it is a member that TestAnswersOutliveTheirProcesses starts")
-	}
+// serveUntilKilled is a member of the service of TestAnswersOutliveTheirProcesses. It returns only
+// what ended the service.
+func serveUntilKilled(text string) error {
 	var o order
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	n, err := holdfast.Open(o.Config)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer n.Close()
 	s, err := n.Serve(holdfast.ServiceConfig{
 		Name: "counter", Service: &counter{}, Socket: o.socket(o.Config.Name), Data: filepath.Join(o.Folder, o.Config.Name), Style: o.Style,
 	})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	<-s.Done()
-	t.Fatal(s.Err())
+	return s.Err()
 }
 
 // TestAnswersOutliveTheirProcesses kills all members at once, again and again, and starts them
@@ -103,7 +100,7 @@ func outlive(t *testing.T, styles ...holdfast.Style) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := exec.Command(os.Args[0], "-test.run=^TestServesUntilKilled$")
+			m := exec.Command(os.Args[0])
 			m.Env = append(os.Environ(), memberOrder+"="+string(text))
 			if err := m.Start(); err != nil {
 				t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -12,7 +13,15 @@ import (
 	"github.com/holdfast-ha/holdfast"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is a member of a service where its environment says so, for what is killed with SIGKILL
+// has to be a process.
+func TestMain(m *testing.M) {
+	if text := os.Getenv(memberOrder); text != "" {
+		fmt.Fprintln(os.Stderr, serveUntilKilled(text))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // cluster is a configuration for processes on this machine, here all in one program.
 func cluster(names ...string) holdfast.Config {
