@@ -17,6 +17,7 @@ const (
 	socketFile    = "locks.sock"
 	controlFile   = "control.sock"
 	keyFile       = "bench.key"
+	dataFolder    = "data"
 )
 
 // holdfastPrograms are ours: `holdfast run` with a configuration that is all defaults, so its messages are
@@ -29,22 +30,22 @@ func (s *Sources) holdfastPrograms(ctx context.Context) ([]*Program, error) {
 	if err != nil {
 		return nil, &OpError{"make a key", fmt.Errorf("%w\n%s", err, out)}
 	}
-	return []*Program{s.holdfastProgram(Memory, "in memory", "")}, nil
+	return []*Program{s.holdfastProgram(Memory, "in memory"), s.holdfastProgram(Log, "log on the disk")}, nil
 }
 
-// holdfastProgram is ours with one durability; lines are those of the block locks that ask for it.
-func (s *Sources) holdfastProgram(d Durability, setting, lines string) *Program {
+// holdfastProgram is ours with one durability.
+func (s *Sources) holdfastProgram(d Durability, setting string) *Program {
 	return &Program{
 		Name: "Holdfast", Setting: setting, Version: "of this source tree", Durability: d, Takeover: true,
 		sources: s, client: s.built("holdfast-contenders"), leader: holdfastLeader,
 		member: func(m *member) (string, []string, error) {
-			path, err := m.write("holdfast.hcl", m.holdfastConfig(lines))
+			path, err := m.write("holdfast.hcl", m.holdfastConfig())
 			return s.holdfast, []string{"run", "-c", path}, err
 		},
 	}
 }
 
-func (m *member) holdfastConfig(lines string) string {
+func (m *member) holdfastConfig() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "node = %q\n\ncluster \"bench\" {\n  key_file = %q\n  port = %d\n", m.name(), m.sources.built(keyFile), holdfastPort)
 	if m.detection > 0 {
@@ -53,8 +54,11 @@ func (m *member) holdfastConfig(lines string) string {
 	for i, address := range m.addresses {
 		fmt.Fprintf(&b, "  member %q {\n    link \"lan\" {\n      address = %q\n    }\n  }\n", nameOf(i+1), address)
 	}
-	fmt.Fprintf(&b, "}\n\ngroup %q {\n  locks {\n    socket = %q\n%s  }\n}\n\ncontrol {\n  socket = %q\n}\n",
-		holdfastGroup, filepath.Join(m.folder, socketFile), lines, filepath.Join(m.folder, controlFile))
+	fmt.Fprintf(&b, "}\n\ngroup %q {\n  locks {\n    socket = %q\n", holdfastGroup, filepath.Join(m.folder, socketFile))
+	if m.Durability == Log {
+		fmt.Fprintf(&b, "    data = %q\n", filepath.Join(m.folder, dataFolder))
+	}
+	fmt.Fprintf(&b, "  }\n}\n\ncontrol {\n  socket = %q\n}\n", filepath.Join(m.folder, controlFile))
 	return b.String()
 }
 

@@ -25,7 +25,8 @@ func TestOurConfigurationIsRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(folder, "holdfast.hcl")
-	if err := os.WriteFile(path, []byte(m.holdfastConfig("")), 0o600); err != nil {
+	m.Durability = Log
+	if err := os.WriteFile(path, []byte(m.holdfastConfig()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f, err := config.Load(path)
@@ -34,6 +35,9 @@ func TestOurConfigurationIsRight(t *testing.T) {
 	}
 	if f.Node != "n2" || len(f.Cluster.Members) != 3 || f.Cluster.SuspectAfter != 250*time.Millisecond || f.Groups[0].Locks == nil {
 		t.Errorf("it says %+v", f)
+	}
+	if got := f.Groups[0].Locks.Data; got != "/bench/n2/"+dataFolder {
+		t.Errorf("its data is in %s", got)
 	}
 	if f.Groups[0].Locks.Socket != "/bench/n2/"+socketFile || f.Control.Socket != "/bench/n2/"+controlFile {
 		t.Errorf("its sockets are %s and %s", f.Groups[0].Locks.Socket, f.Control.Socket)
