@@ -35,11 +35,13 @@ func (k *Client) asserted(l *Lock) bool {
 	case phase == lock.Held && (sessionEnded(err) || err == nil && session != k.session):
 		return false // it has lost its state once more
 	case phase != lock.Held:
-		// Too late: the work was told to stop. If the lock is ours again, Leave gives it back.
-		if err == nil && p.Status == lock.Granted {
+		// Too late: the work was told to stop. If the lock is ours again, or may be since no answer has come, Leave gives
+		// it back.
+		if err != nil || p.Status == lock.Granted {
 			l.session = session
 		}
 	case err != nil:
+		l.session = session
 		l.end(lock.SessionOver) // there is none, or the service makes no sense
 	case p.Status == lock.Granted && p.Number == l.token:
 		l.session = session

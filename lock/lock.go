@@ -245,11 +245,12 @@ func (k *Client) check() {
 		for _, l := range held {
 			p, err := k.ask(ctx, client.AtLeastOnce, lock.Request{Kind: lock.Ask, Name: l.name})
 			mine := err != nil || p.Status == lock.Granted && p.Number == l.token
-			if !mine && l.session == session && (p.Status == lock.NotWaiting || p.Status == lock.Granted) {
-				k.mu.Lock()
+			k.mu.Lock()
+			// In a session that has begun meanwhile the service may not have heard of the lock yet: see assert.
+			if !mine && l.session == session && k.session == session && (p.Status == lock.NotWaiting || p.Status == lock.Granted) {
 				l.end(lock.BrokenBy)
-				k.mu.Unlock()
 			}
+			k.mu.Unlock()
 		}
 		cancel()
 	}
