@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -34,15 +35,61 @@ type records struct {
 	// failed is set when a record could not be made durable. What is read from it then may be what a
 	// crash will take back, so nobody is let in any more by this process.
 	failed atomic.Bool
+
+	// kept is what is durable for certain, by path: this process has synced it. What another one has written may not be
+	// yet, if that was killed before its sync.
+	mu   sync.Mutex
+	kept map[string]seen
+}
+
+// keptMax is of how many records it is remembered that they are durable; beyond it all are written once more.
+const keptMax = 65536
+
+// knows says whether what a record says is durable for certain.
+func (d *records) knows(path string, s seen) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.kept[path] == s
+}
+
+// note notes that what a record says is durable.
+func (d *records) note(path string, s seen) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.kept == nil || len(d.kept) >= keptMax {
+		d.kept = map[string]seen{}
+	}
+	d.kept[path] = s
 }
 
 // OpenDirectory makes a Register in a directory, which it makes if it is not there. Keep it for as long
 // as the resource is there: whoever removes a file lets former owners in again.
 func OpenDirectory(path string) (*Directory, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := makeDirectory(path); err != nil {
 		return nil, &OpError{"open directory", err}
 	}
 	return &Directory{path: path}, nil
+}
+
+// makeDirectory makes a directory, and those above it, if they are not there, and the names of what it has made durable: without them
+// the records would be gone with their directory.
+func makeDirectory(path string) error {
+	var made []string
+	for p := filepath.Clean(path); ; p = filepath.Dir(p) {
+		if _, err := os.Stat(p); !errors.Is(err, os.ErrNotExist) || p == filepath.Dir(p) {
+			break
+		}
+		made = append(made, p)
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	for _, p := range made {
+		if err := syncDirectory(filepath.Dir(p)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Admit is that of Register.
@@ -73,21 +120,29 @@ func (d *records) admit(ctx context.Context, path string, t Token) (func(), erro
 		done()
 		return nil, &Stale{t, r.seen.greatest()}
 	}
-	if next := r.seen.with(t); next != r.seen {
+	known := d.knows(path, r.seen)
+	if next := r.seen.with(t); next != r.seen || !known {
 		r.seen = next
-		if err := keep(f, r); err != nil {
+		if err := keep(f, r, known); err != nil {
 			d.failed.Store(true)
 			done()
 			return nil, &OpError{"write " + path, err}
 		}
+		d.note(path, next)
 	}
 	return done, nil
 }
 
-// keep makes a record durable; of a file that is new, its name first.
-func keep(f *os.File, r record) error {
-	if r.turn == 0 {
+// keep makes a record durable; of a file that is new, its name first. What is not known to be durable must be so before the other slot is
+// written, for if that is torn it is what counts.
+func keep(f *os.File, r record, known bool) error {
+	switch {
+	case r.turn == 0:
 		if err := syncDirectory(filepath.Dir(f.Name())); err != nil {
+			return err
+		}
+	case !known:
+		if err := f.Sync(); err != nil {
 			return err
 		}
 	}

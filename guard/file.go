@@ -50,11 +50,16 @@ func (f *File) Update(ctx context.Context, t Token, change func(*os.File) error)
 		return err
 	}
 	defer done()
+	_, missing := os.Stat(f.path)
 	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return &OpError{"update " + f.path, err}
 	}
-	if err := errors.Join(change(file), file.Sync(), file.Close()); err != nil {
+	err = errors.Join(change(file), file.Sync(), file.Close())
+	if missing != nil {
+		err = errors.Join(err, syncDirectory(filepath.Dir(f.path))) // the name is to be durable, too
+	}
+	if err != nil {
 		return &OpError{"update " + f.path, err}
 	}
 	return nil
@@ -76,15 +81,21 @@ func (f *File) Replace(ctx context.Context, t Token, data []byte) error {
 
 func (f *File) replace(data []byte) error {
 	mode := os.FileMode(0o644)
-	if info, err := os.Stat(f.path); err == nil {
-		mode = info.Mode().Perm()
+	before, missing := os.Stat(f.path)
+	if missing == nil {
+		mode = before.Mode().Perm()
 	}
 	temp := f.path + ".holdfast-new" // one writes at a time: what is left of a crash is overwritten
 	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(data)
+	if missing == nil {
+		err = file.Chmod(mode) // the process's mask has taken some of it away, or the file is what is left of a crash
+	}
+	if err == nil {
+		_, err = file.Write(data)
+	}
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}

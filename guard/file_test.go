@@ -187,6 +187,66 @@ func TestAfterAFailedWriteNobodyIsLetIn(t *testing.T) {
 	}
 }
 
+// TestARecordOfAProcessThatWasKilled: what it has written and not synced may be taken back by a crash, so whoever is let in by it
+// writes it once more.
+func TestARecordOfAProcessThatWasKilled(t *testing.T) {
+	d, _ := OpenDirectory(filepath.Join(t.TempDir(), "a", "b"))
+	token := Token{"x", 7, false}
+	enter := func(d *Directory) record {
+		t.Helper()
+		done, err := d.Admit(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done()
+		files, _ := filepath.Glob(filepath.Join(d.path, "*.token"))
+		b, err := os.ReadFile(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := parseRecord(b, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	want := record{"x", 1, seen{7, 0}}
+	for range 2 {
+		if r := enter(d); r != want {
+			t.Errorf("it says %+v, and should say %+v", r, want)
+		}
+	}
+	other := &Directory{path: d.path}
+	want.turn = 2
+	for range 2 {
+		if r := enter(other); r != want {
+			t.Errorf("by another process it says %+v, and should say %+v", r, want)
+		}
+	}
+	if r := enter(d); r != want {
+		t.Errorf("what is known to be durable is written again: %+v", r)
+	}
+}
+
+// TestTheModeIsKept: that of the file which is replaced, whatever the process's mask.
+func TestTheModeIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const mode = 0o666
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := NewFile(path, "x")
+	if err := f.Replace(t.Context(), Token{"x", 1, false}, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
+		t.Errorf("it has %v, %v", info.Mode(), err)
+	}
+}
+
 func FuzzParseRecord(f *testing.F) {
 	r := record{"x", 1, seen{7, 9}}
 	f.Add(r.appendSlot(nil))
