@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -372,6 +373,37 @@ func TestSnapshotsAndResets(t *testing.T) {
 	}
 	if _, found, _ = must(t, d, config()); found.Last != 11 {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestTwoResetsWhileTheDiskIsBusy: the snapshot that the first gives up is put away, though the second gives up one that was not begun.
+func TestTwoResetsWhileTheDiskIsBusy(t *testing.T) {
+	d := newDisk()
+	l, _, _ := must(t, d, config())
+	write(t, l, 3)
+	if err := l.Snapshot(3, bytes.NewReader(make([]byte, 3<<20))); err != nil {
+		t.Fatal(err)
+	}
+	j := l.Next()
+	j.Do()
+	l.Done(j) // a piece of it
+	if _, err := l.Append([]byte("four")); err != nil {
+		t.Fatal(err)
+	}
+	j = l.Next() // records between two pieces
+	for _, state := range []string{"first", "second"} {
+		if err := l.Reset(9, strings.NewReader(state)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j.Do()
+	l.Done(j)
+	finish(l)
+	if names, _ := d.List(); !slices.Equal(names, []string{snapshot(1, 9)}) {
+		t.Errorf("there are %v", names)
+	}
+	if _, found, s := must(t, d, config()); found.Last != 9 || s.snapshot != "second" {
+		t.Errorf("%+v with %q", found, s.snapshot)
 	}
 }
 

@@ -161,8 +161,8 @@ func (l *Log) drop() {
 	if l.request == nil {
 		return
 	}
-	if !l.out || l.job.request != l.request {
-		l.stale = l.request.writer
+	if r := l.request; (!l.out || l.job.request != r) && r.writer != nil {
+		l.stale = r.writer // one that was not begun leaves what is to be put away as it is
 	}
 	l.request = nil
 }
