@@ -308,7 +308,8 @@ type Locks struct {
 	Voters int
 
 	// Recovery is from what a service that all members have lost begins again: "clients", who say
-	// what they held and where they waited, or "log". Default: log if there is Data, else clients.
+	// what they held and where they waited, or "log". Default: log if there is Data, else clients; with the style pair,
+	// which has no log, clients.
 	Recovery string
 
 	// Window is for how long it hears from clients before it grants anything, also when it begins for the

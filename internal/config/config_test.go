@@ -55,6 +55,40 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 	}
 }
 
+// A pair has a directory and no log: what it has lost its clients know.
+func TestAPairRecoversFromItsClients(t *testing.T) {
+	const text = `node = "a"
+cluster "shop" {
+  key_file = "/etc/holdfast/key"
+  member "a" {
+    link "lan" { address = "192.0.2.1" }
+  }
+  member "b" {
+    link "lan" { address = "192.0.2.2" }
+  }
+}
+group "locks" {
+  locks {
+    style = "pair"
+    alone = "prefer a"
+    data  = "/var/lib/holdfast/locks"
+  }
+}
+`
+	f, diags := Parse([]byte(text), "locks.hcl")
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	if l := f.Groups[0].Locks; l.Recovery != "clients" || l.Window != WindowDefault || l.LeaseMax != WindowDefault {
+		t.Errorf("it recovers from %s, in a window of %v, with leases up to %v", l.Recovery, l.Window, l.LeaseMax)
+	}
+	_, diags = Parse([]byte(strings.Replace(text, "alone", `recovery = "log"
+    alone`, 1)), "locks.hcl")
+	if !strings.Contains(diags.Error(), "its state is in memory") {
+		t.Errorf("a log that there is not: %v", diags)
+	}
+}
+
 func TestLoadReadsAStyle(t *testing.T) {
 	f, diags := Load("testdata/locks.hcl")
 	if diags.HasErrors() {

@@ -324,12 +324,15 @@ func (r *reader) readRecovery(s section, l *Locks, name string) {
 		return a.SrcRange, true
 	}
 	_, kept := given("data")
+	kept = kept && l.Style != "pair" // which keeps its state in memory, and in data who went on alone
 	at, said := given("recovery")
 	if l.Recovery = s.choice("recovery", "clients", "log"); kept && !said {
 		l.Recovery = "log"
 	}
 	switch {
 	case !said || s.spoilt("recovery"):
+	case l.Recovery == "log" && l.Style == "pair":
+		r.fail(at, `recovery = "log" with style = "pair"`, `its state is in memory, and data has no log: write recovery = "clients", or remove the line`)
 	case l.Recovery == "log" && !kept:
 		r.fail(at, `recovery = "log" without data`, fmt.Sprintf(`there is no log: write data = "/var/lib/holdfast/%s", or recovery = "clients"`, name))
 	case l.Recovery == "clients" && kept:

@@ -52,7 +52,8 @@ type Service interface {
 type Founded interface {
 	// Founded tells, at every replica alike and before the first command, the epoch in which the service
 	// begins. In memory it counts the nanoseconds since 1970 at which the last of the founders was
-	// started, by that one's clock. It may be told again, with a later epoch, as long as nothing was executed.
+	// started, by that one's clock; of two servers, those at which one of them begins. It may be told again, with a later
+	// epoch, as long as nothing was executed.
 	Founded(epoch view.Epoch)
 }
 

@@ -70,7 +70,7 @@
 // # Limitations
 //
 // A state is in memory only: if both fall at once it is lost, and if an epoch was saved, nobody begins with
-// none without a person's word. A snapshot is made, and restored, in one step, and is held in memory once more. A
+// none without a person's word. The service is told when it begins so (session.Founded). A snapshot is made, and restored, in one step, and is held in memory once more. A
 // member that is overruled is given the whole state anew, however little differs. A client that only the
 // primary can reach is not answered while there is a backup.
 //

@@ -53,6 +53,7 @@ type Machine struct {
 
 	sequence uint64
 	beatAt   time.Time
+	born     time.Time // when it was started
 	ranAt    time.Time
 	baseTime time.Duration // the agreed time at baseAt
 	baseAt   time.Time
@@ -79,7 +80,7 @@ func New(cfg Config, from Recovered) (*Machine, error) {
 
 // Start begins.
 func (m *Machine) Start(now time.Time, out *Output) {
-	m.ranAt = now
+	m.born, m.ranAt = now, now
 	m.rebase(now)
 	m.tell(now, out)
 }

@@ -266,3 +266,43 @@ func TestWhoIsCopiedToAndGoneHoldsNobodyUp(t *testing.T) {
 		t.Errorf("it is %v", c.nodes[1].m.role)
 	}
 }
+
+// founded is a service that wants to know when it begins with nothing.
+type founded struct {
+	register
+	epochs []view.Epoch
+}
+
+func (f *founded) Founded(epoch view.Epoch) { f.epochs = append(f.epochs, epoch) }
+
+// A state that is lost with both members is not remembered, so numbers of the service are to begin above what it can have given: it
+// is told when it begins, by the clock of who founds it.
+func TestAServiceIsToldWhenItBeginsWithNothing(t *testing.T) {
+	began := time.Unix(1000000000, 0)
+	for _, kept := range []view.Epoch{0, 5} {
+		f := &founded{}
+		m, err := New(Config{
+			Self: view.Member{ID: 1, Incarnation: view.Incarnation(began.UnixNano())}, Peer: 2, Preferred: 1, Policy: Prefer,
+			Executor: session.NewExecutor(f),
+		}, Recovered{Known: true, Epoch: kept})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out Output
+		m.Start(began, &out)
+		now := began.Add(time.Second)
+		if kept == 0 {
+			s := statement{role: Empty, heard: m.cfg.Self.Incarnation, sequence: 1}
+			m.Receive(now, view.Member{ID: 2, Incarnation: 1}, s.append(nil), &out)
+		} else if err := m.Proceed(now, &out); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.epochs) != 0 {
+			t.Errorf("it is told %v before the epoch is saved", f.epochs)
+		}
+		m.Persisted(now, out.Save, nil, &out)
+		if want := view.Epoch(now.UnixNano()); m.role != Single || len(f.epochs) != 1 || f.epochs[0] != want {
+			t.Errorf("a member that is %v has told %v, and should have told %d", m.role, f.epochs, want)
+		}
+	}
+}

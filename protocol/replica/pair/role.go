@@ -109,11 +109,19 @@ func (m *Machine) alone(now time.Time, out *Output) {
 	verb := Alone
 	if first {
 		verb = Founded
+		m.exec.Found(m.fresh(now))
 	}
 	out.Do = append(out.Do, Command{Verb: verb, Epoch: m.epoch, Index: m.base})
 	m.record(now, trace.Activated, uint64(m.epoch), 0, 0)
 	m.owed.pay(out)
 	m.tell(now, out)
+}
+
+// fresh is what a service that begins with nothing is told: what this life's clock shows, which began as its incarnation, in
+// nanoseconds. So it is greater than in any life of the service that is over, unless wall clocks of the two are further apart than
+// it takes for both to fall and to begin anew.
+func (m *Machine) fresh(now time.Time) view.Epoch {
+	return view.Epoch(m.cfg.Self.Incarnation) + view.Epoch(max(0, now.Sub(m.born)))
 }
 
 // ErrServing is what Proceed says to a member that needs no such word.
