@@ -60,7 +60,12 @@ func (m *Mark) open(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	return m.read(b)
+	if err := m.read(b); err != nil {
+		return err
+	}
+	// A former process that was killed may have given the file its name, and not have come to make that durable: what
+	// is answered from here on must not be taken back by a crash of the machine.
+	return m.dir.Sync()
 }
 
 // read reads what the file has.
