@@ -143,6 +143,41 @@ func TestALookInTheNextSessionEndsNothing(t *testing.T) {
 	}
 }
 
+// Enter that was given up while nobody answered may be executed after it was said that this client is in no queue: somebody
+// must look, or nobody else would have the lock as long as this client lives.
+func TestWhatMayYetBeEnteredIsLookedAt(t *testing.T) {
+	k, s := played(t, 600*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	entered := make(chan error, 1)
+	go func() {
+		_, err := k.Enter(ctx, "x", Options{})
+		entered <- err
+	}()
+	q := s.expect(t, lock.Enter)
+	cancel()
+	q.lost()
+	notWaiting := reply{body: append(append([]byte{byte(lock.NotWaiting)}, make([]byte, 8)...), 1, 'x', 0, 0, 0)}
+	q = s.expect(t, lock.Cancel)
+	q.answer <- notWaiting
+	if err := <-entered; !errors.Is(err, context.Canceled) {
+		t.Fatalf("to enter is answered %v", err)
+	}
+	s.expectLook(t).answer <- notWaiting
+	s.expectLook(t).says(lock.Granted, 7) // it has come
+	s.expect(t, lock.Cancel).says(lock.Granted, 7)
+	if q = s.expect(t, lock.Leave); q.Name != "x" || q.Number != 7 {
+		t.Errorf("it leaves %v", &q.Request)
+	}
+	q.answer <- reply{body: append([]byte{byte(lock.Done)}, make([]byte, 16)...)}
+	s.expectLook(t).answer <- notWaiting
+	k.ended(client.ErrLapsed) // what was asked in a former session is not executed
+	select {
+	case q := <-s.asked:
+		t.Errorf("the service is asked %v", &q.Request)
+	case <-time.After(time.Second):
+	}
+}
+
 // expectLook waits until the service is asked whether a lock is held.
 func (s *script) expectLook(t *testing.T) question {
 	t.Helper()

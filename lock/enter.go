@@ -120,6 +120,7 @@ func (k *Client) Enter(ctx context.Context, name string, o Options) (*Lock, erro
 		k.open(name)
 		return nil, err
 	}
+	k.suspect(name, session, err)
 	enough := time.NewTimer(settleMax)
 	defer enough.Stop()
 	select {

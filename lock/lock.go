@@ -48,6 +48,10 @@ const (
 	// broken may be lost, too.
 	checkPart = 3
 
+	// doubtRounds is in how many looks, a checkPart of the lease apart, an Enter that was given up is waited for. By then the
+	// service has long heard, as a rule, that it is not to be executed.
+	doubtRounds = 3 * checkPart
+
 	// lookMax is how long the clock is not looked at while something is held: timers stand still while the machine sleeps.
 	lookMax = time.Second
 
@@ -100,6 +104,7 @@ type Client struct {
 	session uint64           // counts sessions: what was granted in a former one is not held
 	held    map[uint64]*Lock // by token
 	doors   map[string]*door // of locks that this client is in, or wants to be in
+	doubts  map[string]doubt // of locks that it may yet come to be in, and does not want
 	timer   *time.Timer
 }
 
@@ -133,7 +138,7 @@ func Over(cfg Config, dial func(Config, Told) (Caller, error)) (*Client, error) 
 	if _, err := h.Usable(cfg.Lease); err != nil {
 		return nil, err
 	}
-	k := &Client{cfg: cfg, session: 1, held: map[uint64]*Lock{}, doors: map[string]*door{}}
+	k := &Client{cfg: cfg, session: 1, held: map[uint64]*Lock{}, doors: map[string]*door{}, doubts: map[string]doubt{}}
 	k.life, k.die = context.WithCancel(context.Background())
 	k.mu.Lock() // so that what is told finds the client
 	defer k.mu.Unlock()
@@ -252,6 +257,7 @@ func (k *Client) check() {
 			}
 			k.mu.Unlock()
 		}
+		k.clear(ctx, session)
 		cancel()
 	}
 }
