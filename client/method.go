@@ -23,7 +23,8 @@ import (
 //	the client crashes     0 or 1 times   any number         0 or 1 times     0 or 1 times
 //
 // What is sent again and has no answer at its deadline is Unknown. A call AtMostOnce or ExactlyOnce that is Unknown
-// is not executed any more after the session's next request. A server that says that it does not serve has not
+// is not executed any more after a call of the same client that was begun when all calls before it, too, were over: what is cancelled is over
+// when the service has heard of that, which may be later than its caller is told Unknown. A server that says that it does not serve has not
 // executed the call: another is asked, whatever the semantics.
 type Semantics = session.Semantics
 

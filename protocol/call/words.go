@@ -50,7 +50,9 @@ type Outcome uint8
 const (
 	Executed    Outcome = 1 + iota // it was executed
 	NotExecuted                    // it was not, and will not be
-	Unknown                        // it may have been, or may yet be; one that is remembered not after the session's next request
+	// Unknown: it may have been, or may yet be. One that is remembered will not be after a request of the session that
+	// was made when it was over and so were all calls before it: that acknowledges it.
+	Unknown
 )
 
 // String gives the outcome in words.
