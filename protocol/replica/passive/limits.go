@@ -27,6 +27,10 @@ const (
 	// askedMax is how many requests of its clients a backup has sent on and not heard of.
 	askedMax = 2048
 
+	// askedMost is how long a backup that has sent requests on goes without an update for any of them before it takes it that the
+	// primary has dropped them all: one that it takes answers those before it. It is far more than the primary needs.
+	askedMost = time.Second
+
 	// headMax is the most that a message has before its request, bytes: kind, two varints, a
 	// digest, a member and a varint.
 	headMax = 1 + 10 + 10 + 8 + 3 + 10

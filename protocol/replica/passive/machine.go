@@ -31,6 +31,7 @@ type Machine struct {
 	waiting replica.Queue   // requests that the primary has not executed; at a backup, not sent on
 	asked   replica.Queue   // at a backup: whose requests were sent on, by tag
 	tag     uint64          // of the last of them
+	askedAt time.Time       // when the first of them was sent on, or the last was answered
 	ahead   replica.Queue   // replies to what it has executed and is not delivered
 	repeats replica.Repeats // of what waits and what is ahead
 	retryAt time.Time       // of the waiting ones; zero: none waits
@@ -164,7 +165,7 @@ func (m *Machine) Next() int {
 func (m *Machine) Proceed(now time.Time, out *replica.Output) {
 	w := m.waiting.At(0)
 	if !m.leads() && canary != ServesAll {
-		m.ask(w, out)
+		m.ask(now, w, out)
 		return
 	}
 	index := m.exec.Index() + 1
@@ -194,7 +195,10 @@ func (m *Machine) Proceed(now time.Time, out *replica.Output) {
 }
 
 // ask sends a request on to the primary, which may drop it: what comes again is sent on again.
-func (m *Machine) ask(w *replica.Item, out *replica.Output) {
+func (m *Machine) ask(now time.Time, w *replica.Item, out *replica.Output) {
+	if m.asked.Len() == 0 {
+		m.askedAt = now
+	}
 	m.tag++
 	out.Send(append(binary.AppendUvarint(m.begin(out, kindAsk), m.tag), w.Data...), false)
 	a := m.asked.Push(m.repeats.End(w.Name, w.Client), m.tag)
@@ -262,7 +266,8 @@ func (m *Machine) asks(now time.Time, from view.Member, msg *message) {
 
 // answered gives a client of this backup what the primary's update has for it. What was asked before it was
 // dropped.
-func (m *Machine) answered(msg *message, out *replica.Output) {
+func (m *Machine) answered(now time.Time, msg *message, out *replica.Output) {
+	m.askedAt = now
 	for m.asked.Len() > 0 && m.asked.At(0).Index < msg.tag {
 		a := m.asked.At(0)
 		out.Refuse(a.Client, a.Data, session.Busy, view.Nobody)
@@ -292,7 +297,7 @@ func (m *Machine) update(now time.Time, from view.Member, msg *message, out *rep
 		m.settled = m.exec.Index()
 		m.clock.Set(now, m.exec.Time())
 		if msg.origin == m.cfg.Self.ID {
-			m.answered(msg, out)
+			m.answered(now, msg, out)
 		}
 		m.compare(now, from, msg, out)
 	}
@@ -315,12 +320,23 @@ func (m *Machine) Tick(now time.Time, out *replica.Output) {
 		return
 	}
 	m.retryAt = now.Add(retryEvery)
+	if at := m.forgetAt(); !at.IsZero() && !now.Before(at) {
+		m.asked.Clear() // their clients ask again
+	}
 	if next := m.exec.Next(); m.leads() && !m.passing && next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
 		m.passing, m.passAt = true, now.Add(passEvery)
 		r := session.Request{Verb: session.Pass}
 		m.pass = r.Append(m.pass[:0])
 		m.wait(now, replica.Passer, replica.Name{}, m.pass)
 	}
+}
+
+// forgetAt is when what was sent on is taken for dropped, if no update comes; zero: nothing was.
+func (m *Machine) forgetAt() time.Time {
+	if m.asked.Len() == 0 {
+		return time.Time{}
+	}
+	return m.askedAt.Add(askedMost)
 }
 
 // Deadline is when Tick has something to do; zero: never.
@@ -331,6 +347,9 @@ func (m *Machine) Deadline() time.Time {
 	var d time.Time
 	if m.waiting.Len() > 0 {
 		d = m.retryAt
+	}
+	if at := m.forgetAt(); !at.IsZero() && (d.IsZero() || at.Before(d)) {
+		d = at
 	}
 	if next := m.exec.Next(); next != 0 && m.leads() && !m.passing {
 		at := m.clock.When(next)

@@ -81,3 +81,56 @@ func TestLongRepliesFillNoMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAFullPrimaryDroppedIsForgotten: a backup whose requests the primary had no room for, all of them, goes on sending when
+// there is room again.
+func TestWhatAFullPrimaryDroppedIsForgotten(t *testing.T) {
+	s := begun(t, Passive)
+	s.do("full m1")
+	first, second := s.actors[0], s.actors[1]
+	b := (&session.Request{Verb: session.Call, How: session.Maybe}).Append(nil)
+	busy := func(a *actor) (is bool) {
+		for _, r := range a.out.Replies {
+			p, _ := session.ParseReply(r.Data)
+			is = is || p.Status == session.Busy
+		}
+		a.out.Reset()
+		return is
+	}
+	ask := func(a *actor) bool {
+		a.machine.Submit(s.now, 1, b, &a.out)
+		return !busy(a)
+	}
+	for ask(first) {
+	}
+	for sent := 0; ask(second); sent++ {
+		if sent > 10000 {
+			t.Fatal("a backup sends on for ever what nobody takes")
+		}
+		s.act(second)
+	}
+	s.deliver(s.actors, false)
+	s.do("room m1")
+	for range 4 {
+		s.act(first)
+		s.deliver(s.actors, false)
+	}
+	for range 300 {
+		d := second.machine.Deadline()
+		if d.IsZero() {
+			break
+		}
+		s.now = d
+		second.machine.Tick(s.now, &second.out)
+		s.act(second)
+	}
+	index := first.machine.Sure()
+	if !ask(second) {
+		t.Fatal("it refuses for ever")
+	}
+	s.act(second)
+	s.deliver(s.actors, false)
+	if got := first.machine.Sure(); got != index+1 {
+		t.Errorf("after command %d there is command %d", index, got)
+	}
+}
