@@ -12,6 +12,9 @@ import (
 
 	"github.com/holdfast-ha/holdfast"
 	"github.com/holdfast-ha/holdfast/client"
+	"github.com/holdfast-ha/holdfast/lock"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	service "github.com/holdfast-ha/holdfast/service/lock"
 )
 
 // servers are two servers of a service, and their witness if they have one, in this process.
@@ -22,14 +25,19 @@ type servers struct {
 	folder string
 	nodes  map[string]*holdfast.Node
 	at     map[string]*holdfast.Service
+	fresh  func() session.Service
 }
 
 func newServers(t *testing.T, style holdfast.Style) *servers {
+	return newServersOf(t, style, func() session.Service { return &counter{} })
+}
+
+func newServersOf(t *testing.T, style holdfast.Style, fresh func() session.Service) *servers {
 	names := []string{"a", "b"}
 	if style == holdfast.Pair {
 		names = []string{"a", "b", "w"}
 	}
-	s := &servers{t, style, cluster(names...), t.TempDir(), map[string]*holdfast.Node{}, map[string]*holdfast.Service{}}
+	s := &servers{t, style, cluster(names...), t.TempDir(), map[string]*holdfast.Node{}, map[string]*holdfast.Service{}, fresh}
 	s.c.Witnesses = names[2:]
 	for _, name := range names {
 		s.start(name)
@@ -46,7 +54,7 @@ func (s *servers) start(name string) {
 		cfg.Data = filepath.Join(s.folder, "store")
 	}
 	if name != "w" {
-		cfg.Service, cfg.Socket = &counter{}, s.socket(name)
+		cfg.Service, cfg.Socket = s.fresh(), s.socket(name)
 	}
 	n := open(s.T, s.c, name)
 	at, err := n.Serve(cfg)
@@ -148,6 +156,69 @@ func crashes(s *servers) {
 	s.start("a")
 	for range 20 {
 		count(both)
+	}
+}
+
+// TestLocksOfAPairThatLostItsState: both servers fall, and begin anew at a person's word. They hear from their clients who
+// holds what, nobody else is granted it, and tokens go on growing.
+func TestLocksOfAPairThatLostItsState(t *testing.T) {
+	const window = 2 * time.Second
+	s := newServersOf(t, holdfast.Pair, func() session.Service {
+		l, err := service.New(service.Config{Window: window})
+		if err != nil {
+			panic(err)
+		}
+		return l
+	})
+	s.whole()
+	enter := func(k *lock.Client, name string) *lock.Lock {
+		t.Helper()
+		l, err := k.Enter(within(t), name, lock.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	locks := func() *lock.Client {
+		t.Helper()
+		k, err := lock.Open(lock.Config{Servers: []string{s.socket("a"), s.socket("b")}, Lease: window})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			defer cancel()
+			_ = k.Close(ctx)
+		})
+		return k
+	}
+	first := enter(locks(), "x")
+	left := enter(locks(), "y")
+	if err := left.Leave(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		if err := s.nodes[name].Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.start("a")
+	s.start("b")
+	if err := s.at["a"].Proceed(); err != nil {
+		t.Fatal(err)
+	}
+	other := locks()
+	if l := enter(other, "y"); l.Token() <= left.Token() {
+		t.Errorf("token %d after %d", l.Token(), left.Token())
+	}
+	if !first.Holds() {
+		t.Fatalf("who holds a lock is told %v", context.Cause(first.Context()))
+	}
+	if err := first.Leave(within(t)); err != nil {
+		t.Error(err)
+	}
+	if l := enter(other, "x"); l.Token() <= first.Token() {
+		t.Errorf("token %d after %d", l.Token(), first.Token())
 	}
 }
 
