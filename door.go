@@ -29,6 +29,7 @@ func (n *Node) openDoor() error {
 		admin.Answer(w, s)
 	})
 	mux.HandleFunc("GET /v1/group/watch", admin.Watch(n.census, census.Same, "holdfast group members"))
+	mux.HandleFunc("POST /v1/group/proceed", n.proceed)
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		s, err := n.census(r.Context())
 		if err != nil {
@@ -41,6 +42,24 @@ func (n *Node) openDoor() error {
 	var err error
 	n.door, err = admin.Listen(admin.Config{Socket: n.cfg.Control, Handler: mux, Logger: n.cfg.Logger})
 	return err
+}
+
+// proceed passes a person's word on to a service of two servers.
+func (n *Node) proceed(w http.ResponseWriter, r *http.Request) {
+	var q census.Proceed
+	_, cancel, uid, ok := admin.Change(w, r, &q)
+	if !ok {
+		return
+	}
+	defer cancel()
+	if n.cfg.Logger != nil {
+		n.cfg.Logger.Warn("somebody says that the other server is gone", "service", q.Group, "uid", uid)
+	}
+	if err := n.cohort.Proceed(q.Group); err != nil {
+		admin.Refuse(w, &admin.Refusal{Reason: err.Error(), Action: "holdfast group members " + q.Group})
+		return
+	}
+	admin.Answer(w, struct{}{})
 }
 
 func (n *Node) closeDoor() {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast"
 	"github.com/holdfast-ha/holdfast/client"
+	"github.com/holdfast-ha/holdfast/internal/control"
 	"github.com/holdfast-ha/holdfast/lock"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	service "github.com/holdfast-ha/holdfast/service/lock"
@@ -56,13 +57,17 @@ func (s *servers) start(name string) {
 	if name != "w" {
 		cfg.Service, cfg.Socket = s.fresh(), s.socket(name)
 	}
-	n := open(s.T, s.c, name)
+	c := s.c
+	c.Control = s.control(name)
+	n := open(s.T, c, name)
 	at, err := n.Serve(cfg)
 	if err != nil {
 		s.Fatal(err)
 	}
 	s.nodes[name], s.at[name] = n, at
 }
+
+func (s *servers) control(name string) string { return filepath.Join(s.folder, name+".control") }
 
 // whole waits until both members have the state.
 func (s *servers) whole() {
@@ -204,8 +209,19 @@ func TestLocksOfAPairThatLostItsState(t *testing.T) {
 	}
 	s.start("a")
 	s.start("b")
-	if err := s.at["a"].Proceed(); err != nil {
+	person, err := control.Dial(s.control("a"))
+	if err != nil {
 		t.Fatal(err)
+	}
+	defer person.Close()
+	if err := person.Proceed(within(t), "other"); err == nil || !strings.Contains(err.Error(), `no service "other" is replicated here`) {
+		t.Errorf("of another service it says %v", err)
+	}
+	if err := person.Proceed(within(t), "counter"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.at["a"].Proceed(); err == nil || !strings.Contains(err.Error(), "goes on already") {
+		t.Errorf("said twice: %v", err)
 	}
 	other := locks()
 	if l := enter(other, "y"); l.Token() <= left.Token() {

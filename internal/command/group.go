@@ -50,7 +50,47 @@ not end, a member that is slow. Then each message that is held back, and what it
 	} {
 		verbs = append(verbs, p.groupVerb(v))
 	}
+	verbs = append(verbs, p.proceed())
 	return p.group("group", "ask who is in the groups of a process, and what waits for whom", verbs...)
+}
+
+func (p *Program) proceed() *cobra.Command {
+	var where target
+	var sure, asJSON bool
+	c := &cobra.Command{
+		Use:   "proceed GROUP --other-is-gone [-s SOCKET | -c FILE]",
+		Short: "say that the other of two servers is gone, so that this one goes on",
+		Long: `For a service of two servers (style "pair") that is blocked at this one, since the other is silent and
+neither the witness nor the configuration lets this one go on alone. Say it at one server only, and
+only when you know that the other is switched off, or has lost its state: what it has answered alone
+is lost. Look first: holdfast group members GROUP.
+
+Changes: this server goes on with the state that it has. Ask as root, or as the process's user or group.`,
+		Example: "  holdfast group proceed locks --other-is-gone",
+		Args:    exactly("GROUP"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if !sure {
+				return wrongUse("what the other server has answered alone is lost if this one goes on: make sure that it is switched off, then add --other-is-gone")
+			}
+			client, err := p.dial(where)
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			if err := client.Proceed(c.Context(), args[0]); err != nil {
+				return otherNode(err)
+			}
+			if asJSON {
+				return p.writeJSON(groups.Proceed{Group: args[0]})
+			}
+			_, err = fmt.Fprintf(p.Output, "this server goes on alone; see: holdfast group members %s\n", args[0])
+			return err
+		},
+	}
+	where.flags(c)
+	c.Flags().BoolVar(&sure, "other-is-gone", false, "yes, the other server is switched off or has lost its state")
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	return c
 }
 
 func (p *Program) groupVerb(v groupVerb) *cobra.Command {

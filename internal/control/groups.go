@@ -15,6 +15,11 @@ func (c *Client) Groups(ctx context.Context) (census.Status, error) {
 	return s, err
 }
 
+// Proceed says that the other of a group's two servers is gone, and that this one goes on alone.
+func (c *Client) Proceed(ctx context.Context, group string) error {
+	return c.call(ctx, http.MethodPost, "/v1/group/proceed", census.Proceed{Group: group}, &struct{}{})
+}
+
 // WatchGroups calls fn with the groups now and after every change, as Watch does with the
 // status.
 func (c *Client) WatchGroups(ctx context.Context, fn func(census.Status) error) error {

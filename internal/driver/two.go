@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -176,10 +177,29 @@ func (r *Replica) kept() {
 // Proceed is a person's word that the other of two servers is gone, and will not come back with what it has
 // answered alone: this one goes on.
 func (r *Replica) Proceed() error {
-	err := duo.ErrNoWord
-	if !r.c.Do(func() {
-		if m, is := r.replica.(*duo.Member); is {
-			err = m.Proceed(r.c.time)
+	var err error
+	if !r.c.Do(func() { err = r.proceed() }) {
+		return ErrClosed
+	}
+	return err
+}
+
+func (r *Replica) proceed() error {
+	m, is := r.replica.(*duo.Member)
+	if !is {
+		return duo.ErrNoWord
+	}
+	return m.Proceed(r.c.time)
+}
+
+// Proceed is the same word for the service of a name.
+func (c *Cohort) Proceed(service string) error {
+	err := fmt.Errorf("no service %q is replicated here", service)
+	if !c.Do(func() {
+		for _, r := range c.replicas {
+			if r.cfg.Group.Name == service {
+				err = r.proceed()
+			}
 		}
 	}) {
 		return ErrClosed

@@ -20,6 +20,8 @@ type (
 	Service = census.Service
 	Copy    = census.Copy
 	Disk    = census.Disk
+	// Proceed asks one of two servers to go on alone.
+	Proceed = census.Proceed
 )
 
 // The verdicts on a group.

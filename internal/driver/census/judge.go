@@ -82,7 +82,7 @@ func (g *Group) judge(two *Two) {
 	default:
 		g.Verdict = Blocked
 		g.Why = append(g.Why, "this server is "+two.Role+" and does not serve")
-		if g.Action, g.See = "start the other server; if it is gone for good, let this one proceed", seeTwo; g.Terms == "style checkpointed" {
+		if g.Action, g.See = "start the other server; if it is gone for good, say so: holdfast group proceed "+g.Name+" --other-is-gone", seeTwo; g.Terms == "style checkpointed" {
 			g.Action = "look at the log: the directory that both servers reach may not answer"
 		}
 	}

@@ -98,6 +98,11 @@ type Group struct {
 	Total    uint64   `json:"total,omitempty"`    // 0: not known yet
 }
 
+// Proceed is what a person says of the group's other server: it is gone. This one goes on alone.
+type Proceed struct {
+	Group string `json:"group"`
+}
+
 // Two is where one of two servers of a service stands.
 type Two struct {
 	Role   string `json:"role"`         // backup, primary, alone, empty, halted; arbiter
