@@ -117,8 +117,8 @@ type GroupConfig struct {
 	// have them. At another member it says nothing that those do not say.
 	Stateful bool
 	// Service says at a witness that the group is a service, and how it is configured: what all
-	// members must agree on of it is its Style, Voters, whether there is a Comparer, and whether
-	// there is Data. The rest is not looked at.
+	// members must agree on of it is its Style, Voters, whether there is a Comparer, whether there is
+	// Data, and what its Service wants to be alike (session.Termed). The rest is not looked at.
 	Service *ServiceConfig
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-ha/holdfast/protocol/replica/voted"
+	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 )
 
@@ -82,7 +83,7 @@ func (s Style) inner() (replicated.Style, error) {
 // terms are what all members must agree on about how a service is replicated. The error says what
 // cannot be.
 func (c *ServiceConfig) terms(node *Config) (replicated.Terms, error) {
-	t := replicated.Terms{Durable: c.Data != "", Voters: c.Voters, Compared: c.Comparer != nil}
+	t := replicated.Terms{Durable: c.Data != "", Voters: c.Voters, Compared: c.Comparer != nil, Service: session.Terms(c.Service)}
 	var err error
 	if t.Style, err = c.Style.inner(); err != nil {
 		return t, err

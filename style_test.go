@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast"
 	"github.com/holdfast-ha/holdfast/client"
+	"github.com/holdfast-ha/holdfast/service/lock"
 )
 
 func TestStylesHaveText(t *testing.T) {
@@ -201,4 +202,40 @@ func call(b *testing.B, style holdfast.Style, disks bool, clients int) {
 		})
 	}
 	all.Wait()
+}
+
+// TestSettingsOfAServiceAreAgreed: what a service wants to be alike is asked of a member before it is given the state, also of a
+// witness.
+func TestSettingsOfAServiceAreAgreed(t *testing.T) {
+	c := cluster("a", "b", "w")
+	c.Witnesses = []string{"w"}
+	folder := t.TempDir()
+	config := func(name string, cfg lock.Config) holdfast.ServiceConfig {
+		service, err := lock.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return holdfast.ServiceConfig{Name: "locks", Service: service, Socket: filepath.Join(folder, name)}
+	}
+	witness := config("w", lock.Config{Order: lock.Loose})
+	service, err := open(t, c, "a").Serve(config("a", lock.Config{Order: lock.Loose}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, c, "w").Join(within(t), holdfast.GroupConfig{Name: "locks", Service: &witness}); err != nil {
+		t.Fatal(err)
+	}
+	if err := service.Ready(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	other, err := open(t, c, "b").Serve(config("b", lock.Config{LeaseMost: time.Second}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	const want = `the group is "order=loose", and here "order=strict lease_max=1s"; make them equal`
+	if err := other.Ready(short); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("who has other settings is told %v", err)
+	}
 }

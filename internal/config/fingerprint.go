@@ -64,6 +64,22 @@ func (f *File) Agreement() string {
 	return b.String()
 }
 
+// agree adds what members of a lock service must agree on, as far as it is set.
+func (l *Locks) agree(b *strings.Builder) {
+	fmt.Fprintf(b, "locks order %s style %s", l.Order, l.Style)
+	if l.Voters > 0 {
+		fmt.Fprintf(b, " voters %d", l.Voters)
+	}
+	if l.Alone != "" {
+		fmt.Fprintf(b, " alone %q", l.Alone)
+	}
+	fmt.Fprintf(b, " recovery %s", l.Recovery)
+	if l.Window > 0 {
+		fmt.Fprintf(b, " window %s", l.Window)
+	}
+	fmt.Fprintf(b, " lease_max %s\n", l.LeaseMax)
+}
+
 // agreeGroups adds what nodes with groups must agree on.
 func (f *File) agreeGroups(b *strings.Builder) {
 	c := &f.Cluster
@@ -74,7 +90,7 @@ func (f *File) agreeGroups(b *strings.Builder) {
 	for _, g := range f.Groups {
 		fmt.Fprintf(b, "group %q partition %s engine %s message_max %d stateful %v\n", g.Name, g.Partition, g.Engine, g.MessageMax, g.Stateful)
 		if g.Locks != nil {
-			fmt.Fprintf(b, "locks order %s style %s voters %d alone %q recovery %s window %s lease_max %s\n", g.Locks.Order, g.Locks.Style, g.Locks.Voters, g.Locks.Alone, g.Locks.Recovery, g.Locks.Window, g.Locks.LeaseMax)
+			g.Locks.agree(b)
 		}
 	}
 }

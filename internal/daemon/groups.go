@@ -86,7 +86,10 @@ func nodeConfig(f *config.File, log *slog.Logger) holdfast.Config {
 func takePart(ctx context.Context, node *holdfast.Node, f *config.File, g config.Group, log *slog.Logger) error {
 	var service *holdfast.ServiceConfig
 	if g.Locks != nil {
-		service = serviceConfig(&g)
+		var err error
+		if service, err = serviceConfig(&g); err != nil {
+			return err
+		}
 	}
 	group, err := node.Join(ctx, holdfast.GroupConfig{
 		Name: g.Name, Partition: g.Partition, Engine: g.Engine, MessageMax: g.MessageMax, Stateful: g.Stateful && f.Self().Witness,
@@ -118,16 +121,11 @@ func takePart(ctx context.Context, node *holdfast.Node, f *config.File, g config
 
 // serveLocks is a member of a lock service until ctx is done.
 func serveLocks(ctx context.Context, node *holdfast.Node, f *config.File, g config.Group, log *slog.Logger) error {
-	order := lock.Strict
-	if g.Locks.Order == "loose" {
-		order = lock.Loose
-	}
-	locks, err := lock.New(lock.Config{Order: order, Window: g.Locks.Window, LeaseMost: g.Locks.LeaseMax})
+	cfg, err := serviceConfig(&g)
 	if err != nil {
 		return err
 	}
-	cfg := serviceConfig(&g)
-	if cfg.Service = locks; f.Self().Witness { // of two servers: it only says who goes on alone
+	if f.Self().Witness { // of two servers: it only says who goes on alone
 		cfg.Service, cfg.Socket = nil, ""
 	}
 	s, err := node.Serve(*cfg)
@@ -147,12 +145,20 @@ func serveLocks(ctx context.Context, node *holdfast.Node, f *config.File, g conf
 }
 
 // serviceConfig says what the file says of a lock service.
-func serviceConfig(g *config.Group) *holdfast.ServiceConfig {
-	c := &holdfast.ServiceConfig{Name: g.Name, Socket: g.Locks.Socket, Data: g.Locks.Data, Voters: g.Locks.Voters, Alone: g.Locks.Alone}
+func serviceConfig(g *config.Group) (*holdfast.ServiceConfig, error) {
+	order := lock.Strict
+	if g.Locks.Order == "loose" {
+		order = lock.Loose
+	}
+	locks, err := lock.New(lock.Config{Order: order, Window: g.Locks.Window, LeaseMost: g.Locks.LeaseMax})
+	if err != nil {
+		return nil, err
+	}
+	c := &holdfast.ServiceConfig{Name: g.Name, Socket: g.Locks.Socket, Data: g.Locks.Data, Voters: g.Locks.Voters, Alone: g.Locks.Alone, Service: locks}
 	if err := c.Style.UnmarshalText([]byte(g.Locks.Style)); err != nil {
 		panic("daemon: a style that was read is not known: " + err.Error())
 	}
-	return c
+	return c, nil
 }
 
 // tell logs what an operator may want to know of a group.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
@@ -19,7 +20,12 @@ type journal struct {
 	counts  [trace.KindCount]uint64
 	dropped map[view.ID]*[wire.ReasonCount]uint64 // by the machines, by who sent it
 	changes []trace.Event                         // of views, the latest: for the history of a group
+	refused map[view.ID]time.Time                 // when it was last logged that a join was
 }
+
+// refusedEvery is how often the log says of a peer that a join was refused: it is with each pulse, for as long as
+// nobody mends the configuration.
+const refusedEvery = time.Minute
 
 // changesMax is how many events of view changes are kept: of one change there are a few.
 const changesMax = 64
@@ -28,7 +34,7 @@ func newJournal(log *slog.Logger, candidates []cohort.Candidate) *journal {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	j := &journal{log: log, names: make(map[view.ID]string), dropped: make(map[view.ID]*[wire.ReasonCount]uint64)}
+	j := &journal{log: log, names: make(map[view.ID]string), dropped: make(map[view.ID]*[wire.ReasonCount]uint64), refused: make(map[view.ID]time.Time)}
 	for _, c := range candidates {
 		j.names[c.ID] = c.Name
 	}
@@ -74,6 +80,13 @@ func (j *journal) record(e trace.Event) {
 	level, ok := loudness[e.Kind]
 	if !ok {
 		level = slog.LevelDebug
+	}
+	if e.Kind == trace.JoinRefused {
+		if last, is := j.refused[e.Peer]; is && e.At.Sub(last) < refusedEvery {
+			level = slog.LevelDebug
+		} else {
+			j.refused[e.Peer] = e.At
+		}
 	}
 	if !j.log.Enabled(context.Background(), level) {
 		return

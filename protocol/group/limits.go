@@ -2,8 +2,8 @@ package group
 
 const (
 	// termsMax is the longest text of terms: it goes into one frame with the rest of an
-	// asking.
-	termsMax = 200
+	// asking. Those of a group have 160 at most, and its service may add to them.
+	termsMax = 256
 
 	// retriesPerPatience is how often a stage's frame is repeated to those who have not
 	// answered, in the time after which the stage is given up.

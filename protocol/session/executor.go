@@ -110,6 +110,17 @@ func (e *Executor) Found(epoch view.Epoch) {
 	}
 }
 
+// Terms are the service's settings that all replicas must have alike; "" if it has none.
+func (e *Executor) Terms() string { return Terms(e.service) }
+
+// Terms are the settings of a service that all its replicas must have alike; "" if it has none, or is nil.
+func Terms(s Service) string {
+	if t, is := s.(Termed); is {
+		return t.Terms()
+	}
+	return ""
+}
+
 // Table is the table of sessions, to look at.
 func (e *Executor) Table() *Table { return e.table }
 

@@ -69,6 +69,13 @@ type Leaser interface {
 	LeaseMost() time.Duration
 }
 
+// Termed is a service whose settings all replicas must have alike.
+type Termed interface {
+	// Terms are the settings in words, name=value with a space between two, 64 bytes at most: a member that has others is
+	// refused before it is given the state, and told both.
+	Terms() string
+}
+
 // Notifier is a service that has something to tell clients that they have not asked for, as
 // a lock that is granted to one who waited.
 type Notifier interface {

@@ -45,6 +45,18 @@ func (s *Service) Recovery() (window, until time.Duration) { return s.window, s.
 // LeaseMost is the longest lease that a session may have: not more than the window of recovery, if there is one; 0: any.
 func (s *Service) LeaseMost() time.Duration { return s.leaseMost }
 
+// Terms are the settings that all replicas must have alike, in the words of the configuration.
+func (s *Service) Terms() string {
+	terms := "order=" + s.order.String()
+	if s.window > 0 {
+		terms += " window=" + s.window.String()
+	}
+	if s.leaseMost > 0 {
+		terms += " lease_max=" + s.leaseMost.String()
+	}
+	return terms
+}
+
 // Service is the lock service, a session.Service. Everything but notices is its state.
 type Service struct {
 	told []byte // by Notify
@@ -72,7 +84,10 @@ type Service struct {
 	freeClients *client
 }
 
-var _ session.Service = (*Service)(nil)
+var (
+	_ session.Service = (*Service)(nil)
+	_ session.Termed  = (*Service)(nil)
+)
 
 // New makes a service that has no locks. The error says which setting is wrong.
 func New(cfg Config) (*Service, error) {

@@ -297,7 +297,7 @@ func TestARefusedSnapshotSaysWhy(t *testing.T) {
 		{"empty", func([]byte) []byte { return nil }, "does not begin"},
 		{"other magic", func(b []byte) []byte { b[0] = 'x'; return b }, "does not begin"},
 		{"later version", func(b []byte) []byte { b[4] = 9; return b }, "version 9"},
-		{"other order", func(b []byte) []byte { b[29] = byte(Loose); return b }, "its order is loose"},
+		{"other order", func(b []byte) []byte { b[29] = byte(Loose); return b }, "that of the snapshot to order=loose"},
 		{"counter behind", func(b []byte) []byte { b[20] = 0; return b }, "a number cannot be"},
 		{"cut", func(b []byte) []byte { return b[:len(b)-20] }, "cannot be read"},
 		{"longer", func(b []byte) []byte { return append(b, 0) }, "early, or late"},

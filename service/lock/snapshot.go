@@ -63,7 +63,7 @@ func (s *Service) Restore(r io.Reader) error {
 	fresh := &Service{window: s.window, leaseMost: s.leaseMost, order: s.order, locks: map[uint64]*lock{}, clients: map[session.ID]*client{}}
 	in := restorer{s: fresh, r: wire.NewReader(data)}
 	if why := in.read(); why != "" {
-		return fmt.Errorf("lock: the snapshot is not one of a lock service: %s, %d bytes before its end: take one of another replica", why, in.r.Len())
+		return fmt.Errorf("lock: the snapshot is not one of this lock service, %d bytes before its end: %s", in.r.Len(), why)
 	}
 	if *s = *fresh; canary == Rewound {
 		s.number = s.floor
@@ -88,11 +88,12 @@ func (in *restorer) read() string {
 		return fmt.Sprintf("it has version %d, and this program knows %d", v, version)
 	}
 	s.floor, s.number, s.until = r.U64(), r.U64(), time.Duration(r.U64())
-	if o := Order(r.U8()); o != s.order {
-		return fmt.Sprintf("its order is %v, and that of this service %v", o, s.order)
+	set := Service{order: Order(r.U8()), window: time.Duration(r.U64()), leaseMost: time.Duration(r.U64())}
+	if r.Failed() {
+		return "it ends early"
 	}
-	if window, most := time.Duration(r.U64()), time.Duration(r.U64()); window != s.window || most != s.leaseMost {
-		return fmt.Sprintf("its window of recovery is %v and its longest lease %v, and of this service %v and %v", window, most, s.window, s.leaseMost)
+	if theirs, ours := set.Terms(), s.Terms(); theirs != ours {
+		return fmt.Sprintf("the service is set to %s, and that of the snapshot to %s: set all members alike, and as the state that is to be kept", ours, theirs)
 	}
 	if s.number < s.floor || s.until < 0 || s.number > 1<<63 {
 		return "its numbers cannot be"

@@ -76,9 +76,10 @@ type Machine interface {
 // Terms are what all members of a service must agree on about how it is replicated.
 type Terms struct {
 	Style    Style
-	Voters   int  // Voted: how many vote
-	Compared bool // Voted: replies are compared, not only held to be the same to the last bit
-	Durable  bool // it is kept on disks
+	Voters   int    // Voted: how many vote
+	Compared bool   // Voted: replies are compared, not only held to be the same to the last bit
+	Durable  bool   // it is kept on disks
+	Service  string // what the service itself wants to be alike, session.Termed; "": nothing
 }
 
 // Apply puts them into the configuration of the service's group, whose members refuse who has others.
@@ -90,11 +91,17 @@ func (t *Terms) Apply(g *cohort.GroupConfig) {
 	if t.Compared {
 		g.Style += " replies=compared"
 	}
+	if t.Service != "" {
+		g.Style += " " + t.Service
+	}
 }
 
 // terms are those of a configuration.
 func (c *Config) terms() Terms {
 	t := Terms{Style: c.Style, Voters: c.Voters, Compared: c.Comparer != nil, Durable: c.Store != nil}
+	if c.Executor != nil {
+		t.Service = c.Executor.Terms()
+	}
 	if c.Style == Voted && t.Voters == 0 {
 		t.Voters = voted.VotersDefault
 	}
