@@ -34,10 +34,12 @@ const (
 // Jobs says how a service takes calls that run long: package client's Run.
 //
 // A job runs at the member that takes it, and at no other; if that one dies, the job has ended
-// and its client is told that nobody knows how far it came. It is begun at most once.
+// and its client is told that nobody knows how far it came. It is begun at most once. A member that loses its place
+// (it is expelled, or does not hear enough others to go on) stops its jobs: others may do the work by then, and look
+// after what they take for orphans. It notices a moment later than they may have: Job.Epoch tells late work from new.
 type Jobs struct {
 	// Run does a job. ctx is done when it is to stop, because nobody wants its result any more: it was
-	// cancelled, its deadline has passed, its client has died, or the service ends here;
+	// cancelled, its deadline has passed, its client has died, this member has lost its place, or the service ends here;
 	// context.Cause says which. What it returns then is not waited for, but Run should return soon.
 	Run func(ctx context.Context, j Job) ([]byte, error)
 	// Orphans is what is done when a client dies; 0: Expiration.
@@ -117,9 +119,9 @@ func (s *Service) jobsStatus() *census.Jobs {
 	j := &census.Jobs{
 		Orphans: s.desk.Answer().String(), Running: c.Running, Done: c.Done, Failed: c.Failed, Declined: c.Refused, Stopped: map[string]uint64{},
 	}
-	for fate, n := range c.Stopped {
-		if why := (&desk.Stop{Cancelled: fate == 0, Fate: call.Fate(fate)}); n > 0 {
-			j.Stopped[why.Why()] = n
+	for i, n := range c.Stopped {
+		if n > 0 {
+			j.Stopped[desk.Reason(i).Why()] = n
 		}
 	}
 	return j

@@ -124,6 +124,9 @@ func (n *Node) keep(cfg *ServiceConfig, r driver.ReplicaConfig) (*Service, error
 	r.Answer = func(client uint64, b []byte) { s.front.Send(client, front.Reply, b) }
 	r.Notice = func(client uint64, b []byte) { s.front.Send(client, front.Notice, b) }
 	r.Flush = func() { s.front.Flush() }
+	if s.desk != nil {
+		r.Parted = s.desk.Part
+	}
 	r.Happened = func(c replica.Command) { n.tellDivergence(cfg.Name, c) }
 	s.replica, err = n.cohort.Serve(r)
 	close(ready)

@@ -27,6 +27,7 @@ type servers struct {
 	nodes  map[string]*holdfast.Node
 	at     map[string]*holdfast.Service
 	fresh  func() session.Service
+	jobs   func(name string) *holdfast.Jobs // nil: they take none
 }
 
 func newServers(t *testing.T, style holdfast.Style) *servers {
@@ -38,7 +39,7 @@ func newServersOf(t *testing.T, style holdfast.Style, fresh func() session.Servi
 	if style == holdfast.Pair {
 		names = []string{"a", "b", "w"}
 	}
-	s := &servers{t, style, cluster(names...), t.TempDir(), map[string]*holdfast.Node{}, map[string]*holdfast.Service{}, fresh}
+	s := &servers{t, style, cluster(names...), t.TempDir(), map[string]*holdfast.Node{}, map[string]*holdfast.Service{}, fresh, nil}
 	s.c.Witnesses = names[2:]
 	for _, name := range names {
 		s.start(name)
@@ -56,6 +57,9 @@ func (s *servers) start(name string) {
 	}
 	if name != "w" {
 		cfg.Service, cfg.Socket = s.fresh(), s.socket(name)
+		if s.jobs != nil {
+			cfg.Jobs = s.jobs(name)
+		}
 	}
 	c := s.c
 	c.Control = s.control(name)
@@ -273,5 +277,55 @@ func TestAPairThatCannotBeIsRefused(t *testing.T) {
 			t.Errorf("%s: the error is %v, which does not say %q", x.name, err, x.want)
 		}
 		n.Close()
+	}
+}
+
+// TestAJobOfTwoServers: it runs at the one that serves, and goes on there when that one is left alone.
+func TestAJobOfTwoServers(t *testing.T) {
+	s := &servers{
+		T: t, style: holdfast.Pair, c: cluster("a", "b", "w"), folder: t.TempDir(), nodes: map[string]*holdfast.Node{}, at: map[string]*holdfast.Service{},
+		fresh: func() session.Service { return &counter{} },
+	}
+	s.c.Witnesses = []string{"w"}
+	begun, release := make(chan string, 2), make(chan struct{})
+	s.jobs = func(name string) *holdfast.Jobs {
+		return &holdfast.Jobs{Quantum: time.Minute, Run: func(ctx context.Context, _ holdfast.Job) ([]byte, error) {
+			begun <- name
+			select {
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			case <-release:
+				return nil, nil
+			}
+		}}
+	}
+	for _, name := range []string{"a", "b", "w"} {
+		s.start(name)
+	}
+	s.whole()
+	k, err := client.Dial(client.Config{Servers: []string{s.socket("a"), s.socket("b")}, Identity: "web"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close(within(t))
+	came := make(chan error, 1)
+	go func() {
+		_, err := k.Run(within(t), nil)
+		came <- err
+	}()
+	server := <-begun
+	other := map[string]string{"a": "b", "b": "a"}[server]
+	if err := s.nodes[other].Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.dial(server).Call(within(t), client.ExactlyOnce, nil); err != nil { // it is alone
+		t.Fatal(err)
+	}
+	close(release)
+	if err := <-came; err != nil {
+		t.Errorf("the job of a server that goes on alone: %v", err)
+	}
+	if _, err := k.Run(within(t), nil); err != nil {
+		t.Errorf("a server that is alone takes no job: %v", err)
 	}
 }

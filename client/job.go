@@ -299,6 +299,8 @@ func (e *errand) end(w *word) ([]byte, error) {
 		fail.Text = "it was stopped: it was cancelled"
 	case w.m.Verb == job.Stopped && w.m.Why == job.Closing:
 		fail.Text = "it was stopped: the service ends at that member"
+	case w.m.Verb == job.Stopped && w.m.Why == job.Parted:
+		fail.Text = "it was stopped: the member that had it was cut off from the others, or expelled; see how far it came, and run it again"
 	case w.m.Verb == job.Stopped && call.Fate(w.m.Why) == call.Overdue:
 		fail.Text = "it was stopped: its deadline has passed"
 		return nil, errors.Join(context.DeadlineExceeded, fail)

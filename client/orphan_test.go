@@ -392,6 +392,44 @@ func TestAJobEndsWithItsMember(t *testing.T) {
 	fails(t, <-came, client.Unknown, client.ServerCrashed, "has died")
 }
 
+// TestAJobEndsWhenItsMemberIsCutOff: a member that does not hear enough others to go on does not go on with its jobs, and begins none
+// until it does.
+func TestAJobEndsWhenItsMemberIsCutOff(t *testing.T) {
+	m, w := shop(t, holdfast.Jobs{Quantum: time.Minute})
+	c := dial(t, client.Config{Servers: m.Sockets[:1], Identity: "web"})
+	came := make(chan error, 1)
+	go func() {
+		_, err := c.Run(within(t), []byte("x"))
+		came <- err
+	}()
+	await(t, "running", func() bool { return w.runs("x") })
+	if err := m.Stop(1); err != nil {
+		t.Fatal(err)
+	}
+	passes(t, time.Second, "running in a view without one", func() bool { return w.runs("x") })
+	if err := m.Stop(2); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, <-came, client.Executed, 0, "was cut off from the others")
+	w.ends(t, "x", "this member is cut off, or has been expelled")
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := c.Run(short, []byte("y"))
+	fails(t, err, client.NotExecuted, client.ServerNotFound, "it does not serve now")
+	for i := 1; i <= 2; i++ {
+		if err := m.Start(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.release("z")
+	if b, err := c.Run(within(t), []byte("z")); string(b) != "z done" || err != nil {
+		t.Error(string(b), err)
+	}
+	if _, _, why := stopped(t, m); why["this member is cut off, or has been expelled, and another may do the work"] != 1 {
+		t.Error(why)
+	}
+}
+
 // TestAJobOutlivesItsConnection: what ends while the connection is down is told when it is up again, and what goes on
 // is heard of at its end.
 func TestAJobOutlivesItsConnection(t *testing.T) {

@@ -8,8 +8,6 @@ import (
 
 	"github.com/holdfast-ha/holdfast/internal/driver/census"
 	"github.com/holdfast-ha/holdfast/protocol/replica"
-	"github.com/holdfast-ha/holdfast/protocol/replica/pair"
-	"github.com/holdfast-ha/holdfast/protocol/replica/passive"
 	"github.com/holdfast-ha/holdfast/protocol/replica/voted"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
@@ -42,6 +40,11 @@ type ReplicaConfig struct {
 
 	// Jobs tells of the calls that run long beside the replica; nil, or nil of it: there are none.
 	Jobs func() *census.Jobs
+
+	// Parted tells that this member has lost its place: it is out of its view, or the group does not go on, or the other of
+	// two servers may serve. What it runs beside the state must end, for others may go on without its knowledge. As
+	// Answer; nil for nothing.
+	Parted func()
 
 	// Happened tells what the replica says of itself; nil for nothing. As Answer.
 	Happened func(replica.Command)
@@ -84,6 +87,8 @@ type Replica struct {
 	storing *storing            // and the store that they reach; nil: there is none
 	notices []notice            // that wait for the disks
 	gone    chan struct{}
+
+	tenure tenure // the owner's
 
 	underWay int         // requests that were handed to the replica and are not answered; the owner's
 	sent     time.Time   // when the last were
@@ -221,29 +226,6 @@ func (r *Replica) Serves() (serves, ok bool) {
 	return serves, ok
 }
 
-// Leads says whether this member is one at which calls run beside the state, and the epoch in which it is.
-func (r *Replica) Leads() (epoch uint64, leads bool) {
-	r.c.Do(func() {
-		switch {
-		case r.grouped != nil:
-			v := r.grouped.Machine().View()
-			if v == nil || r.grouped.Machine().Stopped() != nil {
-				return
-			}
-			epoch, leads = uint64(v.Name.Epoch), true
-			if p, is := r.grouped.Machine().(*passive.Machine); is {
-				leads = p.Leads()
-			}
-		case r.replica != nil:
-			if m, is := r.replica.(*duo.Member); is {
-				s := m.Status()
-				epoch, leads = uint64(s.Epoch), s.Role == pair.Primary.String()
-			}
-		}
-	})
-	return epoch, leads
-}
-
 // join makes the replica. The owner calls it.
 func (r *Replica) join() {
 	c := r.c
@@ -328,6 +310,7 @@ func (r *Replica) heed(d *cohort.Delivery) {
 			r.c.cfg.Log.Warn("refused", "service", r.cfg.Group.Name, "reason", why)
 		}
 	}
+	r.reign(d)
 	r.replica.Heed(r.c.time, d)
 	if d.Kind == cohort.Departed {
 		r.c.withdraw(r)
@@ -351,6 +334,7 @@ func (r *Replica) act() (acted bool) {
 		if told := r.notify(); told || len(out.Replies) > 0 {
 			r.cfg.Flush()
 		}
+		r.resign(out.Do)
 		for _, c := range out.Do {
 			if r.cfg.Happened != nil {
 				r.cfg.Happened(c)

@@ -35,6 +35,7 @@ const (
 
 // Why a job was stopped, besides the fates of protocol/call.
 const (
+	Parted    = 253 // its member has lost its place among the others
 	Closing   = 254 // the service ends at that member
 	Cancelled = 255 // by its client
 )

@@ -50,6 +50,7 @@ type Config struct {
 type Stop struct {
 	Cancelled bool      // its client does not want it any more
 	Closed    bool      // the service ends here
+	Parted    bool      // this member has lost its place among the others, who go on without it
 	Fate      call.Fate // otherwise
 }
 
@@ -65,6 +66,8 @@ func (s *Stop) Why() string {
 		return "its client has cancelled it"
 	case s.Closed:
 		return "the service ends here"
+	case s.Parted:
+		return "this member is cut off, or has been expelled, and another may do the work"
 	}
 	return s.Fate.String()
 }
@@ -83,6 +86,7 @@ type Desk struct {
 	ended   []ended // that clients have not heard of, the oldest first
 	bytes   int     // of these
 	counts  Counts
+	parted  uint64 // how often this member has lost its place
 	closed  bool
 }
 
@@ -125,11 +129,30 @@ type Counts struct {
 	Done    uint64
 	Failed  uint64
 	Refused uint64
-	Stopped [FateCount]uint64 // by fate; at 0 those that were cancelled, or ended with the service
+	Stopped [FateCount]uint64 // by fate; at 0 those that were cancelled, or ended with the service; last those whose member lost its place
 }
 
 // FateCount is how many reasons there are to stop a job.
-const FateCount = int(call.Expired) + 1
+const FateCount = parted + 1
+
+// parted counts jobs that have ended since their member lost its place.
+const parted = int(call.Expired) + 1
+
+// Reason is that of a place in Counts.Stopped.
+func Reason(i int) *Stop {
+	if i == parted {
+		return &Stop{Parted: true}
+	}
+	return &Stop{Cancelled: i == 0, Fate: call.Fate(i)}
+}
+
+// index is the place in Counts.Stopped.
+func (s *Stop) index() int {
+	if s.Parted {
+		return parted
+	}
+	return int(s.Fate)
+}
 
 // New makes a desk. The error says what is wrong with the configuration.
 func New(cfg Config) (*Desk, error) {
@@ -167,9 +190,12 @@ func (d *Desk) Receive(client uint64, b []byte) {
 	if why != wire.OK {
 		return
 	}
-	var epoch uint64
+	var epoch, parted uint64
 	var serves bool
 	if m.Verb == job.Start {
+		d.mu.Lock()
+		parted = d.parted
+		d.mu.Unlock()
 		epoch, serves = d.cfg.Serves() // not under the lock: the owner of the turn may want it
 	}
 	d.mu.Lock()
@@ -182,7 +208,7 @@ func (d *Desk) Receive(client uint64, b []byte) {
 		d.hello(client, &m)
 	case p == nil: // whose should it be?
 	case m.Verb == job.Start:
-		d.start(client, p, &m, epoch, serves)
+		d.start(client, p, &m, epoch, serves && parted == d.parted) // or nobody would stop it
 	case m.Verb == job.Names:
 		d.exterminate(client, p, &m)
 	default:
@@ -310,8 +336,10 @@ func (d *Desk) finish(n name, t *task, body []byte, err error) {
 			m.Why = job.Cancelled
 		} else if t.why.Closed {
 			m.Why = job.Closing
+		} else if t.why.Parted {
+			m.Why = job.Parted
 		}
-		d.counts.Stopped[t.why.Fate]++
+		d.counts.Stopped[t.why.index()]++
 	case err == nil && len(body) > session.BodyMax:
 		err = fmt.Errorf("it has returned %d bytes, and %d are possible", len(body), session.BodyMax)
 		fallthrough
@@ -432,6 +460,17 @@ func (d *Desk) ask(r call.Running) {
 }
 
 func (d *Desk) say(client uint64, m job.Message) { d.cfg.Send(client, m.Append(nil)) }
+
+// Part tells that this member has lost its place: it must not do anything in the name of the others any more. What
+// runs is told to end, and what is asked for from now on depends on what Serves says then. It does not block.
+func (d *Desk) Part() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.parted++
+	for _, t := range d.jobs { //tidy:unordered all are stopped
+		d.stop(t, &Stop{Parted: true})
+	}
+}
 
 // errClosed is what a desk that is closed closes once more with.
 var errClosed = errors.New("desk: it is closed")

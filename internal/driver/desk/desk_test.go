@@ -164,6 +164,30 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// TestPart: a member that has lost its place stops what it runs, and begins nothing that it was asked for before it knew.
+func TestPart(t *testing.T) {
+	h := open(t, Config{Orphans: call.OrphanConfig{Answer: call.Gentle}, Run: waits})
+	h.tell(1, hello(1))
+	h.hears("1: 9.9.0 why 3 ")
+	h.tell(1, about(job.Start, 1, 1, "waits"))
+	h.Part()
+	h.hears("1: 12.1.1 why 253 ")
+	serves := h.cfg.Serves
+	h.cfg.Serves = func() (uint64, bool) {
+		epoch, is := serves()
+		h.Part()
+		return epoch, is
+	}
+	h.tell(1, about(job.Start, 1, 2, "waits"))
+	h.hears("1: 13.1.2 why 1 ")
+	h.cfg.Serves = serves
+	h.tell(1, about(job.Start, 1, 3, "at once"))
+	h.hears("1: 10.1.3 why 0 billing 3 7")
+	if c := h.Counts(); c.Stopped[FateCount-1] != 1 || !strings.Contains(Reason(FateCount-1).Error(), "cut off") || Reason(0).Why() != "its client has cancelled it" {
+		t.Errorf("counts are %+v", c)
+	}
+}
+
 // TestClose: jobs are told to end, and who does not is named.
 func TestClose(t *testing.T) {
 	door := make(chan struct{})

@@ -227,6 +227,9 @@ func (m *Member) Present() bool { return !m.left && m.style.present() }
 // Status is what there is to say of this member.
 func (m *Member) Status() Status { return m.style.status() }
 
+// Leads says whether this member takes requests.
+func (m *Member) Leads() bool { return !m.left && m.style.server() == m.cfg.Self.ID }
+
 // Leave takes this member off its node. The other takes it for crashed.
 func (m *Member) Leave(time.Time, *cohort.Output) (left bool) {
 	m.left = true
