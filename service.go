@@ -123,6 +123,7 @@ func (n *Node) keep(cfg *ServiceConfig, r driver.ReplicaConfig) (*Service, error
 	r.Group, r.Service, r.Jobs = cohort.GroupConfig{Name: cfg.Name}, cfg.Service, s.jobsStatus
 	r.Answer = func(client uint64, b []byte) { s.front.Send(client, front.Reply, b) }
 	r.Notice = func(client uint64, b []byte) { s.front.Send(client, front.Notice, b) }
+	r.Process = s.front.Process
 	r.Flush = func() { s.front.Flush() }
 	if s.desk != nil {
 		r.Parted = s.desk.Part

@@ -298,7 +298,7 @@ func (c *Client) timely(ctx context.Context, err error) error {
 			e.Cause = call.NoAnswer // nobody wanted it to end
 		}
 		return errors.Join(ctx.Err(), err)
-	case errors.As(err, &e) && (e.Cause == call.NoAnswer || e.Cause == call.Stopped || e.Cause == call.CannotLocate || e.Cause == call.TooLate):
+	case errors.As(err, &e) && (e.Cause == call.NoAnswer || e.Cause == call.Stopped || e.Cause == call.CannotLocate || e.Cause == call.Unadmitted || e.Cause == call.TooLate):
 		return errors.Join(context.DeadlineExceeded, err) // the machine has looked at its clock sooner
 	}
 	return err

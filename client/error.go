@@ -98,6 +98,11 @@ func (c *Client) failure(r call.Result, size int) *Error {
 		if r.Put != 0 {
 			e.detail = fmt.Sprintf("a server that was reached says %q", r.Put.String())
 		}
+	case call.Unadmitted:
+		e.detail = "the service has as many sessions as it may; close some, or wait until those of clients that died end with their leases"
+		if r.Put == session.Crowded {
+			e.detail = fmt.Sprintf("this process has %d of them at that member, and may have no more; close those that are not used, or let one client serve all of the program", session.ProcessMax)
+		}
 	case call.SessionEnded:
 		e.ended = ErrLapsed
 		remedy := "see whether the members have a majority"

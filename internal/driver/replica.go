@@ -38,6 +38,10 @@ type ReplicaConfig struct {
 	Notice func(client uint64, body []byte)
 	Flush  func()
 
+	// Process names the process behind a connection, of which no more than session.ProcessMax sessions are opened here;
+	// nil: each connection is one of its own. Any goroutine calls it.
+	Process func(client uint64) uint64
+
 	// Jobs tells of the calls that run long beside the replica; nil, or nil of it: there are none.
 	Jobs func() *census.Jobs
 
@@ -88,7 +92,9 @@ type Replica struct {
 	notices []notice            // that wait for the disks
 	gone    chan struct{}
 
-	tenure tenure // the owner's
+	tenure  tenure  // the owner's, and the next
+	openers openers // who has opened sessions here
+	refusal []byte  // what is written to one too many
 
 	underWay int         // requests that were handed to the replica and are not answered; the owner's
 	sent     time.Time   // when the last were
@@ -111,6 +117,7 @@ type inbox struct {
 type submission struct {
 	client   uint64
 	from, to int
+	opening  opening
 }
 
 // inboxMax is how many bytes of requests wait for the owner of the turn. A client whose
@@ -168,20 +175,25 @@ func (c *Cohort) Serve(cfg ReplicaConfig) (*Replica, error) {
 // Submit takes a client's request, an encoded session.Request, and copies it. It reports
 // false if there is no room.
 func (r *Replica) Submit(client uint64, request []byte) bool {
+	q, why := session.ParseRequest(request)
+	var of opening
+	if why == wire.OK {
+		of = r.openingOf(client, &q)
+	}
 	r.mu.Lock()
 	in := r.filling
 	if len(in.bytes)+len(request) > inboxMax {
 		r.mu.Unlock()
 		return false
 	}
-	if q, why := session.ParseRequest(request); why == wire.OK && q.Session != 0 {
+	if why == wire.OK && q.Session != 0 {
 		if c := (claim{q.Session, q.Nonce}); r.routes[c] != client {
 			r.route(c, client)
 		}
 	}
 	from := len(in.bytes)
 	in.bytes = append(in.bytes, request...)
-	in.requests = append(in.requests, submission{client, from, len(in.bytes)})
+	in.requests = append(in.requests, submission{client, from, len(in.bytes), of})
 	r.waiting.Store(true)
 	r.mu.Unlock()
 	r.c.notify(dueWork)
@@ -281,10 +293,19 @@ func (r *Replica) feed() bool {
 	r.waiting.Store(false)
 	r.mu.Unlock()
 	in := r.taking
-	for _, q := range in.requests {
-		r.replica.Submit(now, replica.Client(q.client), in.bytes[q.from:q.to])
+	refused := 0
+	for i := range in.requests {
+		s := &in.requests[i]
+		if request := in.bytes[s.from:s.to]; r.admits(now, s, request) {
+			r.replica.Submit(now, replica.Client(s.client), request)
+		} else {
+			refused++
+		}
 	}
-	r.underWay, r.sent = len(in.requests), now
+	if refused > 0 {
+		r.cfg.Flush()
+	}
+	r.underWay, r.sent = len(in.requests)-refused, now
 	in.requests, in.bytes = in.requests[:0], in.bytes[:0]
 	return true
 }

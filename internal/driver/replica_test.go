@@ -69,7 +69,7 @@ func TestWhoWaitedGoesWithTheAnswer(t *testing.T) {
 	c.Do(func() {
 		r.underWay, r.sent = 1, now().Add(time.Hour) // it would wait for long
 		r.filling.bytes = request()
-		r.filling.requests = []submission{{8, 0, len(r.filling.bytes)}}
+		r.filling.requests = []submission{{client: 8, to: len(r.filling.bytes)}}
 		r.waiting.Store(true)
 		r.feed()
 		if len(answers) > 0 {

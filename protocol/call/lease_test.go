@@ -64,6 +64,23 @@ func TestLongLease(t *testing.T) {
 	}
 }
 
+// TestNoRoomForASession: who has waited for a session in vain is told that there was none to be had, not that nobody was there.
+func TestNoRoomForASession(t *testing.T) {
+	for _, put := range []session.Status{session.Full, session.Crowded} {
+		h := newHand(t, setting())
+		h.m.Open(h.now, &h.out)
+		if _, why := h.m.Submit(h.now, Call{How: session.ExactlyOnce, Deadline: h.now.Add(time.Second)}, &h.out); why != None {
+			t.Fatal(why)
+		}
+		_, q := h.sent()
+		h.answer(1, q, session.Reply{Status: put})
+		h.pass(time.Second)
+		if r := h.out.Results; len(r) != 1 || r[0].Cause != Unadmitted || r[0].Put != put || r[0].Outcome != NotExecuted {
+			t.Errorf("%v: %+v", put, r)
+		}
+	}
+}
+
 // TestRenew: it is renewed in time, calls renew it too, and silence ends it.
 func TestRenew(t *testing.T) {
 	h := opened(t, setting())

@@ -204,11 +204,15 @@ func (m *Machine) do(e *entry, out *Output) {
 
 // expire ends a call at its deadline.
 func (m *Machine) expire(e *entry, out *Output) {
+	why := NoAnswer
 	if !e.sent() || canary == Believing && e.refused {
-		m.finish(e, Result{Outcome: NotExecuted, Cause: CannotLocate}, out)
+		why = CannotLocate
+		if put := m.keeper.put; m.state == Opening && (put == session.Full || put == session.Crowded) {
+			why, e.put = Unadmitted, put
+		}
+		m.finish(e, Result{Outcome: NotExecuted, Cause: why}, out)
 		return
 	}
-	why := NoAnswer
 	if e.put == session.Halted {
 		why = Stopped
 	}

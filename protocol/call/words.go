@@ -76,6 +76,7 @@ const (
 	Shut               // its owner has closed the session
 	Rejected           // the service refuses it for good
 	TooLarge           // it was executed, and the reply was too long to be kept
+	Unadmitted         // no session was opened before the deadline: Put says why
 	Forgot             // the service says that it was acknowledged before: two clients use one session
 	NoSession          // there is no session, or it has ended; see Open
 	BadCall            // the semantics are none
@@ -89,7 +90,7 @@ var causeNames = [causeEnd]string{
 	"none", "no server could be reached", "no answer before the deadline",
 	"the service has stopped, since its replicas differ and no majority agrees: mend it, and restart all members", "the connection to the server broke",
 	"cancelled", "the session has ended", "the service allows no session with such a lease", "the session was closed",
-	"refused by the service", "the reply was too long",
+	"refused by the service", "the reply was too long", "no session was opened before the deadline",
 	"forgotten by the service", "there is no session", "no such semantics", "the body is too long", "too many open calls",
 	"the deadline has passed",
 }

@@ -29,6 +29,10 @@ const (
 	// window each they take 160 MiB.
 	sessionsMax = 1 << 14
 
+	// ProcessMax is how many of them a member opens for one process of its machine: a program needs one, and one
+	// that opens them and forgets them leaves the others room for theirs. No part of the format: each member minds its own.
+	ProcessMax = sessionsMax / 16
+
 	// keptMax and keptAll are how many bytes of replies one session, and all of them, may have kept before
 	// a new call is put off. The reply of the last call goes beyond, by ReplyMax at most.
 	keptMax = 4 << 20

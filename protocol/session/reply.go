@@ -26,12 +26,13 @@ const (
 	Busy                           // not executed now: this member has too much to do
 	Halted                         // not executed now: this member's service has stopped for good, others' may not
 	LongLease                      // Open: not executed, whoever is asked: the service allows no such lease; Body is the longest, 8 bytes
+	Crowded                        // Open: not executed now: this member has ProcessMax sessions of the same process
 	statusEnd
 )
 
 var statusNames = [statusEnd]string{
 	"none", "ok", "oversize", "cancelled", "forgotten", "stale session", "too many", "full", "malformed", "refused",
-	"elsewhere", "busy", "halted", "lease too long",
+	"elsewhere", "busy", "halted", "lease too long", "crowded",
 }
 
 // String gives the status in words.
@@ -46,7 +47,9 @@ func (s Status) String() string {
 func (s Status) Executed() bool { return s == OK || s == Oversize }
 
 // Later says whether the same request may be executed when it is sent again: later, or to another.
-func (s Status) Later() bool { return s == TooMany || s == Full || s >= Elsewhere && s <= Halted }
+func (s Status) Later() bool {
+	return s == TooMany || s == Full || s == Crowded || s >= Elsewhere && s <= Halted
+}
 
 // Reply is the answer to a request.
 type Reply struct {

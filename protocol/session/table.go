@@ -83,6 +83,9 @@ func (t *Table) Session(s ID) (Info, bool) {
 	return c.info(), true
 }
 
+// Opened says whether there is a session for which its client has drawn this.
+func (t *Table) Opened(nonce uint64) bool { return t.byNonce[nonce] != nil }
+
 // Nonce is what the client of a session has drawn for it, and nobody else knows; false if there is no such session.
 func (t *Table) Nonce(s ID) (uint64, bool) {
 	c := t.byID[s]

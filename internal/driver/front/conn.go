@@ -11,10 +11,11 @@ import (
 
 // conn is one client's connection.
 type conn struct {
-	id  uint64
-	c   *net.UnixConn
-	raw syscall.RawConn
-	all *atomic.Int64 // bytes owed to all clients
+	id      uint64
+	process uint64
+	c       *net.UnixConn
+	raw     syscall.RawConn
+	all     *atomic.Int64 // bytes owed to all clients
 
 	mu      sync.Mutex
 	owed    []byte

@@ -98,7 +98,7 @@ func (f *Front) take(c *net.UnixConn) {
 		return
 	}
 	f.last++
-	k := &conn{id: f.last, c: c, raw: raw, all: &f.owed}
+	k := &conn{id: f.last, process: processOf(raw, f.last), c: c, raw: raw, all: &f.owed}
 	f.conns[k.id] = k
 	f.ended.Go(func() { f.read(k) })
 }
@@ -139,6 +139,17 @@ func (f *Front) drop(k *conn) {
 	if f.cfg.Gone != nil {
 		f.cfg.Gone(k.id)
 	}
+}
+
+// Process names the process that has made a client's connection, as the kernel does; a process that the kernel has no
+// number for here, in a container with numbers of its own, is as many as it has connections. 0: the client is gone.
+func (f *Front) Process(client uint64) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if k := f.conns[client]; k != nil {
+		return k.process
+	}
+	return 0
 }
 
 // The kinds of what a client is sent.

@@ -43,6 +43,18 @@ func listenUnix(path string, mode fs.FileMode) (*net.UnixListener, error) {
 	return l.(*net.UnixListener), nil
 }
 
+// processOf names who is at the other end of a connection.
+func processOf(raw syscall.RawConn, connection uint64) uint64 {
+	var who *unix.Ucred
+	err := raw.Control(func(fd uintptr) {
+		who, _ = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err != nil || who == nil || who.Pid <= 0 {
+		return 1<<63 | connection
+	}
+	return uint64(who.Pid)
+}
+
 // removeStale removes a socket at which nobody answers.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
