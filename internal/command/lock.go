@@ -161,6 +161,9 @@ owner is (host and process) and for how long, its token, how many own it and how
 lock that is shared the longest owner is shown. A service that begins, or has lost its state, says
 for how long it grants nothing yet: until then former owners may come back.
 
+Locks that programs share among themselves without a server (package lock/peers) are not listed:
+these programs know them, and nobody else (List and Explain there).
+
 Changes nothing.`,
 		Example: "  holdfast lock ls\n  holdfast lock ls deploy --json",
 		Args:    atMost("PREFIX"),
@@ -189,7 +192,8 @@ func (p *Program) lockExplain() *cobra.Command {
 		Use:   "explain NAME [-s SOCKET]",
 		Short: "who has a lock, since when, and who waits for it in which order?",
 		Long: `Shows who holds a lock, for how long, under which token and what for; then who waits for it, in
-order, and for how long; and who broke it last and why, also when it is free.
+order, and for how long; and who broke it last and why, also when it is free. Locks
+that programs share without a server (package lock/peers) are known to these programs only.
 
 Changes nothing.`,
 		Example: "  holdfast lock explain nightly-report",
