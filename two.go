@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/edge/disk"
 	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/replica/pair"
+	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -62,6 +63,22 @@ func (n *Node) serveTwo(cfg ServiceConfig) (*Service, error) {
 
 // servers finds the two servers, and what is done when they do not hear one another.
 func (c *ServiceConfig) servers(node *Config, names []string) (*driver.Two, error) {
+	two, alone, err := c.partners(node, names)
+	if err != nil {
+		return nil, err
+	}
+	two.Terms = "style=" + c.Style.String()
+	if alone != "" {
+		two.Terms += " alone=" + strings.ReplaceAll(alone, " ", ":")
+	}
+	if own := session.Terms(c.Service); own != "" {
+		two.Terms += " " + own
+	}
+	return two, nil
+}
+
+// partners finds them without the words for it, and gives what is done when they do not hear one another.
+func (c *ServiceConfig) partners(node *Config, names []string) (*driver.Two, string, error) {
 	witness := slices.Contains(node.Witnesses, node.Name)
 	var workers []string
 	for _, name := range names[1:] {
@@ -72,28 +89,28 @@ func (c *ServiceConfig) servers(node *Config, names []string) (*driver.Two, erro
 	id := func(name string) view.ID { return view.ID(slices.Index(names, name)) }
 	switch {
 	case len(workers) != 2:
-		return nil, fmt.Errorf("the style is %v, and %d members are no witnesses: %s; it is one of two servers, so have two and at most a witness, or choose another style", c.Style, len(workers), quoted(workers))
+		return nil, "", fmt.Errorf("the style is %v, and %d members are no witnesses: %s; it is one of two servers, so have two and at most a witness, or choose another style", c.Style, len(workers), quoted(workers))
 	case !witness && c.Service == nil:
-		return nil, errors.New("there is no Service; give one that executes commands")
+		return nil, "", errors.New("there is no Service; give one that executes commands")
 	case !witness && c.Socket == "":
-		return nil, errors.New("there is no Socket; name the path at which clients come in")
+		return nil, "", errors.New("there is no Socket; name the path at which clients come in")
 	case witness && (c.Service != nil || c.Socket != ""):
-		return nil, fmt.Errorf("%s is a witness, which only says who goes on alone; leave Service and Socket out at it", node.Name)
+		return nil, "", fmt.Errorf("%s is a witness, which only says who goes on alone; leave Service and Socket out at it", node.Name)
 	case c.Data != "" && !filepath.IsAbs(c.Data):
-		return nil, fmt.Errorf("the path Data is %q; give an absolute path, for what is kept must be found again", c.Data)
+		return nil, "", fmt.Errorf("the path Data is %q; give an absolute path, for what is kept must be found again", c.Data)
 	case c.Voters != 0 || c.Comparer != nil:
-		return nil, fmt.Errorf("there are Voters or a Comparer, and the style is %v, which has no vote; leave them out", c.Style)
+		return nil, "", fmt.Errorf("there are Voters or a Comparer, and the style is %v, which has no vote; leave them out", c.Style)
 	}
 	if c.Style == Checkpointed {
 		switch {
 		case witness:
-			return nil, fmt.Errorf("%s is a witness, and the style is %v, in which the store decides; leave the service out at it", node.Name, c.Style)
+			return nil, "", fmt.Errorf("%s is a witness, and the style is %v, in which the store decides; leave the service out at it", node.Name, c.Style)
 		case c.Data == "":
-			return nil, fmt.Errorf("the style is %v, and there is no Data; name the directory that both servers reach", c.Style)
+			return nil, "", fmt.Errorf("the style is %v, and there is no Data; name the directory that both servers reach", c.Style)
 		case c.Alone != "":
-			return nil, fmt.Errorf("the choice Alone is %q, and the style is %v, in which the store decides who goes on; leave it out", c.Alone, c.Style)
+			return nil, "", fmt.Errorf("the choice Alone is %q, and the style is %v, in which the store decides who goes on; leave it out", c.Alone, c.Style)
 		}
-		return &driver.Two{Members: [2]view.ID{id(workers[0]), id(workers[1])}, Preferred: id(workers[0])}, nil
+		return &driver.Two{Members: [2]view.ID{id(workers[0]), id(workers[1])}, Preferred: id(workers[0])}, "", nil
 	}
 	two := &driver.Two{Members: [2]view.ID{id(workers[0]), id(workers[1])}, Preferred: id(workers[0])}
 	alone := c.Alone
@@ -105,23 +122,23 @@ func (c *ServiceConfig) servers(node *Config, names []string) (*driver.Two, erro
 	case alone == "witness" && len(node.Witnesses) == 1:
 		two.Policy, two.Arbiter = pair.Arbitrate, id(node.Witnesses[0])
 		if witness && c.Data == "" {
-			return nil, fmt.Errorf("%s says who goes on alone, and must not forget it: give it Data, a directory", node.Name)
+			return nil, "", fmt.Errorf("%s says who goes on alone, and must not forget it: give it Data, a directory", node.Name)
 		}
-		return two, nil
+		return two, alone, nil
 	case alone == "witness":
-		return nil, fmt.Errorf(`the choice Alone is "witness", and the cluster has %d; have one, or say "prefer %s"`, len(node.Witnesses), workers[0])
+		return nil, "", fmt.Errorf(`the choice Alone is "witness", and the cluster has %d; have one, or say "prefer %s"`, len(node.Witnesses), workers[0])
 	case witness:
-		return nil, fmt.Errorf("the choice Alone is %q, so nobody asks the witness %s; leave it out of the cluster, or leave Alone out", alone, node.Name)
+		return nil, "", fmt.Errorf("the choice Alone is %q, so nobody asks the witness %s; leave it out of the cluster, or leave Alone out", alone, node.Name)
 	case prefers && slices.Contains(workers, preferred):
 		two.Policy, two.Preferred = pair.Prefer, id(preferred)
 	case alone == "freeze":
 		two.Policy = pair.Freeze
 	case alone == "":
-		return nil, fmt.Errorf(`two servers cannot tell a crash from a network that is cut, and Alone does not say who goes on then: have a witness in the cluster, or write "prefer %s" or "freeze"`, workers[0])
+		return nil, "", fmt.Errorf(`two servers cannot tell a crash from a network that is cut, and Alone does not say who goes on then: have a witness in the cluster, or write "prefer %s" or "freeze"`, workers[0])
 	default:
-		return nil, fmt.Errorf(`the choice Alone is %q; write "witness", "prefer %s", "prefer %s" or "freeze"`, alone, workers[0], workers[1])
+		return nil, "", fmt.Errorf(`the choice Alone is %q; write "witness", "prefer %s", "prefer %s" or "freeze"`, alone, workers[0], workers[1])
 	}
-	return two, nil
+	return two, alone, nil
 }
 
 // Proceed is a person's word, for a service of the style [Pair] that does not go on since the other server is

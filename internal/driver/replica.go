@@ -95,6 +95,7 @@ type Replica struct {
 	tenure  tenure  // the owner's, and the next
 	openers openers // who has opened sessions here
 	refusal []byte  // what is written to one too many
+	refused string  // the terms of the other of two servers, as they were logged last
 
 	underWay int         // requests that were handed to the replica and are not answered; the owner's
 	sent     time.Time   // when the last were
@@ -356,6 +357,7 @@ func (r *Replica) act() (acted bool) {
 			r.cfg.Flush()
 		}
 		r.resign(out.Do)
+		r.tellDiffers()
 		for _, c := range out.Do {
 			if r.cfg.Happened != nil {
 				r.cfg.Happened(c)

@@ -49,7 +49,7 @@ func (r *Replica) takeOver(peer view.ID) {
 	node := &c.cfg.Node
 	m, err := duo.JoinCheckpointed(c.time, c.node, duo.CheckpointedConfig{
 		Config: duo.Config{
-			Name: r.cfg.Group.Name, Self: node.Self, Peer: peer, Preferred: r.cfg.Two.Preferred, Fingerprint: node.Fingerprint,
+			Name: r.cfg.Group.Name, Self: node.Self, Peer: peer, Preferred: r.cfg.Two.Preferred, Terms: r.cfg.Two.Terms, Fingerprint: node.Fingerprint,
 			Heartbeat: node.Heartbeat, SuspectAfter: node.SuspectAfter, Executor: r.exec, Recorder: trace.RecorderFunc(c.journal.record),
 		},
 		Every: r.cfg.Two.Every,

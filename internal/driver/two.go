@@ -18,6 +18,7 @@ type Two struct {
 	Preferred view.ID    // of them
 	Policy    pair.Policy
 	Arbiter   view.ID // with pair.Arbitrate; this process, if it is none of Members
+	Terms     string  // what both must have alike, in words
 
 	// Mark opens the file in which the epoch is saved; nil: there is none.
 	Mark func(cluster uint32, member view.ID) (Mark, error)
@@ -100,7 +101,7 @@ func (r *Replica) pairUp() {
 	}
 	m, err := duo.JoinPair(c.time, c.node, duo.PairConfig{
 		Config: duo.Config{
-			Name: r.cfg.Group.Name, Self: node.Self, Peer: peer, Preferred: two.Preferred, Fingerprint: node.Fingerprint,
+			Name: r.cfg.Group.Name, Self: node.Self, Peer: peer, Preferred: two.Preferred, Terms: two.Terms, Fingerprint: node.Fingerprint,
 			Heartbeat: node.Heartbeat, SuspectAfter: node.SuspectAfter, Executor: r.exec, Recorder: recorder,
 		},
 		Policy: two.Policy, Arbiter: two.Arbiter, Recovered: found, Disk: r.keeping != nil,
@@ -111,6 +112,32 @@ func (r *Replica) pairUp() {
 	}
 	r.replica = m
 	c.replicas = append(c.replicas, r)
+}
+
+// differs says in what the other of two servers, which is there, is configured otherwise; "" if it is not.
+func (r *Replica) differs() string {
+	m, is := r.replica.(*duo.Member)
+	if !is || m.Refused() == "" {
+		return ""
+	}
+	theirs, ours := difference(m.Refused(), r.cfg.Two.Terms)
+	two := r.cfg.Two.Members
+	other := two[0]
+	if other == r.c.cfg.Node.Self.ID {
+		other = two[1]
+	}
+	return fmt.Sprintf("at %s the service is %q, and here %q; make them equal", r.c.nameOf(other), theirs, ours)
+}
+
+// tellDiffers logs it, once.
+func (r *Replica) tellDiffers() {
+	m, is := r.replica.(*duo.Member)
+	if !is || m.Refused() == r.refused {
+		return
+	}
+	if r.refused = m.Refused(); r.refused != "" && r.c.cfg.Log != nil {
+		r.c.cfg.Log.Warn("refused", "service", r.cfg.Group.Name, "reason", r.differs())
+	}
 }
 
 // save has the disk do what is to be done. The owner calls it.
@@ -210,7 +237,8 @@ func (c *Cohort) Proceed(service string) error {
 // ofTwo gives where one of two servers stands.
 func (r *Replica) ofTwo(s duo.Status) census.Group {
 	return census.Group{
-		Name: r.cfg.Group.Name, Terms: "style " + s.Style, State: "in", Seats: []census.Seat{}, Views: []census.View{},
+		Refused: r.differs(),
+		Name:    r.cfg.Group.Name, Terms: "style " + s.Style, State: "in", Seats: []census.Seat{}, Views: []census.View{},
 		Two: &census.Two{Role: s.Role, Epoch: uint64(s.Epoch), Silent: s.Silent, Index: s.Index, Stable: s.Stable, Whole: s.Whole, Serves: r.replica.Present()},
 	}
 }

@@ -72,6 +72,12 @@ func (s *Status) Judge() {
 // judge concludes for a service of two servers.
 func (g *Group) judge(two *Two) {
 	g.Why, g.Action, g.See = []string{}, "", ""
+	defer func() {
+		if g.Refused != "" {
+			g.Why = append([]string{"refused: " + g.Refused}, g.Why...)
+			g.Action, g.See = "make the configuration of the service equal at both servers, and restart the one that is wrong", seeTwo
+		}
+	}()
 	switch {
 	case two.Whole:
 		g.Verdict, g.Survives = Whole, 1

@@ -79,7 +79,7 @@ func (p *process) boot() {
 		p.state.index = p.exec.Index
 		p.member, err = duo.JoinPair(now, p.cohort, duo.PairConfig{
 			Config: duo.Config{
-				Name: "service", Self: p.Self, Peer: 3 - p.Self.ID, Preferred: 1, Fingerprint: fingerprint,
+				Name: "service", Self: p.Self, Peer: 3 - p.Self.ID, Preferred: 1, Terms: "style=pair", Fingerprint: fingerprint,
 				Heartbeat: heartbeat, SuspectAfter: w.opt.suspectAfter, Executor: p.exec, Recorder: cfg.Recorder,
 			},
 			Policy: w.opt.policy, Arbiter: arbiter, Recovered: pair.Recovered{Known: p.saved, Epoch: p.disk}, Disk: true,

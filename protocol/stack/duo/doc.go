@@ -15,6 +15,12 @@
 // With the policy Arbitrate a third process answers who may go on alone ([Arbiter]): it keeps one number for each service, on
 // a disk, and answers when it is there. It is a witness of the same cluster, and knows neither commands nor states.
 //
+// # The door
+//
+// Two servers that are configured otherwise must not believe each other: each might take itself for the one that goes on alone. They tell
+// each other their terms first (Config.Terms), and listen to no life whose terms are others. A new one does nothing while it hears such a
+// life; one that has served, or has been one of two, goes on as if the other had crashed.
+//
 // # Suspicion
 //
 // What a member of two must know is not whether the other lives but whether it hears this one, in which role and epoch: that is in

@@ -9,6 +9,13 @@ const (
 	// pieceMax is how many bytes of a request or an answer go into a frame.
 	pieceMax = wire.FrameMax - wire.HeaderSize - pieceHead
 
+	// termsMax is the longest text of terms, in bytes, as for groups.
+	termsMax = 256
+
+	// shutSuspects is for how many detection times a new member that has heard another with other terms does nothing: frames are
+	// lost, and the other tells its own with each heartbeat.
+	shutSuspects = 4
+
 	// openMax is how many requests or answers in pieces may be under way from a member at once: those that
 	// overtake each other. The room of each is given back when it is whole.
 	openMax = 8

@@ -19,6 +19,7 @@ type Config struct {
 	Self         view.Member
 	Peer         view.ID
 	Preferred    view.ID // of the two, the same at both
+	Terms        string  // what both must have configured alike, in words, at most termsMax bytes; "": nothing is compared
 	Fingerprint  uint32
 	Heartbeat    time.Duration
 	SuspectAfter time.Duration
@@ -61,6 +62,7 @@ type Member struct {
 	arbiter view.ID // pair: whom it asks
 	save    view.Epoch
 	known   bool // pair: the saved epoch says something
+	door    door
 	left    bool
 	dropped [wire.ReasonCount]uint64
 }
@@ -81,6 +83,9 @@ func newMember(node *cohort.Node, cfg *Config) (*Member, error) {
 	if cfg.Name == "" {
 		return nil, fmt.Errorf("duo: the service of %v has no name; give it one", cfg.Self.ID)
 	}
+	if len(cfg.Terms) > termsMax {
+		return nil, fmt.Errorf("duo: the terms of service %q have %d bytes, more than %d", cfg.Name, len(cfg.Terms), termsMax)
+	}
 	m := &Member{cfg: *cfg, node: node}
 	binary.BigEndian.PutUint32(m.key[:], cohort.Key(cfg.Name))
 	m.take, m.do = m.reply, m.command
@@ -90,8 +95,12 @@ func newMember(node *cohort.Node, cfg *Config) (*Member, error) {
 // begin attaches a member to its node.
 func (m *Member) begin(now time.Time) {
 	m.node.Attach(now, m)
-	m.style.start(m.node.Begin(now))
+	now = m.node.Begin(now)
+	m.style.start(now)
 	m.reap()
+	if m.cfg.Terms != "" {
+		m.introduce(now)
+	}
 }
 
 // Group is nil: a member of two is in none.
@@ -119,6 +128,9 @@ func (m *Member) Submit(now time.Time, from replica.Client, request []byte) {
 // Tick does what is due.
 func (m *Member) Tick(now time.Time) {
 	now = m.node.Begin(now)
+	if m.isShut(now) {
+		return
+	}
 	if d := m.style.deadline(); !d.IsZero() && !now.Before(d) {
 		m.style.tick(now)
 		m.reap()
@@ -126,7 +138,12 @@ func (m *Member) Tick(now time.Time) {
 }
 
 // Deadline is when Tick has something to do; zero: never.
-func (m *Member) Deadline() time.Time { return m.node.Clock(m.style.deadline()) }
+func (m *Member) Deadline() time.Time {
+	if !m.door.shut.IsZero() {
+		return m.node.Clock(m.door.next)
+	}
+	return m.node.Clock(m.style.deadline())
+}
 
 // Act says whether there are frames to be sent: the node does it.
 func (m *Member) Act(time.Time, *cohort.Output) bool {
@@ -138,7 +155,14 @@ func (m *Member) Receive(now time.Time, from view.Member, c wire.Channel, payloa
 	if c != wire.Duo && c != m.style.channel() || len(payload) <= keySize || [keySize]byte(payload) != m.key {
 		return false
 	}
-	if payload = payload[keySize:]; c != wire.Duo {
+	if payload = payload[keySize:]; c == wire.Duo && payload[0] == kindTerms {
+		m.greeted(now, from, payload)
+		return true
+	}
+	if m.stranger(now, from) {
+		return true
+	}
+	if c != wire.Duo {
 		m.style.receive(now, from, payload)
 		m.reap()
 		return true
@@ -175,7 +199,7 @@ func (m *Member) carried(now time.Time, p *piece, data []byte) {
 
 // Suspect tells what the detector thinks of a member.
 func (m *Member) Suspect(now time.Time, who view.Member, suspected bool) {
-	if who.ID == m.cfg.Peer && suspected {
+	if who.ID == m.cfg.Peer && suspected && m.door.shut.IsZero() {
 		m.style.doubt(now)
 	}
 }
@@ -192,7 +216,10 @@ func (m *Member) Reset() {
 	m.box.Reset()
 }
 
-func (m *Member) reap() { m.style.reap(m.take, m.do) }
+func (m *Member) reap() {
+	m.style.reap(m.take, m.do)
+	m.settle()
+}
 
 // reply gives an answer to a client, here or at the other member.
 func (m *Member) reply(to caller, data []byte) {

@@ -63,42 +63,53 @@ type rig struct {
 }
 
 func newRig(t testing.TB) *rig {
-	r := &rig{t: t, now: time.Unix(1_700_000_000, 0), keep: true}
-	for i := range r.hosts {
-		h := &host{self: view.Member{ID: view.ID(i + 1), Incarnation: view.Incarnation(i + 10)}}
-		r.hosts[i] = h
-		cfg := cohort.NodeConfig{Self: h.self, Fingerprint: cluster, Links: 1, Heartbeat: heartbeat, SuspectAfter: 5 * heartbeat}
-		for k := range r.hosts {
-			cfg.Candidates = append(cfg.Candidates, cohort.Candidate{ID: view.ID(k + 1), Name: string(rune('a' + k)), Votes: 1, Witness: k == 2})
-		}
-		var err error
-		if h.node, err = cohort.New(cfg, rand.New(rand.NewPCG(1, uint64(i)))); err != nil {
-			t.Fatal(err)
-		}
-		h.node.Start(r.now, &h.out)
-		if i == 2 {
-			a := Arbitrate(r.now, h.node, Referee{Name: "s", Self: h.self, Members: [2]view.ID{1, 2}, Fingerprint: cluster})
-			h.part, h.saved = a, a.Saved
-			continue
-		}
-		h.member, err = JoinPair(r.now, h.node, PairConfig{
-			Config: Config{
-				Name: "s", Self: h.self, Peer: view.ID(2 - i), Preferred: 1, Fingerprint: cluster, Heartbeat: heartbeat, SuspectAfter: 5 * heartbeat,
-				Executor: session.NewExecutor(&counter{}),
-			},
-			Policy: pair.Arbitrate, Arbiter: 3, Disk: true,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.part, h.saved = h.member, h.member.Saved
-	}
-	r.carry()
-	r.pass(20 * heartbeat)
+	r := newRigOf(t, "alike", "alike")
 	if s, o := r.hosts[0].member.Status(), r.hosts[1].member.Status(); !s.Whole || !o.Whole {
 		t.Fatalf("the two are %+v and %+v", s, o)
 	}
 	return r
+}
+
+// newRigOf is a rig whose servers have terms of their own.
+func newRigOf(t testing.TB, terms ...string) *rig {
+	r := &rig{t: t, now: time.Unix(1_700_000_000, 0), keep: true}
+	for i := range r.hosts {
+		r.start(i, view.Incarnation(i+10), append(terms, "")[i])
+	}
+	r.carry()
+	r.pass(20 * heartbeat)
+	return r
+}
+
+// start begins a life of a process.
+func (r *rig) start(i int, life view.Incarnation, terms string) {
+	r.t.Helper()
+	h := &host{self: view.Member{ID: view.ID(i + 1), Incarnation: life}}
+	cfg := cohort.NodeConfig{Self: h.self, Fingerprint: cluster, Links: 1, Heartbeat: heartbeat, SuspectAfter: 5 * heartbeat}
+	for k := range r.hosts {
+		cfg.Candidates = append(cfg.Candidates, cohort.Candidate{ID: view.ID(k + 1), Name: string(rune('a' + k)), Votes: 1, Witness: k == 2})
+	}
+	var err error
+	if h.node, err = cohort.New(cfg, rand.New(rand.NewPCG(1, uint64(i)))); err != nil {
+		r.t.Fatal(err)
+	}
+	h.node.Start(r.now, &h.out)
+	if r.hosts[i] = h; i == 2 {
+		a := Arbitrate(r.now, h.node, Referee{Name: "s", Self: h.self, Members: [2]view.ID{1, 2}, Fingerprint: cluster})
+		h.part, h.saved = a, a.Saved
+		return
+	}
+	h.member, err = JoinPair(r.now, h.node, PairConfig{
+		Config: Config{
+			Name: "s", Self: h.self, Peer: view.ID(2 - i), Preferred: 1, Terms: terms, Fingerprint: cluster, Heartbeat: heartbeat, SuspectAfter: 5 * heartbeat,
+			Executor: session.NewExecutor(&counter{}),
+		},
+		Policy: pair.Arbitrate, Arbiter: 3, Disk: true,
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	h.part, h.saved = h.member, h.member.Saved
 }
 
 // carry lets everything come to rest.
@@ -106,7 +117,7 @@ func (r *rig) carry() {
 	for busy := true; busy; {
 		busy = false
 		for _, h := range r.hosts {
-			if h.dead {
+			if h == nil || h.dead {
 				continue
 			}
 			if epoch := h.part.Save(); epoch != 0 {

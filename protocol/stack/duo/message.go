@@ -14,6 +14,7 @@ const (
 	kindReply   = 2 // a piece of an answer
 	kindAsk     = 3 // to the arbiter
 	kindVerdict = 4 // of the arbiter
+	kindTerms   = 5 // what both servers must have alike
 )
 
 // pieceHead is what stands before a piece's data, and verdictSize all of a verdict.
