@@ -1,6 +1,7 @@
 package cohort
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -10,7 +11,8 @@ import (
 // Guest is what uses a node's transport and its detector, and none of its groups: a service that is not
 // replicated by a group. Its owner calls [Node.Begin] before anything that makes it put out frames.
 type Guest interface {
-	// Receive takes a frame's payload, and says whether it was for this guest.
+	// Receive takes a frame's payload, and says whether it was for this guest. On the channel Group it is of a member that has
+	// made a group of a name that is none here.
 	Receive(now time.Time, from view.Member, c wire.Channel, payload []byte) bool
 	// Suspect tells what the detector thinks of a member.
 	Suspect(now time.Time, who view.Member, suspected bool)
@@ -53,12 +55,35 @@ func (n *Node) Clock(at time.Time) time.Time {
 	return at.Add(-n.ahead)
 }
 
-// visit gives a frame to the guests.
+// visit gives a frame to the guests. One of a service that is a group here is of a member that is configured otherwise.
 func (n *Node) visit(now time.Time, from view.Member, c wire.Channel, payload []byte) {
-	for _, g := range n.guests {
-		if g.Receive(now, from, c, payload) {
-			return
+	if n.offer(now, from, c, payload) {
+		return
+	}
+	if len(payload) >= keySize {
+		if g := n.group(binary.BigEndian.Uint32(payload)); g != nil && g.current == nil {
+			g.refused(from.ID, TermsOfTwo)
 		}
 	}
 	n.drop(now, from.ID, wire.ForeignGroup, c)
+}
+
+// keySize is of a service's key, with which a guest's frames begin as a group's do.
+const keySize = 4
+
+// What a member is told of another by whom the same service is kept in a way that has not its own words for it: a member of a group of
+// one of two servers, and the other way round.
+const (
+	TermsOfTwo   = "style=pair or style=checkpointed"
+	TermsOfGroup = "style=active, style=passive or style=voted"
+)
+
+// offer gives a frame to the guests, and says whether it was for one of them.
+func (n *Node) offer(now time.Time, from view.Member, c wire.Channel, payload []byte) bool {
+	for _, g := range n.guests {
+		if g.Receive(now, from, c, payload) {
+			return true
+		}
+	}
+	return false
 }

@@ -126,6 +126,9 @@ func (n *Node) Receive(now time.Time, from view.Member, link uint8, frame []byte
 		}
 		g := n.group(binary.BigEndian.Uint32(payload[at:]))
 		if g == nil && h.Channel == wire.Group {
+			if n.offer(now, from, h.Channel, payload) {
+				return
+			}
 			key := binary.BigEndian.Uint32(payload)
 			group.Decline(n.cfg.Self, from.ID, key, n.cfg.Fingerprint, n.past[key], payload[4:], &n.found.Outbox)
 		}

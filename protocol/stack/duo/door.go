@@ -65,12 +65,17 @@ func (m *Member) greeted(now time.Time, from view.Member, payload []byte) {
 	if string(g.terms) == m.cfg.Terms {
 		d.agreed, d.theirs, d.settled, d.shut = from.Incarnation, "", true, time.Time{}
 	} else {
-		d.agreed, d.theirs = 0, string(g.terms)
-		m.keepShut(now)
+		m.differ(now, from, string(g.terms))
 	}
 	if g.heard != m.cfg.Self.Incarnation || d.theirs != "" && !now.Before(d.next) {
 		m.introduce(now)
 	}
+}
+
+// differ notes that a life of the other has other terms.
+func (m *Member) differ(now time.Time, from view.Member, theirs string) {
+	m.door.met, m.door.agreed, m.door.theirs = from.Incarnation, 0, theirs
+	m.keepShut(now)
 }
 
 // stranger says whether a frame is of a life of the other that was not let in.

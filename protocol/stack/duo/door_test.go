@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
@@ -47,6 +48,28 @@ func TestOtherTermsAreNotLetIn(t *testing.T) {
 	r.start(0, 30, "alone=freeze") // the backup knows that it is the one with the state
 	r.pass(20 * heartbeat)
 	r.roles("the primary came back with other terms", "empty", "alone")
+}
+
+// TestAGroupOfTheSameName: two servers, of which one is told to be a member of a group: each says so, and none serves.
+func TestAGroupOfTheSameName(t *testing.T) {
+	r := newRigOf(t, "alone=freeze", "alone=freeze")
+	h := r.hosts[1]
+	h.dead = true
+	r.start(1, 20, "alone=freeze")
+	h = r.hosts[1]
+	h.member.Leave(r.now, nil)
+	g, err := h.node.Join(r.now, cohort.GroupConfig{Name: "s", Stateful: true, Style: "active"}, &h.out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.start(0, 30, "alone=freeze")
+	r.pass(time.Second)
+	if a := r.hosts[0].member; a.Refused() != cohort.TermsOfGroup || a.Status().Role != "empty" || g.View() != nil {
+		t.Errorf("the server is %+v and refuses %q; the member has the view %v", a.Status(), a.Refused(), g.View())
+	}
+	if len(h.told) == 0 || h.told[0] != cohort.TermsOfTwo {
+		t.Errorf("the member is told %q", h.told)
+	}
 }
 
 // TestWhoIsGoneKeepsNobodyWaiting: a new server that has heard other terms does what it would do alone when it hears them no more.

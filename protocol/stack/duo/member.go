@@ -152,6 +152,10 @@ func (m *Member) Act(time.Time, *cohort.Output) bool {
 
 // Receive takes a frame of the other member, or of the arbiter.
 func (m *Member) Receive(now time.Time, from view.Member, c wire.Channel, payload []byte) bool {
+	if c == wire.Group && len(payload) > keySize && [keySize]byte(payload) == m.key && from.ID == m.cfg.Peer && m.cfg.Terms != "" {
+		m.differ(now, from, cohort.TermsOfGroup)
+		return true
+	}
 	if c != wire.Duo && c != m.style.channel() || len(payload) <= keySize || [keySize]byte(payload) != m.key {
 		return false
 	}

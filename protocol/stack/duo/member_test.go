@@ -48,6 +48,7 @@ type host struct {
 	saved func(now time.Time, epoch view.Epoch, err error)
 	dead  bool
 	got   [][]byte // what clients of this process were answered
+	told  []string // of members that are configured otherwise
 }
 
 // rig is two servers and their arbiter on a network without faults and delays.
@@ -135,6 +136,11 @@ func (r *rig) carry() {
 			for i := range h.out.Send {
 				busy = true
 				r.send(h, &h.out.Send[i])
+			}
+			for i := range h.out.Deliver {
+				if d := &h.out.Deliver[i]; d.Kind == cohort.Refused {
+					h.told = append(h.told, d.Refusal)
+				}
 			}
 			h.out.Reset()
 		}
