@@ -60,12 +60,13 @@ func (p *Program) proceed() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "proceed GROUP --other-is-gone [-s SOCKET | -c FILE]",
 		Short: "say that the other of two servers is gone, so that this one goes on",
-		Long: `For a service of two servers (style "pair") that is blocked at this one, since the other is silent and
-neither the witness nor the configuration lets this one go on alone. Say it at one server only, and
-only when you know that the other is switched off, or has lost its state: what it has answered alone
-is lost. Look first: holdfast group members GROUP.
+		Long: `For a service of two servers (style "pair") that is blocked at this one, since the other is
+silent and neither the witness nor the configuration lets this one go on alone. Say it at one
+server only, and only when you know that the other is switched off, or has lost its state: what
+it has answered alone is lost. Look first: holdfast group members GROUP.
 
-Changes: this server goes on with the state that it has. Ask as root, or as the process's user or group.`,
+Changes: this server goes on with the state that it has. Ask as root, or as the process's user
+or group.`,
 		Example: "  holdfast group proceed locks --other-is-gone",
 		Args:    exactly("GROUP"),
 		RunE: func(c *cobra.Command, args []string) error {
