@@ -2,16 +2,14 @@ package servers
 
 import (
 	"bytes"
-	"encoding/binary"
 	"time"
 
-	"github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/internal/sim"
+	"github.com/holdfast-ha/holdfast/internal/sim/register"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/internal/sim/world"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/view"
-	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
 const repeatAfter = 60 * time.Millisecond
@@ -19,19 +17,13 @@ const repeatAfter = 60 * time.Millisecond
 // client is a program that asks the service, one call at a time.
 type client struct {
 	world.Host
+	register.Caller
 	w   *servers
 	own view.ID // the only server that it can reach; Nobody: both
 
-	number  int
-	session session.ID
-	server  view.ID
-	nonce   uint64
-	calls   uint64 // of the whole program
-	open    request
-	sent    uint64 // number of the present call in the session; 0: none
-	numbers uint64
-	repeat  time.Duration
-	led     bool // somebody has said who serves, since the last repeat
+	server view.ID
+	repeat time.Duration
+	led    bool // somebody has said who serves, since the last repeat
 }
 
 // boot begins the program's life; a client lives through the run.
@@ -47,16 +39,16 @@ func (c *client) boot() {
 func (c *client) Work() {
 	w := c.w
 	switch {
-	case c.session == 0 && c.nonce == 0:
-		c.nonce = w.Rng.Uint64() | 1
+	case c.Session == 0 && c.Nonce == 0:
+		c.Nonce = w.Rng.Uint64() | 1
 		c.send()
-	case w.Now >= c.repeat && (c.session == 0 || c.sent != 0):
+	case w.Now >= c.repeat && (c.Session == 0 || c.Sent != 0):
 		if c.own == view.Nobody {
 			c.server = 3 - c.server
 		}
 		c.led = false
 		c.send()
-	case c.session != 0 && c.sent == 0 && (!w.Calm && w.called < callsMax || w.Calm && w.more > 0):
+	case c.Session != 0 && c.Sent == 0 && (!w.Calm && w.called < callsMax || w.Calm && w.more > 0):
 		if w.Calm {
 			w.more--
 		}
@@ -68,34 +60,25 @@ func (c *client) Work() {
 // call begins a call.
 func (c *client) call() {
 	w := c.w
-	c.calls++
-	c.numbers++
-	c.sent = c.numbers
+	c.Calls++
 	fill := 0
 	if w.Rng.IntN(10) == 0 {
 		fill = w.Rng.IntN(5000) // it is carried in pieces
 	}
-	c.open = request{c.number, c.calls, service.Op(1 + w.Rng.IntN(3)), uint32(w.Rng.IntN(cellCount)), w.Rng.Uint64(), fill}
+	r := register.Draw(w.Rng, c.Number, c.Calls)
+	r.Fill = fill
+	c.Call(r)
 	w.called++
-	w.hear(&service.Fact{
-		Kind: service.Called, Client: c.number, Call: c.calls, Op: c.open.op, Key: c.open.key, Value: c.open.value,
-		Session: uint64(c.number), Number: c.calls,
-	})
+	f := r.Called()
+	w.hear(&f)
 	c.send()
 }
 
 // send sends what has no answer. A client's socket has no frames; here its request is cut into as many as it takes.
 func (c *client) send() {
 	w := c.w
-	r := session.Request{Verb: session.Open, Nonce: c.nonce, Lease: lease}
-	if c.session != 0 {
-		r = session.Request{
-			Verb: session.Call, How: session.ExactlyOnce, Session: c.session, Nonce: c.nonce,
-			Number: c.sent, Acked: c.sent - 1, Body: c.open.append(nil),
-		}
-	}
 	c.repeat = w.Now + repeatAfter
-	w.deliver(&c.Host, c.server, r.Append(nil))
+	w.deliver(&c.Host, c.server, c.Asks(lease))
 }
 
 // Receive takes nothing: a client's socket is not of the network.
@@ -103,33 +86,24 @@ func (c *client) Receive(*simnet.Datagram) {}
 
 // answered takes an answer.
 func (c *client) answered(b []byte) {
-	r, why := session.ParseReply(b)
-	if why != wire.OK || r.Nonce != c.nonce {
-		return
-	}
-	if r.Status.Later() {
-		if c.own == view.Nobody && r.Status == session.Elsewhere && r.Server != view.Nobody && !c.led && (c.session == 0 || r.Number == c.sent) {
+	switch r, outcome := c.Take(b); outcome {
+	case register.Later: // it is sent again
+		if c.own == view.Nobody && r.Status == session.Elsewhere && r.Server != view.Nobody && !c.led && (c.Session == 0 || r.Number == c.Sent) {
 			c.led, c.server = true, r.Server
 			c.send()
 		}
-		return // it is sent again
-	}
-	switch {
-	case c.session == 0:
-		if r.Status == session.OK && r.Number == 0 {
-			c.session, c.numbers, c.sent = r.Session, 0, 0
+	case register.Stale:
+		if c.Lose() {
+			f := c.Open.Unknown()
+			c.w.hear(&f)
 		}
-	case r.Status == session.StaleSession && r.Session == c.session:
-		if c.sent != 0 {
-			c.w.hear(&service.Fact{Kind: service.Unknown, Client: c.number, Call: c.open.call})
-		}
-		c.session, c.nonce, c.sent = 0, 0, 0
-	case r.Session == c.session && c.sent != 0 && r.Number == c.sent && r.Status == session.OK:
-		if !bytes.Equal(r.Body[8:], c.open.append(nil)) {
+		c.Nonce = 0
+	case register.Answered:
+		if !bytes.Equal(r.Body[8:], c.Open.Append(nil)) {
 			c.w.Fail(sim.Safety, "an answer was changed on its way")
 		}
-		c.sent = 0
-		c.w.hear(&service.Fact{Kind: service.Answered, Client: c.number, Call: c.open.call, Value: binary.BigEndian.Uint64(r.Body)})
+		f := c.Open.Answered(r.Body)
+		c.w.hear(&f)
 	}
 }
 

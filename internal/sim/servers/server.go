@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim/register"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/internal/sim/world"
 	"github.com/holdfast-ha/holdfast/protocol/replica"
@@ -29,7 +30,7 @@ type process struct {
 	out    cohort.Output
 	part   part
 	member *duo.Member // nil: it is the arbiter
-	state  *register
+	state  *echo
 	exec   *session.Executor
 
 	disk  view.Epoch // what is saved
@@ -47,6 +48,18 @@ type part interface {
 	Save() view.Epoch
 	Output() *replica.Output
 	Status() duo.Status
+}
+
+// echo is the service: a register whose answers are as long as what was asked.
+type echo struct{ register.Witnessed }
+
+// Apply executes a request and answers what there was before, and what was asked.
+func (s *echo) Apply(c session.Command, reply []byte) []byte {
+	empty := len(reply)
+	if reply = s.Witnessed.Apply(c, reply); len(reply) == empty {
+		panic(fmt.Sprintf("servers: a request of %d bytes was changed on its way", len(c.Body)))
+	}
+	return append(reply, c.Body...)
 }
 
 // boot begins a life that knows what its disk knows.
@@ -74,9 +87,9 @@ func (p *process) boot() {
 			Name: "service", Self: p.Self, Members: [2]view.ID{1, 2}, Fingerprint: fingerprint, Granted: p.disk, Recorder: cfg.Recorder,
 		})
 	} else {
-		p.state = &register{}
+		p.state = &echo{}
 		p.exec = session.NewExecutor(p.state)
-		p.state.index = p.exec.Index
+		p.state.Index = p.exec.Index
 		p.member, err = duo.JoinPair(now, p.cohort, duo.PairConfig{
 			Config: duo.Config{
 				Name: "service", Self: p.Self, Peer: 3 - p.Self.ID, Preferred: 1, Terms: "style=pair", Fingerprint: fingerprint,
@@ -270,7 +283,7 @@ func (p *process) report() {
 	for p.last < upto {
 		p.last++
 		w.most = max(w.most, p.last)
-		f := p.state.fact(p.Self, p.last)
+		f := p.state.Fact(p.Self, p.last)
 		w.hear(&f)
 	}
 	if p.led = s.Role == "primary"; s.Role == "empty" {
@@ -281,7 +294,7 @@ func (p *process) report() {
 
 func (p *process) restored(index uint64) {
 	p.reports, p.last = true, index
-	p.w.hear(&service.Fact{Kind: service.Restored, Node: p.Self, Index: index, State: p.state.sumAt(index)})
+	p.w.hear(&service.Fact{Kind: service.Restored, Node: p.Self, Index: index, State: p.state.SumAt(index)})
 }
 
 // send gives an envelope to the network.

@@ -128,7 +128,8 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 		w.processes = append(w.processes, p)
 	}
 	for i := range w.opt.clients {
-		c := &client{w: w, number: i + 1, own: view.ID(w.Rng.IntN(3))}
+		c := &client{w: w, own: view.ID(w.Rng.IntN(3))}
+		c.Number = i + 1
 		w.Add(&c.Host, c)
 		w.clients = append(w.clients, c)
 	}
@@ -210,7 +211,7 @@ func (p *process) snapshot() []byte {
 // done says whether the calls after calm are answered.
 func (w *servers) done() bool {
 	for _, c := range w.clients {
-		if c.sent != 0 {
+		if c.Sent != 0 {
 			return false
 		}
 	}

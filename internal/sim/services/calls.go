@@ -55,7 +55,7 @@ func RunCalls(seed uint64, limits sim.Limits) *sim.Report {
 	w.opt.flip = 0
 	w.Report.Options = fmt.Sprintf("%+v %+v", w.opt, u.opt)
 	w.Connect(w.opt.members+w.opt.clients, 1)
-	w.subject = func() subject { return &register{} }
+	w.subject = func() subject { return &cells{} }
 	w.convene(service.All(service.Setting{Majority: true, Voted: w.opt.style == replicated.Voted, Semantics: true, Replies: true}))
 	for range w.opt.clients {
 		c := &user{w: w, all: u}

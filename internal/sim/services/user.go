@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim/register"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/internal/sim/world"
 	"github.com/holdfast-ha/holdfast/protocol/call"
@@ -21,7 +22,7 @@ import (
 
 // freeCell is the cell that calls change which may be executed several times, or get lost: it is not judged
 // for linearizability.
-const freeCell = cellCount - 1
+const freeCell = register.CellCount - 1
 
 // doubtsMax is how many calls that change judged cells may have an end that nobody knows. Each of them may have
 // been executed at any time since, or not: more make the search for a linearization too long.
@@ -138,15 +139,15 @@ func (c *user) call() {
 	w.called++
 	c.calls++
 	how := session.Semantics(1 + w.Rng.IntN(4))
-	r := request{c.number, c.calls, service.Op(1 + w.Rng.IntN(3)), uint32(w.Rng.IntN(cellCount)), w.Rng.Uint64()}
+	r := register.Draw(w.Rng, c.number, c.calls)
 	switch {
-	case r.op == service.Read:
+	case r.Op == service.Read:
 	case how.Remembered() && c.all.doubts >= doubtsMax:
-		r.op = service.Read
+		r.Op = service.Read
 	case how.Remembered():
-		r.key = uint32(w.Rng.IntN(freeCell))
+		r.Key = uint32(w.Rng.IntN(freeCell))
 	default:
-		r.key = freeCell
+		r.Key = freeCell
 	}
 	within := min(1+w.Interval(c.all.opt.deadline), 8*time.Second)
 	switch repeats := how == session.AtLeastOnce || how == session.ExactlyOnce; {
@@ -156,17 +157,16 @@ func (c *user) call() {
 		within = 2 * time.Second
 	}
 	now := w.Read(&c.Host)
-	q := call.Call{How: how, Idempotent: r.op == service.Read, Deadline: now.Add(within), Body: r.append(nil)}
-	w.hear(&service.Fact{
-		Kind: service.Called, Client: c.number, Call: c.calls, Semantics: semanticsOf[how], Op: r.op, Key: r.key, Value: r.value,
-		Session: uint64(c.number), Number: c.calls,
-	})
+	q := call.Call{How: how, Idempotent: r.Op == service.Read, Deadline: now.Add(within), Body: r.Append(nil)}
+	f := r.Called()
+	f.Semantics = semanticsOf[how]
+	w.hear(&f)
 	id, why := c.m.Submit(now, q, &c.out)
 	if why != call.None {
 		w.hear(&service.Fact{Kind: service.Unexecuted, Client: c.number, Call: c.calls})
 		return
 	}
-	c.open[id] = wanted{c.calls, r.op != service.Read && r.key != freeCell}
+	c.open[id] = wanted{c.calls, r.Op != service.Read && r.Key != freeCell}
 }
 
 // Receive takes a reply.

@@ -123,7 +123,7 @@ func run(w *services, seed uint64, limits sim.Limits) *sim.Report {
 	w.opt = draw(w.Rng)
 	w.Report.Options = w.opt.String()
 	w.Connect(w.opt.members+w.opt.clients, 1)
-	w.subject = func() subject { return &register{} }
+	w.subject = func() subject { return &cells{} }
 	voted := w.opt.style == replicated.Voted
 	judges := service.All(service.Setting{Majority: true, Voted: voted})
 	switch {
@@ -134,7 +134,8 @@ func run(w *services, seed uint64, limits sim.Limits) *sim.Report {
 	}
 	w.convene(judges)
 	for i := range w.opt.clients {
-		c := &caller{w: w, number: i + 1}
+		c := &caller{w: w}
+		c.Number = i + 1
 		w.Add(&c.Host, c)
 		w.clients = append(w.clients, c)
 	}
