@@ -59,6 +59,8 @@
 package service
 
 import (
+	"slices"
+
 	"github.com/holdfast-ha/holdfast/check"
 )
 
@@ -129,6 +131,11 @@ func All(s Setting) []Judge {
 		judges = append(judges, Votes(l))
 	}
 	return append(judges, Linearizability(l))
+}
+
+// Without leaves some judges out, by their promises: where one cannot be kept, and that is known.
+func Without(judges []Judge, promises ...string) []Judge {
+	return slices.DeleteFunc(judges, func(j Judge) bool { return slices.Contains(promises, j.Promise()) })
 }
 
 // unjudged is the error of a judge that cannot judge a history.

@@ -18,7 +18,6 @@ package services
 
 import (
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check"
@@ -128,9 +127,9 @@ func run(w *services, seed uint64, limits sim.Limits) *sim.Report {
 	judges := service.All(service.Setting{Majority: true, Voted: voted})
 	switch {
 	case w.opt.flip > 0 && !voted:
-		judges = without(judges, "linearizability", "execution", "retention") // who is damaged answers wrongly until it is found out
+		judges = service.Without(judges, "linearizability", "execution", "retention") // who is damaged answers wrongly until it is found out
 	case w.opt.flip > 0 && w.opt.disk.on:
-		judges = without(judges, "honesty") // the court hears of a damage when it is for good, and that is never
+		judges = service.Without(judges, "honesty") // the court hears of a damage when it is for good, and that is never
 	}
 	w.convene(judges)
 	for i := range w.opt.clients {
@@ -155,11 +154,6 @@ func (w *services) convene(judges []service.Judge) {
 		w.Add(&m.Host, m)
 		w.members = append(w.members, m)
 	}
-}
-
-// without leaves some judges out.
-func without(judges []service.Judge, promises ...string) []service.Judge {
-	return slices.DeleteFunc(judges, func(j service.Judge) bool { return slices.Contains(promises, j.Promise()) })
 }
 
 // run goes through the phases.

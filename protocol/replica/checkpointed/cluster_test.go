@@ -1,63 +1,39 @@
 package checkpointed
 
 import (
-	"container/heap"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim/register"
+	"github.com/holdfast-ha/holdfast/internal/sim/stage"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// cluster runs two members and their clients in virtual time on one goroutine, with a
-// network between them and a disk that both reach.
+// cluster is two members and a disk that both reach.
 type cluster struct {
-	t       testing.TB
-	begin   time.Time
-	now     time.Time
-	nodes   []*node
-	clients []*client
-	rng     *rand.Rand
-	disk    disk
-	random  bool // the service draws numbers
-	every   time.Duration
-
-	lease           time.Duration // of clients' sessions
-	delay, jitter   time.Duration
-	loss, duplicate float64
-	cut             map[[2]int]bool // from, to; clients are 3 and on
-
-	due    dues
-	serial int
-	court  *service.Court
+	stage.Stage
+	t      testing.TB
+	nodes  []*node
+	disk   disk
+	random bool // the service draws numbers
+	every  time.Duration
 	halted bool
-	frames int
-
-	record func(trace.Event)
-	tell   func(who, what string)
 }
 
 // node is one host.
 type node struct {
-	id     view.ID
-	c      *cluster
-	m      *Machine
-	out    Output
-	exec   *session.Executor
-	state  *register
-	life   view.Incarnation
-	up     bool
-	paused time.Time
-	inbox  []func()
-	trap   string
-	trapAt int
+	stage.Host
+	c     *cluster
+	m     *Machine
+	out   Output
+	exec  *session.Executor
+	state *register.Witnessed
 
 	queue   []write // for the disk
 	busy    bool    // the disk is at the first
@@ -92,128 +68,58 @@ type write struct {
 	life view.Incarnation
 }
 
-type due struct {
-	at     time.Time
-	serial int
-	do     func()
-}
-
-type dues []due
-
-func (d dues) Len() int { return len(d) }
-func (d dues) Less(i, j int) bool {
-	return d[i].at.Before(d[j].at) || d[i].at.Equal(d[j].at) && d[i].serial < d[j].serial
-}
-func (d dues) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
-func (d *dues) Push(x any)   { *d = append(*d, x.(due)) }
-func (d *dues) Pop() any {
-	last := (*d)[len(*d)-1]
-	*d = (*d)[:len(*d)-1]
-	return last
-}
-
 func newCluster(t testing.TB, clients int, judges ...service.Judge) *cluster {
-	c := &cluster{
-		t: t, begin: time.Unix(1000000000, 0).UTC(),
-		lease: time.Minute, delay: 200 * time.Microsecond, cut: map[[2]int]bool{}, rng: rand.New(rand.NewPCG(1, 1)),
-		record: func(trace.Event) {}, tell: func(string, string) {}, court: service.NewCourt(judges...),
-	}
-	c.now = c.begin
-	for i := range 2 {
-		c.nodes = append(c.nodes, &node{id: view.ID(i + 1), c: c})
-	}
-	for i := range clients {
-		c.clients = append(c.clients, &client{c: c, number: i + 1, server: 1, nonce: uint64(i + 1)})
+	c := &cluster{t: t}
+	c.Set(t, clients, judges...)
+	for range 2 {
+		n := &node{c: c}
+		c.Add(&n.Host, n)
+		c.nodes = append(c.nodes, n)
 	}
 	return c
 }
 
-// without leaves a judge out, where its promise cannot be kept and that is known.
-func without(promise string, judges []service.Judge) []service.Judge {
-	return slices.DeleteFunc(judges, func(j service.Judge) bool { return j.Promise() == promise })
+func (n *node) Tick() { n.c.step(n, func(out *Output) { n.m.Tick(n.c.Now, out) }) }
+
+func (n *node) Deadline() time.Time { return n.m.Deadline() }
+
+func (n *node) Submit(client int, request []byte) {
+	n.c.step(n, func(out *Output) { n.m.Submit(n.c.Now, Client(client), request, out) })
 }
 
-func (c *cluster) after(d time.Duration, do func()) {
-	c.serial++
-	heap.Push(&c.due, due{c.now.Add(d), c.serial, do})
-}
-
-func (c *cluster) hear(f *service.Fact) {
-	f.At = c.now.Sub(c.begin)
-	c.court.Hear(f)
-}
-
-func (c *cluster) post(from, to int, do func()) {
-	if from <= 2 && to <= 2 {
-		c.frames++
-	}
-	copies := 1
-	if c.duplicate > 0 && c.rng.Float64() < c.duplicate {
-		copies = 2
-	}
-	for range copies {
-		if c.cut[[2]int{from, to}] || c.loss > 0 && c.rng.Float64() < c.loss {
-			continue
-		}
-		late := c.delay
-		if c.jitter > 0 {
-			late += time.Duration(c.rng.Int64N(int64(c.jitter)))
-		}
-		c.after(late, do)
-	}
-}
-
-// self is a member as the court knows it.
-func (n *node) self() view.Member { return view.Member{ID: n.id, Incarnation: n.life} }
+func (n *node) String() string { return fmt.Sprintf("%+v", n.m.State()) }
 
 // start begins a new life, which has forgotten everything but what is on its disk.
 func (c *cluster) start(n *node) {
-	n.life++
-	n.state = &register{random: c.random, rng: c.rng}
+	n.Boot()
+	n.state = &register.Witnessed{}
+	if c.random {
+		n.state.Chance = c.Rng
+	}
 	n.exec = session.NewExecutor(n.state)
-	n.state.index = n.exec.Index
+	n.state.Index = n.exec.Index
 	m, err := New(Config{
-		Self: n.self(), Peer: 3 - n.id, Preferred: 1, Executor: n.exec, Every: c.every,
-		Recorder: trace.RecorderFunc(func(e trace.Event) { c.record(e) }),
+		Self: n.Self(), Peer: 3 - n.ID, Preferred: 1, Executor: n.exec, Every: c.every,
+		Recorder: trace.RecorderFunc(func(e trace.Event) { c.Record(e) }),
 	})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	n.m, n.up, n.paused, n.inbox, n.trap, n.reports, n.last = m, true, time.Time{}, nil, "", false, 0
-	c.step(n, func(out *Output) { m.Start(c.now, out) })
+	n.m, n.reports, n.last = m, false, 0
+	c.step(n, func(out *Output) { m.Start(c.Now, out) })
 }
 
 // crash ends a life. Some of what it has given to the disk gets there still.
 func (c *cluster) crash(n *node) {
-	n.up, n.inbox = false, nil
-	n.queue = n.queue[:c.rng.IntN(len(n.queue)+1)]
-	c.hear(&service.Fact{Kind: service.Fell, Node: n.self()})
-	c.tell(n.id.String(), "crashes")
-}
-
-// later lets a node do something when it is run, in this life.
-func (c *cluster) later(n *node, do func()) func() {
-	life := n.life
-	return func() {
-		switch {
-		case !n.up || n.life != life:
-		case c.now.Before(n.paused):
-			n.inbox = append(n.inbox, do)
-		default:
-			do()
-		}
-	}
+	n.queue = n.queue[:c.Rng.IntN(len(n.queue)+1)]
+	c.Crash(&n.Host)
 }
 
 // sprung says whether a node crashes at this point.
 func (c *cluster) sprung(n *node, point string) bool {
-	if n.trap != point {
+	if !n.Sprung(point) {
 		return false
 	}
-	if n.trapAt--; n.trapAt > 0 {
-		return false
-	}
-	n.trap = ""
 	c.crash(n)
 	return true
 }
@@ -225,26 +131,26 @@ func (c *cluster) step(n *node, call func(*Output)) {
 	call(&n.out)
 	n.report()
 	for _, d := range n.out.Told {
-		c.tell(n.id.String(), sentence(&d))
+		c.Tell(n.ID.String(), sentence(&d))
 		if d.Verb == Halted {
 			c.halted = true
 		}
 		if d.Verb == Halted && d.Err == nil { // its state is another than the disk's record says
-			c.hear(&service.Fact{Kind: service.Restored, Node: n.self(), Index: d.Index, State: n.state.sumAt(d.Index)})
-			c.hear(&service.Fact{Kind: service.Halted, Node: n.self(), Index: d.Index})
+			c.Hear(&service.Fact{Kind: service.Restored, Node: n.Self(), Index: d.Index, State: n.state.SumAt(d.Index)})
+			c.Hear(&service.Fact{Kind: service.Halted, Node: n.Self(), Index: d.Index})
 		}
 	}
 	if is := n.m.role; is != was {
-		c.tell(n.id.String(), fmt.Sprintf("is %v", is))
+		c.Tell(n.ID.String(), fmt.Sprintf("is %v", is))
 	}
 	for _, op := range n.out.Store {
 		if c.sprung(n, names[op.Kind]+"-before") {
 			return
 		}
-		w := write{op: op, life: n.life}
+		w := write{op: op, life: n.Life}
 		w.op.Data = append([]byte(nil), op.Data...)
 		if op.Kind == Record {
-			w.fact = n.state.fact(theDisk, op.Index)
+			w.fact = n.state.Fact(theDisk, op.Index)
 		}
 		n.queue = append(n.queue, w)
 		c.work(n)
@@ -257,10 +163,9 @@ func (c *cluster) step(n *node, call func(*Output)) {
 			return
 		}
 		if p, _ := session.ParseReply(r.Data); !p.Status.Later() {
-			c.tell(n.id.String(), fmt.Sprintf("answers c%d", r.To))
+			c.Tell(n.ID.String(), fmt.Sprintf("answers c%d", r.To))
 		}
-		to, data := c.clients[r.To-1], append([]byte(nil), r.Data...)
-		c.post(int(n.id), 2+to.number, func() { to.receive(data) })
+		c.Answer(&n.Host, int(r.To), r.Data)
 		if c.sprung(n, "answer-after") {
 			return
 		}
@@ -275,13 +180,9 @@ func (c *cluster) step(n *node, call func(*Output)) {
 }
 
 func (c *cluster) send(n, to *node, payload []byte) {
-	from := n.self()
-	c.post(int(n.id), int(to.id), func() {
-		if to.up {
-			c.later(to, func() {
-				c.step(to, func(out *Output) { to.m.Receive(c.now, from, payload, out) })
-			})()
-		}
+	from := n.Self()
+	c.Send(int(n.ID), &to.Host, func() {
+		c.step(to, func(out *Output) { to.m.Receive(c.Now, from, payload, out) })
 	})
 }
 
@@ -293,11 +194,11 @@ func (c *cluster) work(n *node) {
 		return
 	}
 	n.busy = true
-	late := c.delay + time.Duration(c.rng.Int64N(int64(c.jitter)+1))
-	c.after(late, func() {
+	late := c.Delay + time.Duration(c.Rng.Int64N(int64(c.Jitter)+1))
+	c.After(late, func() {
 		n.busy = false
 		if n.severed {
-			c.after(5*time.Millisecond, func() { c.work(n) })
+			c.After(5*time.Millisecond, func() { c.work(n) })
 			return
 		}
 		if len(n.queue) == 0 {
@@ -307,16 +208,16 @@ func (c *cluster) work(n *node) {
 		n.queue = n.queue[1:]
 		for _, r := range c.disk.do(&w, n.broken) {
 			if w.op.Kind == Record && r.Err == nil {
-				c.hear(&w.fact)
+				c.Hear(&w.fact)
 			}
-			if n.life != w.life {
+			if n.Life != w.life {
 				continue
 			}
-			c.after(c.delay, c.later(n, func() {
+			c.After(c.Delay, c.Later(&n.Host, func() {
 				if c.sprung(n, names[w.op.Kind]+"-done") {
 					return
 				}
-				c.step(n, func(out *Output) { n.m.Done(c.now, &r, out) })
+				c.step(n, func(out *Output) { n.m.Done(c.Now, &r, out) })
 			}))
 		}
 		c.work(n)
@@ -382,7 +283,7 @@ func (n *node) report() {
 	for _, d := range n.out.Told {
 		if d.Verb == Founded || d.Verb == Resumed {
 			n.reports, n.last = true, d.Index
-			c.hear(&service.Fact{Kind: service.Restored, Node: n.self(), Index: n.last, State: n.state.sum()})
+			c.Hear(&service.Fact{Kind: service.Restored, Node: n.Self(), Index: n.last, State: n.state.Sum()})
 		}
 	}
 	if !n.reports {
@@ -390,77 +291,14 @@ func (n *node) report() {
 	}
 	if n.m.role != Primary {
 		n.reports = false
-		c.hear(&service.Fact{Kind: service.Fell, Node: n.self()})
+		c.Hear(&service.Fact{Kind: service.Fell, Node: n.Self()})
 		return
 	}
 	for n.last < n.m.saved {
 		n.last++
-		f := n.state.fact(n.self(), n.last)
-		c.hear(&f)
+		f := n.state.Fact(n.Self(), n.last)
+		c.Hear(&f)
 	}
-}
-
-func (c *cluster) pause(n *node, d time.Duration) {
-	n.paused = c.now.Add(d)
-	life := n.life
-	c.after(d, func() {
-		if !n.up || n.life != life {
-			return
-		}
-		c.step(n, func(out *Output) { n.m.Tick(c.now, out) })
-		inbox := n.inbox
-		n.inbox = nil
-		for _, do := range inbox {
-			c.later(n, do)()
-		}
-	})
-}
-
-// run lets time pass.
-func (c *cluster) run(d time.Duration) {
-	end, steps := c.now.Add(d), 0
-	for c.court.Violation() == nil {
-		at, n := c.next()
-		if at.After(end) {
-			break
-		}
-		if at.After(c.now) {
-			steps = 0
-		}
-		if steps++; steps > 5000 {
-			c.t.Fatalf("a storm at %v", c.now.Sub(c.begin))
-		}
-		c.now = at
-		if n == nil {
-			heap.Pop(&c.due).(due).do()
-			continue
-		}
-		c.step(n, func(out *Output) { n.m.Tick(c.now, out) })
-		if again := n.m.Deadline(); n.up && !again.After(c.now) {
-			c.t.Fatalf("%v: Tick at %v leaves the deadline at %v: %+v", n.id, c.now, again, n.m.State())
-		}
-	}
-	c.now = end
-}
-
-// next is the next thing to happen: a node's deadline, or else what is due.
-func (c *cluster) next() (time.Time, *node) {
-	at, who := c.now.Add(time.Hour), (*node)(nil)
-	if len(c.due) > 0 {
-		at = c.due[0].at
-	}
-	for _, n := range c.nodes {
-		if !n.up || c.now.Before(n.paused) {
-			continue
-		}
-		if d := n.m.Deadline(); !d.IsZero() && d.Before(at) {
-			at, who = d, n
-			if d.Before(c.now) {
-				at = c.now
-			}
-		}
-	}
-	return at, who
 }
 
 // sentence says in words what a machine tells.

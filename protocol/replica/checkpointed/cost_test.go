@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim/register"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -26,7 +27,7 @@ func newBench(t testing.TB) *bench {
 	b := &bench{now: time.Unix(1000000000, 0)}
 	var err error
 	b.m, err = New(Config{
-		Self: view.Member{ID: 1, Incarnation: 1}, Peer: 2, Preferred: 1, Every: time.Hour, Executor: session.NewExecutor(&register{}),
+		Self: view.Member{ID: 1, Incarnation: 1}, Peer: 2, Preferred: 1, Every: time.Hour, Executor: session.NewExecutor(&register.Witnessed{}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +40,7 @@ func newBench(t testing.TB) *bench {
 	open := session.Request{Verb: session.Open, Nonce: 7, Lease: time.Hour}
 	b.m.Submit(b.now, 1, open.Append(nil), &b.out)
 	b.store()
-	b.body = request{1, 1, service.Add, 1, 1}.append(nil)
+	b.body = (&register.Request{Client: 1, Call: 1, Op: service.Add, Key: 1, Value: 1}).Append(nil)
 	b.request = session.Request{Verb: session.Call, How: session.ExactlyOnce, Session: 1, Nonce: 7, Body: b.body}
 	b.replies, b.records = 0, 0
 	if b.m.role != Primary {

@@ -27,17 +27,17 @@ func FuzzReceive(f *testing.F) {
 		for _, n := range c.nodes {
 			c.start(n)
 		}
-		c.run(50 * time.Millisecond)
-		c.clients[0].call(service.Add, 1, 1)
-		c.run(20 * time.Millisecond)
+		c.Run(50 * time.Millisecond)
+		c.Clients[0].Ask(service.Add, 1, 1)
+		c.Run(20 * time.Millisecond)
 		n := c.nodes[1]
 		if first {
 			n = c.nodes[0]
 		}
 		before := n.m.State()
 		var out Output
-		from := view.Member{ID: 3 - n.id, Incarnation: view.Incarnation(life)}
-		n.m.Receive(c.now, from, payload, &out)
+		from := view.Member{ID: 3 - n.ID, Incarnation: view.Incarnation(life)}
+		n.m.Receive(c.Now, from, payload, &out)
 		_, ok := parse(payload)
 		if after := n.m.State(); !ok && after != before {
 			t.Errorf("bytes without sense make %+v of %+v", after, before)
@@ -50,9 +50,9 @@ func FuzzReceive(f *testing.F) {
 				}
 			}
 			out.Reset()
-			c.now = n.m.Deadline()
-			n.m.Tick(c.now, &out)
-			n.m.Receive(c.now, from, payload, &out)
+			c.Now = n.m.Deadline()
+			n.m.Tick(c.Now, &out)
+			n.m.Receive(c.Now, from, payload, &out)
 		}
 	})
 }
@@ -63,9 +63,9 @@ func FuzzLoad(f *testing.F) {
 	for _, n := range c.nodes {
 		c.start(n)
 	}
-	c.run(50 * time.Millisecond)
-	c.clients[0].call(service.Add, 1, 1)
-	c.run(20 * time.Millisecond)
+	c.Run(50 * time.Millisecond)
+	c.Clients[0].Ask(service.Add, 1, 1)
+	c.Run(20 * time.Millisecond)
 	f.Add(c.disk.checkpoint, uint64(1), c.disk.entries[0].data)
 	f.Add(c.disk.checkpoint, uint64(2), c.disk.entries[0].data)
 	f.Add([]byte("no checkpoint"), uint64(1), []byte("x"))
@@ -75,7 +75,7 @@ func FuzzLoad(f *testing.F) {
 		for _, n := range c.nodes {
 			c.start(n)
 		}
-		c.run(100 * time.Millisecond)
+		c.Run(100 * time.Millisecond)
 		a, b := c.nodes[0].m.role, c.nodes[1].m.role
 		if a != Primary && a != Stopped {
 			t.Errorf("they are %v and %v", a, b)

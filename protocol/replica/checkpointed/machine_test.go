@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/internal/sim/register"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
 func TestConfigIsChecked(t *testing.T) {
-	good := Config{Self: view.Member{ID: 1, Incarnation: 1}, Peer: 2, Preferred: 2, Executor: session.NewExecutor(&register{})}
+	good := Config{Self: view.Member{ID: 1, Incarnation: 1}, Peer: 2, Preferred: 2, Executor: session.NewExecutor(&register.Witnessed{})}
 	if _, err := New(good); err != nil {
 		t.Fatal(err)
 	}
@@ -38,11 +39,11 @@ func TestConfigIsChecked(t *testing.T) {
 // TestForeignFramesAreDroppedByName: and change nothing.
 func TestForeignFramesAreDroppedByName(t *testing.T) {
 	c := newCluster(t, 1)
-	c.nodes[0].life, c.nodes[1].life = 4, 4
+	c.nodes[0].Life, c.nodes[1].Life = 4, 4
 	for _, n := range c.nodes {
 		c.start(n)
 	}
-	c.run(100 * time.Millisecond)
+	c.Run(100 * time.Millisecond)
 	m := c.nodes[1].m
 	before := m.State()
 	say := func(a alive) []byte { return a.append(nil) }
@@ -60,7 +61,7 @@ func TestForeignFramesAreDroppedByName(t *testing.T) {
 	} {
 		was := m.Dropped(f.why)
 		var out Output
-		m.Receive(c.now, f.from, f.payload, &out)
+		m.Receive(c.Now, f.from, f.payload, &out)
 		if after := m.State(); m.Dropped(f.why) != was+1 || after != before || len(out.Send)+len(out.Store) != 0 {
 			t.Errorf("%v: %d counted, %+v, was %+v", f.why, m.Dropped(f.why)-was, after, before)
 		}

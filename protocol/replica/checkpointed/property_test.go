@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +20,6 @@ var (
 type trial struct {
 	*cluster
 	seed  uint64
-	lines []string
 	calls int // still to be made
 }
 
@@ -30,48 +28,36 @@ func newTrial(t testing.TB, seed uint64) *trial {
 	r := &trial{seed: seed, calls: 60}
 	r.cluster = newCluster(t, 1+rng.IntN(4), service.All(service.Setting{})...)
 	c := r.cluster
-	c.rng = rng
+	c.Rng = rng
 	c.every = time.Duration(20+rng.IntN(200)) * time.Millisecond
-	if rng.IntN(3) == 0 {
-		c.lease = 150 * time.Millisecond // sessions end, and time has to be let pass
-	}
-	c.jitter = time.Duration(1+rng.IntN(3000)) * time.Microsecond
-	c.loss = []float64{0, 0.01, 0.1, 0.2}[rng.IntN(4)]
-	c.duplicate = []float64{0, 0.02, 0.2}[rng.IntN(3)]
-	c.record = func(e trace.Event) {
+	c.Disturb()
+	c.Record = func(e trace.Event) {
 		if e.Kind != trace.Dropped {
-			r.note(e.Node.String(), fmt.Sprintf("%v %d %d", e.Kind, e.A, e.B))
+			r.Note(e.Node.String(), fmt.Sprintf("%v %d %d", e.Kind, e.A, e.B))
 		}
 	}
-	c.tell = r.note
+	c.Tell = r.Note
 	return r
-}
-
-func (r *trial) note(who, what string) {
-	line := fmt.Sprintf("%9.1f %s %s", float64(r.now.Sub(r.begin).Microseconds())/1000, who, what)
-	if r.lines = append(r.lines, line); len(r.lines) > 400 {
-		r.lines = r.lines[200:]
-	}
 }
 
 // report gives what went wrong, and what replays it.
 func (r *trial) failure(what string) string {
 	for _, n := range r.nodes {
-		if n.up {
-			r.note(n.id.String(), fmt.Sprintf("%+v %+v", n.m.State(), n.m.watch))
+		if n.Up {
+			r.Note(n.ID.String(), fmt.Sprintf("%+v %+v", n.m.State(), n.m.watch))
 		}
 	}
 	return fmt.Sprintf("%s\n\n%s\nloss %v, disk %d to %d in epoch %d\nseed %d; again: go test ./protocol/replica/checkpointed -run Random -seed %d -seeds 1",
-		strings.Join(r.lines, "\n"), what, r.loss, r.disk.index, r.disk.last, r.disk.epoch, r.seed, r.seed)
+		r.Notes(), what, r.Loss, r.disk.index, r.disk.last, r.disk.epoch, r.seed, r.seed)
 }
 
 // trouble does one random thing. Any member may crash at any time, and both: what was answered is on the disk.
 func (r *trial) trouble() {
-	c, rng := r.cluster, r.rng
+	c, rng := r.cluster, r.Rng
 	n := c.nodes[rng.IntN(2)]
 	switch rng.IntN(10) {
 	case 0:
-		if n.up {
+		if n.Up {
 			c.crash(n)
 		}
 	case 1, 2:
@@ -79,67 +65,59 @@ func (r *trial) trouble() {
 		if rng.IntN(4) == 0 {
 			point = []string{"answer-before", "answer-after"}[rng.IntN(2)]
 		}
-		n.trap, n.trapAt = point, 1+rng.IntN(6)
+		n.Trap, n.TrapAt = point, 1+rng.IntN(6)
 	case 3, 4:
 		for _, n := range c.nodes {
-			if !n.up {
+			if !n.Up {
 				c.start(n)
 				return
 			}
 		}
 	case 5:
-		if n.up && !c.now.Before(n.paused) {
-			r.note(n.id.String(), "is paused")
-			c.pause(n, time.Duration(rng.IntN(300))*time.Millisecond)
+		if c.Runs(&n.Host) {
+			r.Note(n.ID.String(), "is paused")
+			c.Pause(&n.Host, time.Duration(rng.IntN(300))*time.Millisecond)
 		}
 	case 6:
-		r.note(n.id.String(), "is cut off")
-		c.cut[[2]int{int(n.id), int(3 - n.id)}] = true
-		c.cut[[2]int{int(3 - n.id), int(n.id)}] = rng.IntN(3) != 0
+		r.Note(n.ID.String(), "is cut off")
+		c.Cut[[2]int{int(n.ID), int(3 - n.ID)}] = true
+		c.Cut[[2]int{int(3 - n.ID), int(n.ID)}] = rng.IntN(3) != 0
 	case 7:
-		clear(c.cut)
+		clear(c.Cut)
 	case 8:
 		if n.severed = !n.severed; n.severed {
-			r.note(n.id.String(), "does not reach the disk")
+			r.Note(n.ID.String(), "does not reach the disk")
 		}
 	case 9:
-		if n.up {
-			c.step(n, func(out *Output) { n.m.Checkpoint(c.now, out) })
+		if n.Up {
+			c.step(n, func(out *Output) { n.m.Checkpoint(c.Now, out) })
 		}
 	}
 }
 
 // traffic lets clients begin calls.
-func (r *trial) traffic() {
-	for _, x := range r.clients {
-		if r.calls > 0 && x.sent == 0 && x.wants == nil && r.rng.IntN(2) == 0 {
-			r.calls--
-			x.call(service.Op(1+r.rng.IntN(3)), uint32(r.rng.IntN(cellCount)), r.rng.Uint64())
-		}
-	}
-}
+func (r *trial) traffic() { r.calls -= r.Traffic(r.calls) }
 
 // calm ends all trouble and lets everything come to rest.
 func (r *trial) calm() {
 	c := r.cluster
-	clear(c.cut)
-	c.loss, c.duplicate = 0, 0
+	c.Calm()
 	for _, n := range c.nodes {
-		n.trap, n.severed = "", false
-		if !n.up {
+		n.Trap, n.severed = "", false
+		if !n.Up {
 			c.start(n)
 		}
 	}
-	r.note("--", "calm")
-	c.hear(&service.Fact{Kind: service.Calmed})
-	c.run(2 * time.Second)
-	if c.court.Violation() != nil {
+	r.Note("--", "calm")
+	c.Hear(&service.Fact{Kind: service.Calmed})
+	c.Run(2 * time.Second)
+	if c.Court.Violation() != nil {
 		return
 	}
 	r.calls = 6
 	for range 40 {
 		r.traffic()
-		c.run(100 * time.Millisecond)
+		c.Run(100 * time.Millisecond)
 	}
 }
 
@@ -149,24 +127,24 @@ func (r *trial) run1() string {
 		c.start(n)
 	}
 	for range 60 {
-		c.run(time.Duration(r.rng.IntN(40)) * time.Millisecond)
+		c.Run(time.Duration(r.Rng.IntN(40)) * time.Millisecond)
 		r.traffic()
-		if r.rng.IntN(3) == 0 {
+		if r.Rng.IntN(3) == 0 {
 			r.trouble()
 		}
 	}
 	r.calm()
 	if !c.halted {
-		c.hear(&service.Fact{Kind: service.Ended})
+		c.Hear(&service.Fact{Kind: service.Ended})
 	}
-	switch v := c.court.Violation(); {
+	switch v := c.Court.Violation(); {
 	case v != nil:
 		return fmt.Sprintf("%s at %v: %s", v.Promise, v.At, v.Text)
 	case c.halted:
 		return "halted, and the service is deterministic"
 	}
 	a, b := c.nodes[0].m, c.nodes[1].m
-	if past := c.now.Sub(c.begin); a.exec.Time() > past || b.exec.Time() > past {
+	if past := c.Past(); a.exec.Time() > past || b.exec.Time() > past {
 		return fmt.Sprintf("the agreed time is %v and %v, and only %v have gone by", a.exec.Time(), b.exec.Time(), past)
 	}
 	if a.role+b.role != Primary+Standby {

@@ -2,14 +2,11 @@ package checkpointed
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/internal/lab/scenario"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
-	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
 // TestScenarios plays the text files: each line of a step is an instruction, and what is expected is the transcript
@@ -29,14 +26,14 @@ type play struct {
 	lines *scenario.Transcript
 }
 
-func (s *play) say(who, what string) { s.lines.Say(s.c.now.Sub(s.c.begin), who, what) }
+func (s *play) say(who, what string) { s.lines.Say(s.c.Past(), who, what) }
 
 func (s *play) judge() {
 	if s.c == nil {
 		return
 	}
-	s.c.hear(&service.Fact{Kind: service.Ended})
-	if v := s.c.court.Violation(); v != nil {
+	s.c.Hear(&service.Fact{Kind: service.Ended})
+	if v := s.c.Court.Violation(); v != nil {
 		s.t.Errorf("%s at %v: %s", v.Promise, v.At, v.Text)
 	}
 }
@@ -47,31 +44,18 @@ func (s *play) create(options map[string]string) {
 		switch o {
 		case "random":
 			s.c.random = true
-			s.c.court = service.NewCourt(without("linearizability", service.All(service.Setting{}))...)
+			s.c.Court = service.NewCourt(service.Without(service.All(service.Setting{}), "linearizability")...)
 		default:
 			s.t.Fatalf("unknown word %q", o)
 		}
 	}
-	s.c.tell = s.say
-	s.c.record = func(e trace.Event) {
+	s.c.Tell = s.say
+	s.c.Record = func(e trace.Event) {
 		switch e.Kind {
 		case trace.PeerSilent, trace.PeerHeard:
 			s.say(e.Node.String(), e.Kind.String())
 		}
 	}
-}
-
-// end is a member's or a client's place in the network: m1, c1.
-func (s *play) end(word string) int {
-	i, err := strconv.Atoi(word[1:])
-	switch {
-	case err == nil && word[0] == 'm' && i >= 1 && i <= 2:
-		return i
-	case err == nil && word[0] == 'c' && i >= 1 && i <= len(s.c.clients):
-		return 2 + i
-	}
-	s.t.Fatalf("%q is neither m1 or m2 nor a client, as c1 is", word)
-	return 0
 }
 
 func (s *play) do(line string) {
@@ -81,23 +65,15 @@ func (s *play) do(line string) {
 		return
 	}
 	s.say(">", line)
-	switch rest := strings.Fields(line)[1:]; in.Verb {
-	case "cut", "mend": // both ways; with oneway from the first to the second
-		a, b := s.end(rest[0]), s.end(rest[1])
-		s.c.cut[[2]int{a, b}] = in.Verb == "cut"
-		s.c.cut[[2]int{b, a}] = in.Verb == "cut" && !in.Has("oneway")
-	case "call": // call c1 add 1 5, or: call c1 m2 add 1 5
-		s.call(rest)
-	case "run":
-		s.c.run(scenario.Duration(s.t, rest[0]))
-	case "status":
+	switch {
+	case s.c.Instruct(line):
+	case in.Verb == "status":
 		s.status()
+	case len(in.Members) == 0:
+		s.t.Fatalf("unknown instruction %q", line)
 	default:
 		for _, id := range in.Members {
 			s.act(&in, s.c.nodes[id-1])
-		}
-		if len(in.Members) == 0 {
-			s.t.Fatalf("unknown instruction %q", line)
 		}
 	}
 }
@@ -112,14 +88,14 @@ func (s *play) act(in *scenario.Instruction, n *node) {
 		c.crash(n)
 	case "trap":
 		for point := range in.Options {
-			n.trap, n.trapAt = point, 1
+			n.Trap, n.TrapAt = point, 1
 		}
 	case "pause":
 		for d := range in.Options {
-			c.pause(n, scenario.Duration(s.t, d))
+			c.Pause(&n.Host, scenario.Duration(s.t, d))
 		}
 	case "checkpoint":
-		c.step(n, func(out *Output) { n.m.Checkpoint(c.now, out) })
+		c.step(n, func(out *Output) { n.m.Checkpoint(c.Now, out) })
 	case "sever", "reach":
 		n.severed = in.Verb == "sever"
 	case "break":
@@ -129,35 +105,21 @@ func (s *play) act(in *scenario.Instruction, n *node) {
 	}
 }
 
-func (s *play) call(rest []string) {
-	x := s.c.clients[s.end(rest[0])-3]
-	if x.fixed = rest[1][0] == 'm'; x.fixed {
-		x.server, rest = view.ID(s.end(rest[1])), rest[1:]
-	}
-	op := map[string]service.Op{"read": service.Read, "swap": service.Swap, "add": service.Add}[rest[1]]
-	key, _ := strconv.Atoi(rest[2])
-	value := 0
-	if len(rest) > 3 {
-		value, _ = strconv.Atoi(rest[3])
-	}
-	x.call(op, uint32(key), uint64(value))
-}
-
 func (s *play) status() {
 	for _, n := range s.c.nodes {
-		if !n.up {
-			s.say(n.id.String(), "= down")
+		if !n.Up {
+			s.say(n.ID.String(), "= down")
 			continue
 		}
 		st := n.m.State()
 		what := fmt.Sprintf("= %v, epoch %d, command %d, saved %d, checkpoint %d", st.Role, st.Epoch, st.Index, st.Saved, st.Checkpoint)
 		if st.Role == Primary {
-			what += fmt.Sprintf(", cells %v", n.state.cells)
+			what += fmt.Sprintf(", cells %v", n.state.Cells)
 		}
 		if st.Silent {
 			what += ", the other is silent"
 		}
-		s.say(n.id.String(), what)
+		s.say(n.ID.String(), what)
 	}
 	d := &s.c.disk
 	s.say("--", fmt.Sprintf("the disk: epoch %d, checkpoint %d, records up to %d", d.epoch, d.index, d.last))

@@ -1,201 +1,102 @@
 package pair
 
 import (
-	"container/heap"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim/register"
+	"github.com/holdfast-ha/holdfast/internal/sim/stage"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
 
-// cluster runs two members and their clients in virtual time on one goroutine, with a
-// network between them, an arbiter, and a disk under each.
+// cluster is two members with an arbiter, and a disk under each.
 type cluster struct {
+	stage.Stage
 	t       testing.TB
-	begin   time.Time
-	now     time.Time
 	nodes   []*node
-	clients []*client
-	rng     *rand.Rand
 	policy  Policy
 	known   bool       // members have a disk
 	granted view.Epoch // by the arbiter
 	random  bool       // the service draws numbers
 	careful bool       // nobody crashes at a trap who has what nobody else has
+	deaf    bool       // nobody reaches the arbiter
 
-	lease           time.Duration // of clients' sessions
-	delay, jitter   time.Duration
-	loss, duplicate float64
-	cut             map[[2]int]bool // from, to; clients are 3 and on
-	deaf            bool            // nobody reaches the arbiter
-
-	due    dues
-	serial int
-	court  *service.Court
 	most   uint64 // the last command that the court was told of in this life of the service
 	lost   bool   // a state with answers in it was given up
 	halted bool
-	frames int
-
-	record func(trace.Event)
-	tell   func(who, what string)
 }
 
 // node is one host.
 type node struct {
-	id     view.ID
+	stage.Host
 	c      *cluster
 	m      *Machine
 	out    Output
 	exec   *session.Executor
-	state  *register
-	life   view.Incarnation
-	up     bool
-	paused time.Time
-	inbox  []func()
+	state  *register.Witnessed
 	disk   view.Epoch
 	broken bool // the disk
-	trap   string
-	trapAt int
 
 	damaged bool   // a bit of its state has flipped
 	reports bool   // it has a state that counts
+	led     bool   // it was the primary when the court was last told
 	last    uint64 // the last command the court was told of
 	named   []uint64
 }
 
-type due struct {
-	at     time.Time
-	serial int
-	do     func()
-}
-
-type dues []due
-
-func (d dues) Len() int { return len(d) }
-func (d dues) Less(i, j int) bool {
-	return d[i].at.Before(d[j].at) || d[i].at.Equal(d[j].at) && d[i].serial < d[j].serial
-}
-func (d dues) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
-func (d *dues) Push(x any)   { *d = append(*d, x.(due)) }
-func (d *dues) Pop() any {
-	last := (*d)[len(*d)-1]
-	*d = (*d)[:len(*d)-1]
-	return last
-}
-
 func newCluster(t testing.TB, clients int, judges ...service.Judge) *cluster {
-	c := &cluster{
-		t: t, begin: time.Unix(1000000000, 0).UTC(), policy: Prefer, known: true,
-		lease: time.Minute, delay: 200 * time.Microsecond, cut: map[[2]int]bool{}, rng: rand.New(rand.NewPCG(1, 1)),
-		record: func(trace.Event) {}, tell: func(string, string) {}, court: service.NewCourt(judges...),
-	}
-	c.now = c.begin
-	for i := range 2 {
-		c.nodes = append(c.nodes, &node{id: view.ID(i + 1), c: c})
-	}
-	for i := range clients {
-		c.clients = append(c.clients, &client{c: c, number: i + 1, server: 1, nonce: uint64(i + 1)})
+	c := &cluster{t: t, policy: Prefer, known: true}
+	c.Set(t, clients, judges...)
+	for range 2 {
+		n := &node{c: c}
+		c.Add(&n.Host, n)
+		c.nodes = append(c.nodes, n)
 	}
 	return c
 }
 
-// without leaves a judge out, where its promise cannot be kept and that is known.
-func without(promise string, judges []service.Judge) []service.Judge {
-	return slices.DeleteFunc(judges, func(j service.Judge) bool { return j.Promise() == promise })
+func (n *node) Tick() { n.c.step(n, func(out *Output) { n.m.Tick(n.c.Now, out) }) }
+
+func (n *node) Deadline() time.Time { return n.m.Deadline() }
+
+func (n *node) Submit(client int, request []byte) {
+	n.c.step(n, func(out *Output) { n.m.Submit(n.c.Now, Client(client), request, out) })
 }
 
-func (c *cluster) after(d time.Duration, do func()) {
-	c.serial++
-	heap.Push(&c.due, due{c.now.Add(d), c.serial, do})
-}
-
-func (c *cluster) hear(f *service.Fact) {
-	f.At = c.now.Sub(c.begin)
-	c.court.Hear(f)
-}
-
-func (c *cluster) post(from, to int, do func()) {
-	if from <= 2 && to <= 2 {
-		c.frames++
-	}
-	copies := 1
-	if c.duplicate > 0 && c.rng.Float64() < c.duplicate {
-		copies = 2
-	}
-	for range copies {
-		if c.cut[[2]int{from, to}] || c.loss > 0 && c.rng.Float64() < c.loss {
-			continue
-		}
-		late := c.delay
-		if c.jitter > 0 {
-			late += time.Duration(c.rng.Int64N(int64(c.jitter)))
-		}
-		c.after(late, do)
-	}
-}
-
-// self is a member as the court knows it.
-func (n *node) self() view.Member { return view.Member{ID: n.id, Incarnation: n.life} }
+func (n *node) String() string { return fmt.Sprintf("%+v", n.m.State()) }
 
 // start begins a new life, which has forgotten everything but what is on its disk.
 func (c *cluster) start(n *node) {
-	n.life++
-	n.state = &register{random: c.random, rng: c.rng}
+	n.Boot()
+	n.state = &register.Witnessed{}
+	if c.random {
+		n.state.Chance = c.Rng
+	}
 	n.exec = session.NewExecutor(n.state)
-	n.state.index = n.exec.Index
+	n.state.Index = n.exec.Index
 	m, err := New(Config{
-		Self: n.self(), Peer: 3 - n.id, Preferred: 1, Policy: c.policy, Executor: n.exec,
-		Recorder: trace.RecorderFunc(func(e trace.Event) { c.record(e) }),
+		Self: n.Self(), Peer: 3 - n.ID, Preferred: 1, Policy: c.policy, Executor: n.exec,
+		Recorder: trace.RecorderFunc(func(e trace.Event) { c.Record(e) }),
 	}, Recovered{c.known, n.disk})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	n.m, n.up, n.paused, n.inbox, n.trap, n.reports, n.last, n.named, n.damaged = m, true, time.Time{}, nil, "", false, 0, nil, false
-	c.step(n, func(out *Output) { m.Start(c.now, out) })
-}
-
-func (c *cluster) crash(n *node) {
-	n.up, n.inbox = false, nil
-	c.hear(&service.Fact{Kind: service.Fell, Node: n.self()})
-	c.tell(n.id.String(), "crashes")
-}
-
-// later lets a node do something when it is run, in this life.
-func (c *cluster) later(n *node, do func()) func() {
-	life := n.life
-	return func() {
-		switch {
-		case !n.up || n.life != life:
-		case c.now.Before(n.paused):
-			n.inbox = append(n.inbox, do)
-		default:
-			do()
-		}
-	}
+	n.m, n.reports, n.led, n.last, n.named, n.damaged = m, false, false, 0, nil, false
+	c.step(n, func(out *Output) { m.Start(c.Now, out) })
 }
 
 // sprung says whether a node crashes at this point.
 func (c *cluster) sprung(n *node, point string) bool {
-	if n.trap != point {
+	if !n.Sprung(point) || c.careful && !mayFall(n) {
 		return false
 	}
-	if n.trapAt--; n.trapAt > 0 {
-		return false
-	}
-	n.trap = ""
-	if c.careful && !mayFall(n) {
-		return false
-	}
-	c.crash(n)
+	c.Crash(&n.Host)
 	return true
 }
 
@@ -209,15 +110,15 @@ func (c *cluster) step(n *node, call func(*Output)) {
 		c.obey(n, d)
 	}
 	if is := n.m.role; is != was {
-		c.tell(n.id.String(), fmt.Sprintf("is %v, epoch %d", is, n.m.epoch))
+		c.Tell(n.ID.String(), fmt.Sprintf("is %v, epoch %d", is, n.m.epoch))
 	}
 	if e := n.out.Save; e != 0 {
-		c.after(c.delay, c.later(n, func() {
+		c.After(c.Delay, c.Later(&n.Host, func() {
 			err := error(nil)
 			if n.disk = max(n.disk, e); n.broken {
 				err = errors.New("the disk is broken")
 			}
-			c.step(n, func(out *Output) { n.m.Persisted(c.now, e, err, out) })
+			c.step(n, func(out *Output) { n.m.Persisted(c.Now, e, err, out) })
 		}))
 	}
 	for _, r := range n.out.Replies {
@@ -225,10 +126,9 @@ func (c *cluster) step(n *node, call func(*Output)) {
 			return
 		}
 		if p, _ := session.ParseReply(r.Data); !p.Status.Later() {
-			c.tell(n.id.String(), fmt.Sprintf("answers c%d", r.To))
+			c.Tell(n.ID.String(), fmt.Sprintf("answers c%d", r.To))
 		}
-		to, data := c.clients[r.To-1], append([]byte(nil), r.Data...)
-		c.post(int(n.id), 2+to.number, func() { to.receive(data) })
+		c.Answer(&n.Host, int(r.To), r.Data)
 		if c.sprung(n, "answer-after") {
 			return
 		}
@@ -250,25 +150,21 @@ func (c *cluster) step(n *node, call func(*Output)) {
 }
 
 func (c *cluster) send(n, to *node, payload []byte) {
-	from := n.self()
-	c.post(int(n.id), int(to.id), func() {
-		if to.up {
-			c.later(to, func() {
-				if payload[0] == kindPiece && c.sprung(to, "receive") {
-					return
-				}
-				c.step(to, func(out *Output) { to.m.Receive(c.now, from, payload, out) })
-			})()
+	from := n.Self()
+	c.Send(int(n.ID), &to.Host, func() {
+		if payload[0] == kindPiece && c.sprung(to, "receive") {
+			return
 		}
+		c.step(to, func(out *Output) { to.m.Receive(c.Now, from, payload, out) })
 	})
 }
 
 // obey does what the machine asks of its owner, and hears what it tells.
 func (c *cluster) obey(n *node, d Command) {
-	c.tell(n.id.String(), sentence(&d))
+	c.Tell(n.ID.String(), sentence(&d))
 	switch d.Verb {
 	case Ask:
-		c.post(int(n.id), 0, func() {
+		c.Post(int(n.ID), 0, func() {
 			if c.deaf {
 				return
 			}
@@ -276,8 +172,8 @@ func (c *cluster) obey(n *node, d Command) {
 			if yes {
 				c.granted = d.Epoch
 			}
-			c.post(0, int(n.id), c.later(n, func() {
-				c.step(n, func(out *Output) { n.m.Arbitrated(c.now, d.Epoch, yes, out) })
+			c.Post(0, int(n.ID), c.Later(&n.Host, func() {
+				c.step(n, func(out *Output) { n.m.Arbitrated(c.Now, d.Epoch, yes, out) })
 			}))
 		})
 	case Lost:
@@ -291,10 +187,10 @@ func (c *cluster) obey(n *node, d Command) {
 		c.halted = true
 		if d.Err != nil { // it is out of the service, and not since replicas differ
 			n.reports = false
-			c.hear(&service.Fact{Kind: service.Fell, Node: n.self()})
+			c.Hear(&service.Fact{Kind: service.Fell, Node: n.Self()})
 			return
 		}
-		c.hear(&service.Fact{Kind: service.Halted, Node: n.self(), Index: d.Index})
+		c.Hear(&service.Fact{Kind: service.Halted, Node: n.Self(), Index: d.Index})
 	}
 }
 
@@ -305,101 +201,35 @@ func (n *node) report() {
 	for _, d := range n.out.Do {
 		if d.Verb == Founded && c.most > 0 {
 			c.most = 0
-			c.hear(&service.Fact{Kind: service.Perished})
+			c.Hear(&service.Fact{Kind: service.Perished})
 		}
 		if d.Verb == Founded || d.Verb == Paired && !n.reports {
 			n.reports, n.last, n.damaged = true, d.Index, false
-			c.hear(&service.Fact{Kind: service.Restored, Node: n.self(), Index: n.last, State: n.state.sumAt(n.last)})
+			c.Hear(&service.Fact{Kind: service.Restored, Node: n.Self(), Index: n.last, State: n.state.SumAt(n.last)})
 		}
 	}
 	if !n.reports {
 		return
 	}
 	upto := n.m.Stable()
-	if n.m.role == Empty && n.state.led == 0 || n.m.role == Halting {
+	if n.m.role == Empty && !n.led || n.m.role == Halting {
 		upto = n.exec.Index() // a backup that has found that it differs
 	}
 	for n.last < upto {
 		n.last++
 		c.most = max(c.most, n.last)
-		f := n.state.fact(n.self(), n.last)
-		c.hear(&f)
+		f := n.state.Fact(n.Self(), n.last)
+		c.Hear(&f)
 	}
-	n.state.led = 0
-	if n.m.role == Primary {
-		n.state.led = 1
-	}
+	n.led = n.m.role == Primary
 	for len(n.named) > 0 && n.named[0] <= n.last {
-		c.hear(&service.Fact{Kind: service.Named, Node: n.self(), Peer: c.nodes[2-n.id].self(), Index: n.named[0]})
+		c.Hear(&service.Fact{Kind: service.Named, Node: n.Self(), Peer: c.nodes[2-n.ID].Self(), Index: n.named[0]})
 		n.named = n.named[1:]
 	}
 	if n.m.role == Empty {
 		n.reports = false
-		c.hear(&service.Fact{Kind: service.Fell, Node: n.self()})
+		c.Hear(&service.Fact{Kind: service.Fell, Node: n.Self()})
 	}
-}
-
-func (c *cluster) pause(n *node, d time.Duration) {
-	n.paused = c.now.Add(d)
-	life := n.life
-	c.after(d, func() {
-		if !n.up || n.life != life {
-			return
-		}
-		c.step(n, func(out *Output) { n.m.Tick(c.now, out) })
-		inbox := n.inbox
-		n.inbox = nil
-		for _, do := range inbox {
-			c.later(n, do)()
-		}
-	})
-}
-
-// run lets time pass.
-func (c *cluster) run(d time.Duration) {
-	end, steps := c.now.Add(d), 0
-	for c.court.Violation() == nil {
-		at, n := c.next()
-		if at.After(end) {
-			break
-		}
-		if at.After(c.now) {
-			steps = 0
-		}
-		if steps++; steps > 5000 {
-			c.t.Fatalf("a storm at %v", c.now.Sub(c.begin))
-		}
-		c.now = at
-		if n == nil {
-			heap.Pop(&c.due).(due).do()
-			continue
-		}
-		c.step(n, func(out *Output) { n.m.Tick(c.now, out) })
-		if again := n.m.Deadline(); n.up && !again.After(c.now) {
-			c.t.Fatalf("%v: Tick at %v leaves the deadline at %v: %+v", n.id, c.now, again, n.m.State())
-		}
-	}
-	c.now = end
-}
-
-// next is the next thing to happen: a node's deadline, or else what is due.
-func (c *cluster) next() (time.Time, *node) {
-	at, who := c.now.Add(time.Hour), (*node)(nil)
-	if len(c.due) > 0 {
-		at = c.due[0].at
-	}
-	for _, n := range c.nodes {
-		if !n.up || c.now.Before(n.paused) {
-			continue
-		}
-		if d := n.m.Deadline(); !d.IsZero() && d.Before(at) {
-			at, who = d, n
-			if d.Before(c.now) {
-				at = c.now
-			}
-		}
-	}
-	return at, who
 }
 
 // sentence says in words what a machine asks for or tells.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim/register"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -28,7 +29,7 @@ func newBench(t testing.TB) *bench {
 		var err error
 		b.m[i], err = New(Config{
 			Self: view.Member{ID: view.ID(i + 1), Incarnation: 1}, Peer: view.ID(2 - i), Preferred: 1, Policy: Prefer,
-			Executor: session.NewExecutor(&register{}),
+			Executor: session.NewExecutor(&register.Witnessed{}),
 		}, Recovered{})
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +43,7 @@ func newBench(t testing.TB) *bench {
 	open := session.Request{Verb: session.Open, Nonce: 7, Lease: time.Hour}
 	b.m[0].Submit(b.now, 1, open.Append(nil), &b.out[0])
 	b.carry()
-	b.body = request{1, 1, service.Add, 1, 1}.append(nil)
+	b.body = (&register.Request{Client: 1, Call: 1, Op: service.Add, Key: 1, Value: 1}).Append(nil)
 	b.request = session.Request{Verb: session.Call, How: session.ExactlyOnce, Session: 1, Nonce: 7, Body: b.body}
 	b.replies = 0
 	if b.m[0].role != Primary || b.m[1].role != Backup {

@@ -35,17 +35,17 @@ func FuzzReceive(f *testing.F) {
 		for _, n := range c.nodes {
 			c.start(n)
 		}
-		c.run(50 * time.Millisecond)
-		c.clients[0].call(service.Add, 1, 1)
-		c.run(20 * time.Millisecond)
+		c.Run(50 * time.Millisecond)
+		c.Clients[0].Ask(service.Add, 1, 1)
+		c.Run(20 * time.Millisecond)
 		n := c.nodes[1]
 		if first {
 			n = c.nodes[0]
 		}
 		before := n.m.State()
 		var out Output
-		from := view.Member{ID: 3 - n.id, Incarnation: view.Incarnation(life)}
-		n.m.Receive(c.now, from, payload, &out)
+		from := view.Member{ID: 3 - n.ID, Incarnation: view.Incarnation(life)}
+		n.m.Receive(c.Now, from, payload, &out)
 		_, statementOK := parseStatement(payload)
 		_, pieceOK := parsePiece(payload)
 		if after := n.m.State(); !statementOK && !pieceOK && after != before {
@@ -61,12 +61,12 @@ func FuzzReceive(f *testing.F) {
 				}
 			}
 			if out.Save != 0 {
-				n.m.Persisted(c.now, out.Save, nil, &out)
+				n.m.Persisted(c.Now, out.Save, nil, &out)
 			}
 			out.Reset()
-			c.now = n.m.Deadline()
-			n.m.Tick(c.now, &out)
-			n.m.Receive(c.now, from, payload, &out)
+			c.Now = n.m.Deadline()
+			n.m.Tick(c.Now, &out)
+			n.m.Receive(c.Now, from, payload, &out)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim/register"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -14,7 +15,7 @@ import (
 func TestConfigIsChecked(t *testing.T) {
 	good := Config{
 		Self: view.Member{ID: 1, Incarnation: 1}, Peer: 2, Preferred: 2, Policy: Freeze,
-		Executor: session.NewExecutor(&register{}),
+		Executor: session.NewExecutor(&register.Witnessed{}),
 	}
 	if _, err := New(good, Recovered{}); err != nil {
 		t.Fatal(err)
@@ -42,11 +43,11 @@ func TestConfigIsChecked(t *testing.T) {
 // TestForeignFramesAreDroppedByName: and change nothing.
 func TestForeignFramesAreDroppedByName(t *testing.T) {
 	c := newCluster(t, 1)
-	c.nodes[0].life, c.nodes[1].life = 4, 4
+	c.nodes[0].Life, c.nodes[1].Life = 4, 4
 	for _, n := range c.nodes {
 		c.start(n)
 	}
-	c.run(100 * time.Millisecond)
+	c.Run(100 * time.Millisecond)
 	m := c.nodes[1].m
 	before := m.State()
 	say := func(s statement) []byte { return s.append(nil) }
@@ -65,7 +66,7 @@ func TestForeignFramesAreDroppedByName(t *testing.T) {
 	} {
 		was := m.Dropped(f.why)
 		var out Output
-		m.Receive(c.now, f.from, f.payload, &out)
+		m.Receive(c.Now, f.from, f.payload, &out)
 		if after := m.State(); m.Dropped(f.why) != was+1 || after != before || len(out.Send) != 0 {
 			t.Errorf("%v: %d counted, %+v, was %+v", f.why, m.Dropped(f.why)-was, after, before)
 		}
@@ -105,27 +106,27 @@ func TestAPrimaryWhoseBackupDoesNotAcknowledgeIsBusy(t *testing.T) {
 // TestAStateOfManyWindowsIsCopiedWhileClientsGoOn: with losses, and nothing that is executed meanwhile is missing.
 func TestAStateOfManyWindowsIsCopiedWhileClientsGoOn(t *testing.T) {
 	c := newCluster(t, 2, service.All(service.Setting{})...)
-	c.loss, c.jitter = 0.05, time.Millisecond
+	c.Loss, c.Jitter = 0.05, time.Millisecond
 	c.start(c.nodes[0])
 	c.start(c.nodes[1])
-	c.run(100 * time.Millisecond)
-	c.crash(c.nodes[1])
-	c.run(100 * time.Millisecond)
-	c.nodes[0].state.fill = 8 * windowMax
+	c.Run(100 * time.Millisecond)
+	c.Crash(&c.nodes[1].Host)
+	c.Run(100 * time.Millisecond)
+	c.nodes[0].state.Extra = 8 * windowMax
 	c.start(c.nodes[1])
 	for range 400 {
-		c.run(10 * time.Millisecond)
-		for i, x := range c.clients {
-			if x.sent == 0 && x.wants == nil {
-				x.call(service.Add, uint32(i), 1)
+		c.Run(10 * time.Millisecond)
+		for i, x := range c.Clients {
+			if x.Idle() {
+				x.Ask(service.Add, uint32(i), 1)
 			}
 		}
 	}
-	c.loss = 0
-	c.run(time.Second)
-	c.hear(&service.Fact{Kind: service.Ended})
+	c.Loss = 0
+	c.Run(time.Second)
+	c.Hear(&service.Fact{Kind: service.Ended})
 	a, b := c.nodes[0].m, c.nodes[1].m
-	if v := c.court.Violation(); v != nil || a.role != Primary || b.role != Backup || a.exec.Digest() != b.exec.Digest() {
+	if v := c.Court.Violation(); v != nil || a.role != Primary || b.role != Backup || a.exec.Digest() != b.exec.Digest() {
 		t.Errorf("%v and %v in epoch %d, %v", a.role, b.role, a.epoch, v)
 	}
 }
@@ -192,7 +193,7 @@ func TestAStreamThatMakesNoSenseIsBegunAnew(t *testing.T) {
 func TestASnapshotThatCannotBeReadHaltsTheSecondTime(t *testing.T) {
 	c := newCluster(t, 1)
 	c.start(c.nodes[1])
-	m, now := c.nodes[1].m, c.now
+	m, now := c.nodes[1].m, c.Now
 	var out Output
 	from := view.Member{ID: 1, Incarnation: 1}
 	m.Receive(now, from, (&statement{role: Single, heard: 1, sequence: 1, epoch: 3, highest: 3}).append(nil), &out)
@@ -237,14 +238,14 @@ func TestWhoIsCopiedToAndGoneHoldsNobodyUp(t *testing.T) {
 	c := newCluster(t, 1)
 	c.start(c.nodes[0])
 	c.start(c.nodes[1])
-	c.run(100 * time.Millisecond)
-	c.crash(c.nodes[1])
-	c.run(100 * time.Millisecond)
-	c.nodes[0].state.fill = 4 * windowMax
+	c.Run(100 * time.Millisecond)
+	c.Crash(&c.nodes[1].Host)
+	c.Run(100 * time.Millisecond)
+	c.nodes[0].state.Extra = 4 * windowMax
 	c.start(c.nodes[1])
-	c.run(1500 * time.Microsecond)
-	c.crash(c.nodes[1])
-	c.run(100 * time.Millisecond)
+	c.Run(1500 * time.Microsecond)
+	c.Crash(&c.nodes[1].Host)
+	c.Run(100 * time.Millisecond)
 	m := c.nodes[0].m
 	if !m.out.active() {
 		t.Fatal("nothing was copied")
@@ -252,7 +253,7 @@ func TestWhoIsCopiedToAndGoneHoldsNobodyUp(t *testing.T) {
 	large := session.Request{Verb: session.Call, How: session.Maybe, Body: make([]byte, session.BodyMax)}
 	for range 2 * logMax / session.BodyMax {
 		c.step(c.nodes[0], func(out *Output) {
-			if m.Submit(c.now, 1, large.Append(nil), out); len(out.Replies) != 1 {
+			if m.Submit(c.Now, 1, large.Append(nil), out); len(out.Replies) != 1 {
 				t.Fatal("no answer")
 			}
 			if r, _ := session.ParseReply(out.Replies[0].Data); r.Status != session.OK {
@@ -261,7 +262,7 @@ func TestWhoIsCopiedToAndGoneHoldsNobodyUp(t *testing.T) {
 		})
 	}
 	c.start(c.nodes[1])
-	c.run(time.Second)
+	c.Run(time.Second)
 	if c.nodes[1].m.role != Backup {
 		t.Errorf("it is %v", c.nodes[1].m.role)
 	}
@@ -269,7 +270,7 @@ func TestWhoIsCopiedToAndGoneHoldsNobodyUp(t *testing.T) {
 
 // founded is a service that wants to know when it begins with nothing.
 type founded struct {
-	register
+	register.Register
 	epochs []view.Epoch
 }
 

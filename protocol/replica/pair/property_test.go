@@ -4,11 +4,11 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/check/service"
+	"github.com/holdfast-ha/holdfast/internal/sim/register"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 )
 
@@ -21,7 +21,6 @@ var (
 type trial struct {
 	*cluster
 	seed  uint64
-	lines []string
 	cuts  bool // the two may be cut off from one another
 	flips int  // bits of a state that may flip
 	calls int  // still to be made
@@ -33,51 +32,39 @@ func newTrial(t testing.TB, seed uint64) *trial {
 	judges := service.All(service.Setting{})
 	if rng.IntN(8) == 0 {
 		r.flips = 1 // a state that is damaged answers wrongly until it is found, and for ever if it is the primary's
-		judges = without("linearizability", judges)
+		judges = service.Without(judges, "linearizability")
 	}
 	r.cluster = newCluster(t, 1+rng.IntN(4), judges...)
 	c := r.cluster
-	c.rng, c.careful = rng, true
+	c.Rng, c.careful = rng, true
 	c.policy = Policy(1 + rng.IntN(3))
 	c.known = rng.IntN(4) != 0
-	if rng.IntN(3) == 0 {
-		c.lease = 150 * time.Millisecond // sessions end, and time has to be let pass
-	}
-	c.jitter = time.Duration(1+rng.IntN(3000)) * time.Microsecond
-	c.loss = []float64{0, 0.01, 0.1, 0.2}[rng.IntN(4)]
-	c.duplicate = []float64{0, 0.02, 0.2}[rng.IntN(3)]
+	c.Disturb()
 	r.cuts = rng.IntN(2) == 0
-	c.record = func(e trace.Event) {
+	c.Record = func(e trace.Event) {
 		if e.Kind != trace.Dropped {
-			r.note(e.Node.String(), fmt.Sprintf("%v %d %d %d", e.Kind, e.A, e.B, e.C))
+			r.Note(e.Node.String(), fmt.Sprintf("%v %d %d %d", e.Kind, e.A, e.B, e.C))
 		}
 	}
-	c.tell = r.note
+	c.Tell = r.Note
 	return r
-}
-
-func (r *trial) note(who, what string) {
-	line := fmt.Sprintf("%9.1f %s %s", float64(r.now.Sub(r.begin).Microseconds())/1000, who, what)
-	if r.lines = append(r.lines, line); len(r.lines) > 400 {
-		r.lines = r.lines[200:]
-	}
 }
 
 // report gives what went wrong, and what replays it.
 func (r *trial) failure(what string) string {
 	for _, n := range r.nodes {
-		if n.up {
-			r.note(n.id.String(), fmt.Sprintf("%+v silent=%v", n.m.State(), n.m.peer.silent))
+		if n.Up {
+			r.Note(n.ID.String(), fmt.Sprintf("%+v silent=%v", n.m.State(), n.m.peer.silent))
 		}
 	}
 	return fmt.Sprintf("%s\n\n%s\npolicy %v, disk %v, loss %v, cuts %v, flips %d\nseed %d; again: go test ./protocol/replica/pair -run Random -seed %d -seeds 1",
-		strings.Join(r.lines, "\n"), what, r.policy, r.known, r.loss, r.cuts, r.flips, r.seed, r.seed)
+		r.Notes(), what, r.policy, r.known, r.Loss, r.cuts, r.flips, r.seed, r.seed)
 }
 
 // mayFall says whether a member may be lost: the other has all that was answered.
 func mayFall(n *node) bool {
-	y := n.c.nodes[2-n.id]
-	if !y.up || y.damaged || n.m.role == Halting || n.m.going.epoch != 0 {
+	y := n.c.nodes[2-n.ID]
+	if !y.Up || y.damaged || n.m.role == Halting || n.m.going.epoch != 0 {
 		return false
 	}
 	if n.m.role == Empty {
@@ -88,88 +75,81 @@ func mayFall(n *node) bool {
 
 // trouble does one random thing.
 func (r *trial) trouble() {
-	c, rng := r.cluster, r.rng
+	c, rng := r.cluster, r.Rng
 	n := c.nodes[rng.IntN(2)]
 	points := []string{"piece-before", "piece-after", "receive", "answer-before", "answer-after", "statement-before"}
 	switch rng.IntN(10) {
 	case 0:
-		if n.up && mayFall(n) {
-			c.crash(n)
+		if n.Up && mayFall(n) {
+			c.Crash(&n.Host)
 		}
 	case 1, 2:
-		n.trap, n.trapAt = points[rng.IntN(len(points))], 1+rng.IntN(6)
+		n.Trap, n.TrapAt = points[rng.IntN(len(points))], 1+rng.IntN(6)
 	case 3, 4:
 		for _, n := range c.nodes {
-			if !n.up {
+			if !n.Up {
 				c.start(n)
 				return
 			}
 		}
 	case 5:
-		if n.up && !c.now.Before(n.paused) {
-			r.note(n.id.String(), "is paused")
-			c.pause(n, time.Duration(rng.IntN(200))*time.Millisecond)
+		if c.Runs(&n.Host) {
+			r.Note(n.ID.String(), "is paused")
+			c.Pause(&n.Host, time.Duration(rng.IntN(200))*time.Millisecond)
 		}
 	case 6:
 		if r.cuts {
-			r.note(n.id.String(), "is cut off")
-			c.cut[[2]int{int(n.id), int(3 - n.id)}] = true
-			c.cut[[2]int{int(3 - n.id), int(n.id)}] = rng.IntN(3) != 0
+			r.Note(n.ID.String(), "is cut off")
+			c.Cut[[2]int{int(n.ID), int(3 - n.ID)}] = true
+			c.Cut[[2]int{int(3 - n.ID), int(n.ID)}] = rng.IntN(3) != 0
 		}
 	case 7:
-		clear(c.cut)
+		clear(c.Cut)
 	case 8:
 		c.deaf = rng.IntN(2) == 0
 	case 9:
-		if r.flips > 0 && n.up && n.m.role == Backup && n.m.epoch == c.nodes[2-n.id].m.epoch && c.nodes[2-n.id].up {
+		if r.flips > 0 && n.Up && n.m.role == Backup && n.m.epoch == c.nodes[2-n.ID].m.epoch && c.nodes[2-n.ID].Up {
 			r.flips--
 			n.damaged = true
-			r.note(n.id.String(), "has a bit that flips")
-			n.state.set(uint32(rng.IntN(cellCount)), rng.Uint64())
+			r.Note(n.ID.String(), "has a bit that flips")
+			n.state.Set(uint32(rng.IntN(register.CellCount)), rng.Uint64())
 		}
 	}
 }
 
 // traffic lets clients begin calls.
-func (r *trial) traffic() {
-	for _, x := range r.clients {
-		if r.calls > 0 && x.sent == 0 && x.wants == nil && r.rng.IntN(2) == 0 {
-			r.calls--
-			x.call(service.Op(1+r.rng.IntN(3)), uint32(r.rng.IntN(cellCount)), r.rng.Uint64())
-		}
-	}
-}
+func (r *trial) traffic() { r.calls -= r.Traffic(r.calls) }
 
 // calm ends all trouble and lets everything come to rest. Where a member cannot know whether it may go
 // on, and nobody can tell it, a person does.
 func (r *trial) calm() {
 	c := r.cluster
-	clear(c.cut)
-	c.loss, c.duplicate, c.deaf = 0, 0, false
+	c.Calm()
+	c.deaf = false
 	for _, n := range c.nodes {
-		n.trap = ""
-		if !n.up {
+		n.Trap = ""
+		if !n.Up {
 			c.start(n)
 		}
 	}
-	r.note("--", "calm")
-	c.hear(&service.Fact{Kind: service.Calmed})
-	c.run(2 * time.Second)
-	if c.court.Violation() != nil {
+	r.Note("--", "calm")
+	c.Hear(&service.Fact{Kind: service.Calmed})
+	c.Run(2 * time.Second)
+	if c.Court.Violation() != nil {
 		return
 	}
 	for _, n := range c.nodes {
-		if y := c.nodes[2-n.id]; n.m.role != Empty && n.m.role != Single && y.m.role == Empty && !c.halted {
+		if y := c.nodes[2-n.ID]; n.m.role != Empty && n.m.role != Single && y.m.role == Empty && !c.halted {
 			if c.known {
 				r.t.Fatal(r.failure("a person is needed, though there are disks"))
 			}
-			c.step(n, func(out *Output) { _ = n.m.Proceed(c.now, out) })
+			c.step(n, func(out *Output) { _ = n.m.Proceed(c.Now, out) })
 		}
 	}
 	r.calls = 6
 	for range 40 {
 		r.traffic()
-		c.run(100 * time.Millisecond)
+		c.Run(100 * time.Millisecond)
 	}
 }
 
@@ -179,17 +159,17 @@ func (r *trial) run1() string {
 		c.start(n)
 	}
 	for range 60 {
-		c.run(time.Duration(r.rng.IntN(40)) * time.Millisecond)
+		c.Run(time.Duration(r.Rng.IntN(40)) * time.Millisecond)
 		r.traffic()
-		if r.rng.IntN(3) == 0 {
+		if r.Rng.IntN(3) == 0 {
 			r.trouble()
 		}
 	}
 	r.calm()
 	if !c.halted {
-		c.hear(&service.Fact{Kind: service.Ended})
+		c.Hear(&service.Fact{Kind: service.Ended})
 	}
-	switch v := c.court.Violation(); {
+	switch v := c.Court.Violation(); {
 	case v != nil:
 		return fmt.Sprintf("%s at %v: %s", v.Promise, v.At, v.Text)
 	case c.halted:
@@ -198,7 +178,7 @@ func (r *trial) run1() string {
 		return "what was answered was given up"
 	}
 	a, b := c.nodes[0].m, c.nodes[1].m
-	if past := c.now.Sub(c.begin); a.exec.Time() > past || b.exec.Time() > past {
+	if past := c.Past(); a.exec.Time() > past || b.exec.Time() > past {
 		return fmt.Sprintf("the agreed time is %v and %v, and only %v have gone by", a.exec.Time(), b.exec.Time(), past)
 	}
 	if a.role+b.role != Primary+Backup || a.epoch != b.epoch || a.exec.Digest() != b.exec.Digest() {
