@@ -29,7 +29,7 @@ func (h *Heads) Keep(index uint64, request []byte) {
 
 // Of gives a copy of that of a command, or nil.
 func (h *Heads) Of(index uint64) []byte {
-	if e := &h.list[index%headsKept]; e.index == index {
+	if e := &h.list[index%headsKept]; index != 0 && e.index == index {
 		return slices.Clone(e.data[:e.size])
 	}
 	return nil

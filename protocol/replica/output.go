@@ -17,6 +17,33 @@ type Reply struct {
 	Data []byte // an encoded session.Reply
 }
 
+// Answers are the replies of a step, and their memory, which is used again.
+type Answers struct {
+	Replies []Reply
+
+	replies []byte
+}
+
+// Reset makes room for the next step.
+func (o *Answers) Reset() { o.Replies, o.replies = o.Replies[:0], o.replies[:0] }
+
+// Begin is the memory to append a reply to, for Answer.
+func (o *Answers) Begin() []byte { return o.replies }
+
+// Answer gives a client what was appended to Begin, and keeps the memory.
+func (o *Answers) Answer(to Client, grown []byte) {
+	from := len(o.replies)
+	o.replies = grown
+	if to != 0 && to != Passer {
+		o.Replies = append(o.Replies, Reply{to, grown[from:len(grown):len(grown)]})
+	}
+}
+
+// Refuse tells a client that its request is not put into the agreed order, and whom to ask.
+func (o *Answers) Refuse(to Client, request []byte, s session.Status, server view.ID) {
+	o.Answer(to, session.AppendRefusal(o.replies, request, s, server))
+}
+
 // Message is a multicast to the whole group, in the order of the sender and uniform; with
 // Total in one order with those of others, too.
 type Message struct {
@@ -79,17 +106,18 @@ type Command struct {
 
 // Output is what a step of a machine puts out. Its memory is used again.
 type Output struct {
+	Answers
 	Multicast []Message
-	Replies   []Reply
 	Do        []Command
 	Repeats   int // requests that were under way already: they are given no answer of their own
 
-	replies, messages []byte
+	messages []byte
 }
 
 // Reset makes room for the next step.
 func (o *Output) Reset() {
-	o.Replies, o.Do, o.Repeats, o.replies = o.Replies[:0], o.Do[:0], 0, o.replies[:0]
+	o.Answers.Reset()
+	o.Do, o.Repeats = o.Do[:0], 0
 	o.Sent()
 }
 
@@ -103,23 +131,6 @@ func (o *Output) Back(back int) []byte {
 
 // Sent forgets the messages: they are sent.
 func (o *Output) Sent() { o.Multicast, o.messages = o.Multicast[:0], o.messages[:0] }
-
-// Begin is the memory to append a reply to, for Answer.
-func (o *Output) Begin() []byte { return o.replies }
-
-// Answer gives a client what was appended to Begin, and keeps the memory.
-func (o *Output) Answer(to Client, grown []byte) {
-	from := len(o.replies)
-	o.replies = grown
-	if to != 0 && to != Passer {
-		o.Replies = append(o.Replies, Reply{to, grown[from:len(grown):len(grown)]})
-	}
-}
-
-// Refuse tells a client that its request is not put into the agreed order, and whom to ask.
-func (o *Output) Refuse(to Client, request []byte, s session.Status, server view.ID) {
-	o.Answer(to, session.AppendRefusal(o.replies, request, s, server))
-}
 
 // Message is the memory to append a message to, for Send.
 func (o *Output) Message() []byte { return o.messages }

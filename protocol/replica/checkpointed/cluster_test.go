@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/internal/sim/register"
 	"github.com/holdfast-ha/holdfast/internal/sim/stage"
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -84,7 +85,7 @@ func (n *node) Tick() { n.c.step(n, func(out *Output) { n.m.Tick(n.c.Now, out) }
 func (n *node) Deadline() time.Time { return n.m.Deadline() }
 
 func (n *node) Submit(client int, request []byte) {
-	n.c.step(n, func(out *Output) { n.m.Submit(n.c.Now, Client(client), request, out) })
+	n.c.step(n, func(out *Output) { n.m.Submit(n.c.Now, replica.Client(client), request, out) })
 }
 
 func (n *node) String() string { return fmt.Sprintf("%+v", n.m.State()) }

@@ -108,56 +108,13 @@ func (m *Machine) wrote(now time.Time, kind Kind, index uint64, err error, out *
 	switch kind {
 	case Record:
 		m.saved = index
-		m.owed.pay(index, out)
+		for ; m.owed.Len() > 0 && m.owed.At(0).Index <= index; m.owed.Pop() {
+			owes := m.owed.At(0)
+			out.Answer(owes.Client, append(out.Answers.Begin(), owes.Data...))
+		}
 	case Checkpoint:
 		if m.checking = false; m.wanted {
 			m.Checkpoint(now, out)
 		}
 	}
-}
-
-// debt is a reply that waits for the store.
-type debt struct {
-	index uint64
-	to    Client
-	end   uint64 // offset behind the reply
-}
-
-// owed are the replies to what is not saved yet.
-type owed struct {
-	debts   []debt
-	paid    int // of debts
-	replies queue
-}
-
-func (o *owed) room() bool { return len(o.debts)-o.paid < pendingMax && o.replies.size() < bytesMax }
-
-func (o *owed) add(index uint64, to Client, reply []byte) {
-	if o.paid > len(o.debts)/2 {
-		n := copy(o.debts, o.debts[o.paid:])
-		o.debts, o.paid = o.debts[:n], 0
-	}
-	o.replies.b = append(o.replies.b, reply...)
-	o.debts = append(o.debts, debt{index, to, o.replies.end()})
-}
-
-// pay gives the replies up to an index.
-func (o *owed) pay(index uint64, out *Output) {
-	for ; o.paid < len(o.debts) && o.debts[o.paid].index <= index; o.paid++ {
-		d := &o.debts[o.paid]
-		start := len(out.buf)
-		size := d.end - o.replies.start
-		out.buf = append(out.buf, o.replies.from(o.replies.start)[:size]...)
-		o.replies.drop(d.end)
-		if canary == AnswersEarly {
-			out.buf = out.buf[:start]
-			continue
-		}
-		out.answer(d.to, start)
-	}
-}
-
-func (o *owed) reset() {
-	o.debts, o.paid = o.debts[:0], 0
-	o.replies.reset(0)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -45,8 +46,8 @@ type Machine struct {
 	watch  watch
 	desk   desk
 	loaded loaded
-	owed   owed
-	saved  uint64 // the index up to which records are in the store
+	owed   replica.Queue // replies to what is not saved yet
+	saved  uint64        // the index up to which records are in the store
 
 	checkAt    time.Time // when the next checkpoint is due
 	checked    uint64    // the index of the last that was asked for
@@ -58,8 +59,7 @@ type Machine struct {
 	beatAt   time.Time
 	storeAt  time.Time // when the store is written to again for the sake of it
 	ranAt    time.Time
-	baseTime time.Duration // the agreed time at baseAt
-	baseAt   time.Time
+	clock    replica.Clock
 	passAt   time.Time
 	request  []byte
 	dropped  [wire.ReasonCount]uint64
@@ -75,12 +75,12 @@ func New(cfg Config) (*Machine, error) {
 
 // Start begins.
 func (m *Machine) Start(now time.Time, out *Output) {
-	m.ranAt, m.peer.bothAt = now, now // it is given its time to be heard
+	m.ranAt, m.peer.BothAt = now, now // it is given its time to be heard
 	m.tell(now, out)
 }
 
 // Submit takes a client's request.
-func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output) {
+func (m *Machine) Submit(now time.Time, from replica.Client, request []byte, out *Output) {
 	m.enter(now)
 	r, why := session.ParseRequest(request)
 	status, server := session.OK, view.Nobody
@@ -93,17 +93,15 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 		status = session.Halted
 	case m.role != Primary:
 		status = session.Elsewhere
-		if m.peer.said.role == Primary && !m.peer.silent {
+		if m.peer.said.role == Primary && !m.peer.Silent {
 			server = m.cfg.Peer
-			m.peer.hint(now, m.cfg.Heartbeat)
+			m.peer.Hint(now, m.cfg.Heartbeat)
 		}
-	case !m.owed.room():
+	case !m.room():
 		status = session.Busy
 	}
 	if status != session.OK {
-		start := len(out.buf)
-		out.buf = session.AppendRefusal(out.buf, request, status, server)
-		out.answer(from, start)
+		out.Refuse(from, request, status, server)
 		return
 	}
 	m.request = append(m.request[:0], request...)
@@ -116,7 +114,7 @@ func (m *Machine) Server() view.ID {
 	switch {
 	case m.role == Primary:
 		return m.cfg.Self.ID
-	case m.role != Stopped && m.peer.said.role == Primary && !m.peer.silent:
+	case m.role != Stopped && m.peer.said.role == Primary && !m.peer.Silent:
 		return m.cfg.Peer
 	}
 	return view.Nobody
@@ -125,21 +123,20 @@ func (m *Machine) Server() view.ID {
 // Doubt tells that somebody has found the other member silent, or would have been answered by it: if nothing was
 // heard of it for a while here either, its silence counts sooner.
 func (m *Machine) Doubt(now time.Time) {
-	if m.role != Stopped && !m.peer.silent {
-		m.peer.hint(now, m.cfg.Heartbeat)
+	if m.role != Stopped && !m.peer.Silent {
+		m.peer.Hint(now, m.cfg.Heartbeat)
 	}
 }
 
 // serve executes m.request as the next command, and has it recorded.
-func (m *Machine) serve(now time.Time, from Client, out *Output) {
-	start := len(out.buf)
-	out.buf = m.exec.Execute(m.request, out.buf)
+func (m *Machine) serve(now time.Time, from replica.Client, out *Output) {
+	owes := m.owed.Push(from, m.exec.Index()+1)
+	owes.Data = m.exec.Execute(m.request, owes.Data)
+	m.owed.Filled()
 	m.rebase(now)
-	m.owed.add(m.exec.Index(), from, out.buf[start:])
 	if canary == AnswersEarly {
-		out.answer(from, start)
-	} else {
-		out.buf = out.buf[:start]
+		out.Answer(from, append(out.Answers.Begin(), owes.Data...))
+		owes.Client = 0
 	}
 	at := len(out.data)
 	out.data = binary.BigEndian.AppendUint64(out.data, m.exec.Digest())
@@ -173,9 +170,9 @@ func (m *Machine) Checkpoint(now time.Time, out *Output) {
 // Tick does what is due.
 func (m *Machine) Tick(now time.Time, out *Output) {
 	m.enter(now)
-	if m.role != Stopped && !m.peer.silent && !now.Before(m.peer.silentAt(m.cfg.SuspectAfter)) {
-		m.peer.silent = true
-		m.record(now, trace.PeerSilent, uint64(now.Sub(m.peer.bothAt).Microseconds()), 0)
+	if m.role != Stopped && !m.peer.Silent && !now.Before(m.peer.At(m.cfg.SuspectAfter)) {
+		m.peer.Silent = true
+		m.record(now, trace.PeerSilent, uint64(now.Sub(m.peer.BothAt).Microseconds()), 0)
 		m.watch.reset(now)
 	}
 	switch m.role {
@@ -195,12 +192,12 @@ func (m *Machine) keep(now time.Time, out *Output) {
 		m.resign(now, Resigned, errSilent, out)
 		return
 	}
-	if m.peer.silent && !now.Before(m.storeAt) {
+	if m.peer.Silent && !now.Before(m.storeAt) {
 		m.storeAt = now.Add(m.cfg.Heartbeat)
 		m.put(now, Beat, 0, nil, out) // so that the other does not take this silence for a crash
 	}
 	if next := m.exec.Next(); next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
-		if m.passAt = now.Add(passEvery); m.owed.room() {
+		if m.passAt = now.Add(passEvery); m.room() {
 			pass := session.Request{Verb: session.Pass, At: m.agreed(now), After: m.exec.Index()}
 			m.request = pass.Append(m.request[:0])
 			m.serve(now, 0, out)
@@ -214,6 +211,9 @@ func (m *Machine) keep(now time.Time, out *Output) {
 	}
 }
 
+// room says whether there is room for one more request.
+func (m *Machine) room() bool { return m.owed.Len() < pendingMax && m.owed.Bytes() < bytesMax }
+
 // patience is how long the store may take.
 func (m *Machine) patience() time.Duration { return 4 * m.cfg.SuspectAfter }
 
@@ -225,8 +225,8 @@ func (m *Machine) Deadline() time.Time {
 			d = t
 		}
 	}
-	if m.role != Stopped && !m.peer.silent {
-		sooner(m.peer.silentAt(m.cfg.SuspectAfter))
+	if m.role != Stopped && !m.peer.Silent {
+		sooner(m.peer.At(m.cfg.SuspectAfter))
 	}
 	switch m.role {
 	case Standby:
@@ -236,11 +236,11 @@ func (m *Machine) Deadline() time.Time {
 	case Primary:
 		sooner(m.checkAt)
 		sooner(m.desk.lateAt(m.patience()))
-		if m.peer.silent {
+		if m.peer.Silent {
 			sooner(m.storeAt)
 		}
 		if next := m.exec.Next(); next != 0 {
-			at := m.baseAt.Add(next - m.baseTime)
+			at := m.clock.When(next)
 			if at.Before(m.passAt) {
 				at = m.passAt
 			}
@@ -254,7 +254,7 @@ func (m *Machine) Deadline() time.Time {
 // takes the other for silent, or the store.
 func (m *Machine) enter(now time.Time) {
 	if gap := now.Sub(m.ranAt); gap > m.cfg.SuspectAfter/2 && !m.ranAt.IsZero() {
-		m.peer.excuse(now.Add(-m.cfg.SuspectAfter + 3*m.cfg.Heartbeat))
+		m.peer.Excuse(now.Add(-m.cfg.SuspectAfter + 3*m.cfg.Heartbeat))
 		m.watch.reset(now)
 		m.desk.excuse(gap)
 	}
@@ -275,18 +275,18 @@ func (m *Machine) tell(now time.Time, out *Output) {
 	if m.unable(now) {
 		a.flags |= flagUnable
 	}
-	b := append(out.Begin(wire.Header{Channel: wire.Checkpointed, Fingerprint: m.cfg.Fingerprint}), m.cfg.Head...)
+	b := append(out.Outbox.Begin(wire.Header{Channel: wire.Checkpointed, Fingerprint: m.cfg.Fingerprint}), m.cfg.Head...)
 	out.End(m.cfg.Peer, wire.AllLinks, a.append(b))
 }
 
 // unable says whether this member cannot serve for want of the store.
 func (m *Machine) unable(now time.Time) bool { return m.desk.failed || m.desk.late(now, m.patience()) }
 
-func (m *Machine) rebase(now time.Time) { m.baseTime, m.baseAt = m.exec.Time(), now }
+func (m *Machine) rebase(now time.Time) { m.clock.Set(now, m.exec.Time()) }
 
 // agreed is what this member thinks that the agreed time is: never more than it is.
 func (m *Machine) agreed(now time.Time) time.Duration {
-	return max(m.exec.Time(), m.baseTime+max(0, now.Sub(m.baseAt)))
+	return max(m.exec.Time(), m.clock.Agreed(now))
 }
 
 func (m *Machine) record(now time.Time, k trace.Kind, a, b uint64) {
@@ -316,7 +316,7 @@ type State struct {
 
 // State gives the present state.
 func (m *Machine) State() State {
-	s := State{m.role, m.epoch, m.peer.silent, m.desk.failed, m.exec.Index(), m.saved, m.checked}
+	s := State{m.role, m.epoch, m.peer.Silent, m.desk.failed, m.exec.Index(), m.saved, m.checked}
 	if m.role != Primary {
 		s.Epoch = 0
 	}

@@ -1,18 +1,10 @@
 package checkpointed
 
 import (
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
-
-// Client is where a request came from, as the owner numbers it; 0 is nobody.
-type Client uint64
-
-// Reply is what a client is answered; valid until the output is reset.
-type Reply struct {
-	To   Client
-	Data []byte // an encoded session.Reply
-}
 
 // Verb is what the machine tells its owner.
 type Verb uint8
@@ -49,24 +41,15 @@ type Notice struct {
 type Output struct {
 	Store []Operation // in this order
 	wire.Outbox
-	Replies []Reply
-	Told    []Notice
+	replica.Answers
+	Told []Notice
 
-	buf  []byte // of the replies
 	data []byte // of the records
 }
 
 // Reset makes room for the next step.
 func (o *Output) Reset() {
 	o.Outbox.Reset()
-	o.Store, o.Replies, o.Told, o.buf, o.data = o.Store[:0], o.Replies[:0], o.Told[:0], o.buf[:0], o.data[:0]
-}
-
-// answer gives a client what was appended to the buffer from start on.
-func (o *Output) answer(to Client, start int) {
-	if to == 0 {
-		o.buf = o.buf[:start]
-		return
-	}
-	o.Replies = append(o.Replies, Reply{to, o.buf[start:len(o.buf):len(o.buf)]})
+	o.Answers.Reset()
+	o.Store, o.Told, o.data = o.Store[:0], o.Told[:0], o.data[:0]
 }

@@ -3,6 +3,7 @@ package checkpointed
 import (
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -10,37 +11,10 @@ import (
 
 // peer is what is known of the other member.
 type peer struct {
+	replica.Silence
 	life    view.Incarnation // 0: never heard
 	said    alive            // the newest of that life
 	heardAt time.Time
-	bothAt  time.Time // when it last said that it hears this member
-	silent  bool
-	hinted  time.Time // a client could not reach it: silence counts from then on sooner; zero: none
-}
-
-// hint notes that a client asks here and not there. If nothing was heard for a while, two
-// heartbeats more of silence are enough.
-func (p *peer) hint(now time.Time, heartbeat time.Duration) {
-	if p.hinted.IsZero() && now.Sub(p.bothAt) > heartbeat+heartbeat/2 {
-		p.hinted = now.Add(2 * heartbeat)
-	}
-}
-
-// silentAt is when it is taken for silent, if nothing comes.
-func (p *peer) silentAt(after time.Duration) time.Time {
-	at := p.bothAt.Add(after)
-	if !p.hinted.IsZero() && p.hinted.Before(at) {
-		return p.hinted
-	}
-	return at
-}
-
-// excuse takes it for heard at a time, if it was not later.
-func (p *peer) excuse(at time.Time) {
-	p.hinted = time.Time{}
-	if p.bothAt.Before(at) {
-		p.bothAt = at
-	}
 }
 
 // Receive takes a frame's payload that came from a member.
@@ -62,7 +36,7 @@ func (m *Machine) Receive(now time.Time, from view.Member, payload []byte, out *
 		return
 	case from.Incarnation > m.peer.life:
 		m.record(now, trace.PeerJoined, uint64(from.Incarnation), 0)
-		m.peer = peer{life: from.Incarnation, silent: m.peer.silent, bothAt: m.peer.bothAt}
+		m.peer = peer{life: from.Incarnation, Silence: m.peer.Anew()}
 		m.beatAt = now // so that it knows that it is heard
 	case a.sequence <= m.peer.said.sequence:
 		m.drop(now, wire.Stale)
@@ -71,9 +45,7 @@ func (m *Machine) Receive(now time.Time, from view.Member, payload []byte, out *
 	m.peer.said, m.peer.heardAt = a, now
 	m.highest = max(m.highest, a.highest)
 	if a.heard != 0 {
-		m.peer.bothAt, m.peer.hinted = now, time.Time{}
-		if m.peer.silent {
-			m.peer.silent = false
+		if m.peer.Heard(now) {
 			m.record(now, trace.PeerHeard, 0, 0)
 		}
 	}
@@ -100,13 +72,13 @@ func (w *watch) reset(now time.Time) { *w = watch{lookAt: now, asked: w.asked} }
 // watching says whether the store has to be looked at: nobody is heard that serves, and the store
 // answers this member.
 func (m *Machine) watching() bool {
-	return m.role == Standby && !m.unable(m.ranAt) && !m.watch.asked && (m.peer.silent || m.vacant())
+	return m.role == Standby && !m.unable(m.ranAt) && !m.watch.asked && (m.peer.Silent || m.vacant())
 }
 
 // vacant says whether the other is there, does not serve, and leaves it to this member.
 func (m *Machine) vacant() bool {
 	s := &m.peer.said
-	if m.peer.silent || s.heard == 0 {
+	if m.peer.Silent || s.heard == 0 {
 		return false
 	}
 	switch s.role {
@@ -141,7 +113,7 @@ func (m *Machine) looked(now time.Time, r *Result, out *Output) {
 	w := &m.watch
 	w.asked = false
 	m.highest = max(m.highest, r.Epoch)
-	if m.role != Standby || !m.peer.silent {
+	if m.role != Standby || !m.peer.Silent {
 		return
 	}
 	if !w.seen || w.epoch != r.Epoch || w.writes != r.Writes {

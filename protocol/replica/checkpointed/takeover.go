@@ -17,6 +17,7 @@ type loaded struct {
 	serial     uint64 // of the Load
 	checkpoint []byte
 	restored   bool
+	reply      []byte // to what is executed again: it was given, or nobody was to have it
 }
 
 // next is the epoch in which this member may claim the store: above all that are known, and of those
@@ -125,8 +126,7 @@ func (m *Machine) replay(r *Result, out *Output) {
 		m.halt(index, nil, fmt.Errorf("checkpointed: the store gives a record of %d bytes for command %d, and command %d is needed", len(r.Data), r.Index, index), out)
 		return
 	}
-	start := len(out.buf)
-	out.buf = m.exec.Execute(r.Data[entryHead:], out.buf)[:start]
+	m.loaded.reply = m.exec.Execute(r.Data[entryHead:], m.loaded.reply[:0])
 	m.sinceBytes += len(r.Data)
 	if m.exec.Digest() != binary.BigEndian.Uint64(r.Data) {
 		m.halt(index, r.Data[entryHead:], nil, out)
@@ -156,7 +156,7 @@ func (m *Machine) resign(now time.Time, why Verb, err error, out *Output) {
 	out.Told = append(out.Told, Notice{Verb: why, Epoch: m.epoch, Index: m.saved, Err: err})
 	m.record(now, trace.Yielded, uint64(m.epoch), 0)
 	m.role, m.epoch, m.checking = Standby, 0, false
-	m.owed.reset()
+	m.owed.Clear()
 	m.watch.reset(now.Add(m.cfg.Heartbeat))
 	m.tell(now, out)
 }
@@ -164,7 +164,7 @@ func (m *Machine) resign(now time.Time, why Verb, err error, out *Output) {
 // halt ends it all.
 func (m *Machine) halt(index uint64, request []byte, err error, out *Output) {
 	m.role = Stopped
-	m.owed.reset()
+	m.owed.Clear()
 	request = slices.Clone(request[:min(len(request), headMax)])
 	out.Told = append(out.Told, Notice{Verb: Halted, Epoch: m.epoch, Index: index, Request: request, Err: err})
 }

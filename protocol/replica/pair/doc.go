@@ -65,7 +65,7 @@
 // # Assumptions
 //
 // The service is deterministic. Who sent a message, and in which life, is proved by the transport. Both can
-// reach a client under the same [Client]. What was saved is there after a crash.
+// reach a client under the same [replica.Client]. What was saved is there after a crash.
 //
 // # Limitations
 //

@@ -7,13 +7,6 @@ const (
 	// installation lives.
 	epochMax = 1 << 48
 
-	// headsKept is of how many commands the beginnings are kept, to name the one that was lost or
-	// after which the states differ: acknowledgements come after a few.
-	headsKept = 1024
-
-	// headMax is how much of a request is kept, bytes: its head and its first argument.
-	headMax = 64
-
 	// pieceMax is how many bytes of a stream go into a frame: what fits, on a cache line, with headRoom bytes
 	// before the message.
 	pieceMax = 1344

@@ -3,6 +3,7 @@ package pair
 import (
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -49,20 +50,19 @@ type Machine struct {
 	going going
 	out   sender
 	in    receiver
-	owed  owed
+	owed  replica.Queue // replies to what the backup has not acknowledged: it gives them, unless it falls
 
 	sequence uint64
 	beatAt   time.Time
 	born     time.Time // when it was started
 	ranAt    time.Time
-	baseTime time.Duration // the agreed time at baseAt
-	baseAt   time.Time
+	clock    replica.Clock
 	passAt   time.Time
 	stopped  bool   // it was told that this member has stopped
 	differs  uint64 // what this member says of the states
 	named    uint64 // the divergence that was told last
 	halted   *Command
-	heads    [headsKept]head
+	heads    replica.Heads
 	request  []byte
 	dropped  [wire.ReasonCount]uint64
 }
@@ -74,7 +74,7 @@ func New(cfg Config, from Recovered) (*Machine, error) {
 	}
 	return &Machine{
 		cfg: cfg, exec: cfg.Executor, role: Empty, kept: from.Epoch, highest: from.Epoch, known: from.Known,
-		peer: peer{silent: true},
+		peer: peer{Silence: replica.Silence{Silent: true}},
 	}, nil
 }
 
@@ -86,7 +86,7 @@ func (m *Machine) Start(now time.Time, out *Output) {
 }
 
 // Submit takes a client's request.
-func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output) {
+func (m *Machine) Submit(now time.Time, from replica.Client, request []byte, out *Output) {
 	m.enter(now)
 	r, why := session.ParseRequest(request)
 	status, server := session.OK, view.Nobody
@@ -100,15 +100,13 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 	case !m.serves():
 		status, server = session.Elsewhere, m.Server()
 		if m.role == Backup {
-			m.peer.hint(now, m.cfg.Heartbeat)
+			m.peer.Hint(now, m.cfg.Heartbeat)
 		}
 	case !m.room(len(request)):
 		status = session.Busy
 	}
 	if status != session.OK {
-		start := len(out.buf)
-		out.buf = session.AppendRefusal(out.buf, request, status, server)
-		out.answer(from, start)
+		out.Refuse(from, request, status, server)
 		return
 	}
 	m.request = append(m.request[:0], request...)
@@ -119,8 +117,8 @@ func (m *Machine) Submit(now time.Time, from Client, request []byte, out *Output
 // Doubt tells that somebody has found the other member silent, or would have been answered by it: if nothing was
 // heard of it for a while here either, its silence counts sooner.
 func (m *Machine) Doubt(now time.Time) {
-	if m.role != Halting && !m.peer.silent {
-		m.peer.hint(now, m.cfg.Heartbeat)
+	if m.role != Halting && !m.peer.Silent {
+		m.peer.Hint(now, m.cfg.Heartbeat)
 	}
 }
 
@@ -131,7 +129,7 @@ func (m *Machine) serves() bool {
 
 // parted says whether the other of a whole pair is silent, or is another than it was: then this
 // member goes on alone, or has stopped.
-func (m *Machine) parted() bool { return m.peer.silent || m.peer.life != m.mate }
+func (m *Machine) parted() bool { return m.peer.Silent || m.peer.life != m.mate }
 
 // Server is who takes requests, as far as this member knows; Nobody if nobody does.
 func (m *Machine) Server() view.ID {
@@ -146,27 +144,26 @@ func (m *Machine) Server() view.ID {
 }
 
 // serve executes m.request as the next command.
-func (m *Machine) serve(now time.Time, from Client, out *Output) {
-	start := len(out.buf)
-	out.buf = m.exec.Execute(m.request, out.buf)
-	m.remember(m.exec.Index(), m.request)
+func (m *Machine) serve(now time.Time, from replica.Client, out *Output) {
+	if m.role == Primary && canary != AnswersEarly {
+		owes := m.owed.Push(from, m.exec.Index()+1)
+		owes.Data = m.exec.Execute(m.request, owes.Data)
+		m.owed.Filled()
+	} else {
+		out.Answer(from, m.exec.Execute(m.request, out.Answers.Begin()))
+	}
+	m.heads.Keep(m.exec.Index(), m.request)
 	m.rebase(now)
 	m.out.add(&record{kind: recordCommand, index: m.exec.Index(), client: from, digest: m.exec.Digest(), request: m.request})
-	if m.role == Primary && canary != AnswersEarly {
-		m.owed.add(m.exec.Index(), from, out.buf[start:])
-		out.buf = out.buf[:start]
-	} else {
-		out.answer(from, start)
-	}
 	m.pump(now, out)
 }
 
 // room says whether there is room for one more request.
 func (m *Machine) room(size int) bool {
-	if !m.out.active() || m.out.log.size()+size+recordHead <= logMax && m.owed.room() {
+	if !m.out.active() || m.out.log.size()+size+recordHead <= logMax && m.owed.Len() < pendingMax && m.owed.Bytes() < repliesMax {
 		return true
 	}
-	if m.role == Single && m.peer.silent {
+	if m.role == Single && m.peer.Silent {
 		m.out.stop() // who is copied to is gone: when it is back it is begun anew
 		return true
 	}
@@ -176,13 +173,13 @@ func (m *Machine) room(size int) bool {
 // Tick does what is due.
 func (m *Machine) Tick(now time.Time, out *Output) {
 	m.enter(now)
-	if m.role != Halting && !m.peer.silent && !now.Before(m.peer.silentAt(m.cfg.SuspectAfter)) {
+	if m.role != Halting && !m.peer.Silent && !now.Before(m.peer.At(m.cfg.SuspectAfter)) {
 		m.lose(now, out)
 	}
 	if m.going.epoch != 0 && !m.going.saving && !now.Before(m.going.askAt) {
 		m.ask(now, out)
 	}
-	if m.out.due(now, m.peer.silent) {
+	if m.out.due(now, m.peer.Silent) {
 		m.out.again()
 		m.pump(now, out)
 	}
@@ -206,19 +203,19 @@ func (m *Machine) Deadline() time.Time {
 			d = t
 		}
 	}
-	if m.role != Halting && !m.peer.silent {
-		sooner(m.peer.silentAt(m.cfg.SuspectAfter))
+	if m.role != Halting && !m.peer.Silent {
+		sooner(m.peer.At(m.cfg.SuspectAfter))
 	}
 	if m.going.epoch != 0 && !m.going.saving {
 		sooner(m.going.askAt)
 	}
-	if m.out.waits() && !m.peer.silent {
+	if m.out.waits() && !m.peer.Silent {
 		sooner(m.out.retryAt)
 	}
 	sooner(m.in.ackAt)
 	if m.serves() {
 		if next := m.exec.Next(); next != 0 {
-			at := m.baseAt.Add(next - m.baseTime)
+			at := m.clock.When(next)
 			if at.Before(m.passAt) {
 				at = m.passAt
 			}
@@ -232,7 +229,7 @@ func (m *Machine) Deadline() time.Time {
 // takes the other for silent.
 func (m *Machine) enter(now time.Time) {
 	if now.Sub(m.ranAt) > m.cfg.SuspectAfter/2 && !m.ranAt.IsZero() {
-		m.peer.excuse(now.Add(-m.cfg.SuspectAfter + 3*m.cfg.Heartbeat))
+		m.peer.Excuse(now.Add(-m.cfg.SuspectAfter + 3*m.cfg.Heartbeat))
 	}
 	m.ranAt = now
 }
@@ -262,14 +259,14 @@ func (m *Machine) tell(now time.Time, out *Output) {
 
 // open begins a frame.
 func (m *Machine) open(out *Output) []byte {
-	return append(out.Begin(wire.Header{Channel: wire.Pair, Fingerprint: m.cfg.Fingerprint}), m.cfg.Head...)
+	return append(out.Outbox.Begin(wire.Header{Channel: wire.Pair, Fingerprint: m.cfg.Fingerprint}), m.cfg.Head...)
 }
 
-func (m *Machine) rebase(now time.Time) { m.baseTime, m.baseAt = m.exec.Time(), now }
+func (m *Machine) rebase(now time.Time) { m.clock.Set(now, m.exec.Time()) }
 
 // agreed is what this member thinks that the agreed time is: never more than it is.
 func (m *Machine) agreed(now time.Time) time.Duration {
-	return max(m.exec.Time(), m.baseTime+max(0, now.Sub(m.baseAt)))
+	return max(m.exec.Time(), m.clock.Agreed(now))
 }
 
 func (m *Machine) record(now time.Time, k trace.Kind, a, b, c uint64) {

@@ -3,6 +3,7 @@ package pair
 import (
 	"encoding/binary"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
@@ -107,9 +108,9 @@ const (
 // record is one entry of a stream.
 type record struct {
 	kind    uint8
-	index   uint64 // command: its own; paired: of the last before
-	client  Client // command
-	digest  uint64 // command: after it
+	index   uint64         // command: its own; paired: of the last before
+	client  replica.Client // command
+	digest  uint64         // command: after it
 	request []byte
 	epoch   view.Epoch // paired: that begins
 }

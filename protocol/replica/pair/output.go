@@ -1,19 +1,10 @@
 package pair
 
 import (
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
 )
-
-// Client is where a request came from. It must mean the same to both members, since it is the
-// other one that answers; 0 is nobody.
-type Client uint64
-
-// Reply is what a client is answered; valid until the output is reset.
-type Reply struct {
-	To   Client
-	Data []byte // an encoded session.Reply
-}
 
 // Verb is what the machine asks of its owner, or tells it.
 type Verb uint8
@@ -70,23 +61,13 @@ type Output struct {
 	// that it is. A member without a disk says so at once.
 	Save view.Epoch
 	wire.Outbox
-	Replies []Reply
-	Do      []Command // in this order
-
-	buf []byte // of the replies
+	replica.Answers
+	Do []Command // in this order
 }
 
 // Reset makes room for the next step.
 func (o *Output) Reset() {
 	o.Outbox.Reset()
-	o.Save, o.Replies, o.Do, o.buf = 0, o.Replies[:0], o.Do[:0], o.buf[:0]
-}
-
-// answer gives a client what was appended to the buffer from start on.
-func (o *Output) answer(to Client, start int) {
-	if to == 0 {
-		o.buf = o.buf[:start]
-		return
-	}
-	o.Replies = append(o.Replies, Reply{to, o.buf[start:len(o.buf):len(o.buf)]})
+	o.Answers.Reset()
+	o.Save, o.Do = 0, o.Do[:0]
 }

@@ -3,6 +3,7 @@ package pair
 import (
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -10,37 +11,10 @@ import (
 
 // peer is what is known of the other member.
 type peer struct {
+	replica.Silence
 	life    view.Incarnation // 0: never heard
 	said    statement        // the newest of that life
 	heardAt time.Time
-	bothAt  time.Time // when it last said that it hears this member
-	silent  bool
-	hinted  time.Time // a client could not reach it: silence counts from then on sooner; zero: none
-}
-
-// hint notes that a client asks here and not there. If nothing was heard for a while, two
-// heartbeats more of silence are enough.
-func (p *peer) hint(now time.Time, heartbeat time.Duration) {
-	if p.hinted.IsZero() && now.Sub(p.bothAt) > heartbeat+heartbeat/2 {
-		p.hinted = now.Add(2 * heartbeat)
-	}
-}
-
-// silentAt is when it is taken for silent, if nothing comes.
-func (p *peer) silentAt(after time.Duration) time.Time {
-	at := p.bothAt.Add(after)
-	if !p.hinted.IsZero() && p.hinted.Before(at) {
-		return p.hinted
-	}
-	return at
-}
-
-// excuse takes it for heard at a time, if it was not later.
-func (p *peer) excuse(at time.Time) {
-	p.hinted = time.Time{}
-	if p.bothAt.Before(at) {
-		p.bothAt = at
-	}
 }
 
 // Receive takes a frame's payload that came from a member.
@@ -87,7 +61,7 @@ func (m *Machine) heed(now time.Time, life view.Incarnation, s *statement, out *
 	case life > m.peer.life:
 		m.record(now, trace.PeerJoined, uint64(life), 0, 0)
 		joined = true
-		m.peer = peer{life: life, silent: m.peer.silent, bothAt: m.peer.bothAt}
+		m.peer = peer{life: life, Silence: m.peer.Anew()}
 		m.out.stop()
 		m.in = receiver{broken: m.in.broken, failed: m.in.failed}
 		if m.role == Backup {
@@ -103,9 +77,8 @@ func (m *Machine) heed(now time.Time, life view.Incarnation, s *statement, out *
 		m.tell(now, out) // so that it knows that it is heard
 	}
 	if s.heard != 0 {
-		m.peer.bothAt, m.peer.hinted = now, time.Time{}
-		if m.peer.silent {
-			m.peer.silent, m.stopped = false, false
+		if m.peer.Heard(now) {
+			m.stopped = false
 			m.record(now, trace.PeerHeard, 0, 0, 0)
 			m.rebase(now) // nobody served meanwhile, or this member did and has rebased
 		}
@@ -179,14 +152,16 @@ func (m *Machine) settle(now time.Time, s *statement, out *Output) {
 		}
 		return
 	}
-	m.owed.drop(s.index)
+	for m.owed.Len() > 0 && m.owed.At(0).Index <= s.index {
+		m.owed.Pop() // the backup has answered
+	}
 	m.acked(now, s, out)
 }
 
 // lose takes the other for silent.
 func (m *Machine) lose(now time.Time, out *Output) {
-	m.peer.silent = true
-	m.record(now, trace.PeerSilent, uint64(now.Sub(m.peer.bothAt).Microseconds()), 0, 0)
+	m.peer.Silent = true
+	m.record(now, trace.PeerSilent, uint64(now.Sub(m.peer.BothAt).Microseconds()), 0, 0)
 	if m.role == Primary || m.role == Backup {
 		m.goOn(now, false, out)
 	}

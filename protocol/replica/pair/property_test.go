@@ -54,7 +54,7 @@ func newTrial(t testing.TB, seed uint64) *trial {
 func (r *trial) failure(what string) string {
 	for _, n := range r.nodes {
 		if n.Up {
-			r.Note(n.ID.String(), fmt.Sprintf("%+v silent=%v", n.m.State(), n.m.peer.silent))
+			r.Note(n.ID.String(), fmt.Sprintf("%+v silent=%v", n.m.State(), n.m.peer.Silent))
 		}
 	}
 	return fmt.Sprintf("%s\n\n%s\npolicy %v, disk %v, loss %v, cuts %v, flips %d\nseed %d; again: go test ./protocol/replica/pair -run Random -seed %d -seeds 1",

@@ -112,7 +112,7 @@ func (m *Machine) restore(now time.Time, out *Output) {
 		return
 	}
 	r.broken, r.failed = false, 0
-	m.heads = [headsKept]head{}
+	m.heads.Clear()
 	m.record(now, trace.StateDone, uint64(m.peer.said.epoch), r.size, 0)
 }
 
@@ -148,7 +148,7 @@ func (m *Machine) follow(now time.Time, r *record, out *Output) bool {
 		}
 		m.role, m.epoch, m.base, m.mate = Backup, r.epoch, r.index, m.peer.life
 		m.highest = max(m.highest, r.epoch)
-		m.peer.silent, m.peer.bothAt = false, now // it heard what this member has received
+		m.peer.Silent, m.peer.BothAt = false, now // it heard what this member has received
 		out.Do = append(out.Do, Command{Verb: Paired, Epoch: m.epoch, Index: m.base})
 		m.tell(now, out)
 		return true
@@ -156,24 +156,22 @@ func (m *Machine) follow(now time.Time, r *record, out *Output) bool {
 	if r.index != m.exec.Index()+1 {
 		return false
 	}
-	start := len(out.buf)
 	if canary == DropsHeld && m.role == Empty {
 		m.exec.Pass(m.exec.Time())
 		return true
 	}
-	out.buf = m.exec.Execute(r.request, out.buf)
-	m.remember(r.index, r.request)
+	reply := m.exec.Execute(r.request, out.Answers.Begin())
+	m.heads.Keep(r.index, r.request)
 	if m.exec.Digest() != r.digest && canary != BelievesDigests {
-		out.buf = out.buf[:start]
 		m.diverge(now, r.index, out)
 		return true
 	}
 	m.rebase(now)
-	if m.role == Backup {
-		out.answer(r.client, start)
-	} else {
-		out.buf = out.buf[:start]
+	to := r.client
+	if m.role != Backup {
+		to = 0 // it was answered
 	}
+	out.Answer(to, reply)
 	return true
 }
 

@@ -3,6 +3,7 @@ package pair
 import (
 	"encoding/binary"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -34,7 +35,7 @@ func parseRecord(b []byte, r *record) int {
 		if len(b) < at+16 {
 			return 0
 		}
-		r.client = Client(binary.BigEndian.Uint64(b[at:]))
+		r.client = replica.Client(binary.BigEndian.Uint64(b[at:]))
 		r.digest = binary.BigEndian.Uint64(b[at+8:])
 		at += 16
 		size, n := binary.Uvarint(b[at:])

@@ -2,7 +2,6 @@ package pair
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/protocol/trace"
@@ -113,7 +112,10 @@ func (m *Machine) alone(now time.Time, out *Output) {
 	}
 	out.Do = append(out.Do, Command{Verb: verb, Epoch: m.epoch, Index: m.base})
 	m.record(now, trace.Activated, uint64(m.epoch), 0, 0)
-	m.owed.pay(out)
+	for ; m.owed.Len() > 0; m.owed.Pop() {
+		owes := m.owed.At(0)
+		out.Answer(owes.Client, append(out.Answers.Begin(), owes.Data...))
+	}
 	m.tell(now, out)
 }
 
@@ -166,7 +168,7 @@ func (m *Machine) yield(now time.Time, out *Output) {
 		answered = m.base + 1
 	}
 	if last := m.exec.Index(); from <= last {
-		c := Command{Verb: Lost, Base: m.epoch, Epoch: s.epoch, Index: from, Last: last, Request: m.recall(from)}
+		c := Command{Verb: Lost, Base: m.epoch, Epoch: s.epoch, Index: from, Last: last, Request: m.heads.Of(from)}
 		if answered <= last {
 			c.Answered = answered
 		}
@@ -183,15 +185,15 @@ func (m *Machine) empty() {
 	m.role, m.epoch, m.base, m.going, m.stopped = Empty, 0, 0, going{}, false
 	m.in.useless = true
 	m.out.stop()
-	m.owed.reset()
+	m.owed.Clear()
 }
 
 // halt ends it all.
 func (m *Machine) halt(now time.Time, index uint64, err error, out *Output) {
 	m.role, m.going, m.differs = Halting, going{}, index
 	m.out.stop()
-	m.owed.reset()
-	m.halted = &Command{Verb: Halted, Epoch: m.epoch, Index: index, Request: slices.Clone(m.recall(index)), Err: err}
+	m.owed.Clear()
+	m.halted = &Command{Verb: Halted, Epoch: m.epoch, Index: index, Request: m.heads.Of(index), Err: err}
 	out.Do = append(out.Do, *m.halted)
 	m.tell(now, out)
 }

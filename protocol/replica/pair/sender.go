@@ -94,7 +94,7 @@ func (m *Machine) begin(now time.Time, out *Output) {
 // pump sends what the window lets.
 func (m *Machine) pump(now time.Time, out *Output) {
 	o := &m.out
-	if !o.on || m.peer.silent {
+	if !o.on || m.peer.Silent {
 		return
 	}
 	if o.sent == o.acked && o.sent < o.log.end() {
@@ -134,63 +134,12 @@ func (m *Machine) acked(now time.Time, s *statement, out *Output) {
 	m.pump(now, out)
 }
 
-// debt is a reply that the backup gives, unless it falls.
-type debt struct {
-	index uint64
-	to    Client
-	end   uint64 // offset behind the reply
-}
-
-// owed are the replies to what the backup has not acknowledged.
-type owed struct {
-	debts   []debt
-	paid    int // of debts
-	replies queue
-}
-
-func (o *owed) room() bool { return len(o.debts)-o.paid < pendingMax && o.replies.size() < repliesMax }
-
-func (o *owed) add(index uint64, to Client, reply []byte) {
-	if o.paid > len(o.debts)/2 {
-		n := copy(o.debts, o.debts[o.paid:])
-		o.debts, o.paid = o.debts[:n], 0
-	}
-	o.replies.b = append(o.replies.b, reply...)
-	o.debts = append(o.debts, debt{index, to, o.replies.end()})
-}
-
-// drop forgets the replies up to an index.
-func (o *owed) drop(index uint64) {
-	for o.paid < len(o.debts) && o.debts[o.paid].index <= index {
-		o.replies.drop(o.debts[o.paid].end)
-		o.paid++
-	}
-}
-
-// pay gives all replies.
-func (o *owed) pay(out *Output) {
-	for ; o.paid < len(o.debts); o.paid++ {
-		d := &o.debts[o.paid]
-		start := len(out.buf)
-		size := d.end - o.replies.start
-		out.buf = append(out.buf, o.replies.from(o.replies.start)[:size]...)
-		o.replies.drop(d.end)
-		out.answer(d.to, start)
-	}
-	o.reset()
-}
-
-func (o *owed) reset() {
-	o.debts, o.paid = o.debts[:0], 0
-	o.replies.reset(0)
-}
-
 // Stable is the index up to which commands are executed by both, or by this member if it is alone: what
 // was or may be answered. The rest is this member's only.
 func (m *Machine) Stable() uint64 {
 	switch {
-	case m.role == Primary && m.owed.paid < len(m.owed.debts):
-		return m.owed.debts[m.owed.paid].index - 1
+	case m.role == Primary && m.owed.Len() > 0:
+		return m.owed.At(0).Index - 1
 	case m.role == Empty:
 		return 0
 	}
@@ -214,7 +163,7 @@ type State struct {
 // State gives the present state.
 func (m *Machine) State() State {
 	return State{
-		m.role, m.epoch, m.peer.silent, m.going.epoch != 0, m.exec.Index(), m.Stable(),
+		m.role, m.epoch, m.peer.Silent, m.going.epoch != 0, m.exec.Index(), m.Stable(),
 		m.out.sent, m.out.acked, m.out.size, m.halted,
 	}
 }

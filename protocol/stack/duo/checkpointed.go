@@ -46,7 +46,7 @@ type checkpointing struct {
 func (c *checkpointing) start(now time.Time) { c.machine.Start(now, &c.out) }
 
 func (c *checkpointing) submit(now time.Time, from caller, request []byte) {
-	c.machine.Submit(now, checkpointed.Client(from), request, &c.out)
+	c.machine.Submit(now, replica.Client(from), request, &c.out)
 }
 
 func (c *checkpointing) receive(now time.Time, from view.Member, payload []byte) {

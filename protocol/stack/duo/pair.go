@@ -55,7 +55,7 @@ type pairing struct {
 func (p *pairing) start(now time.Time) { p.machine.Start(p.at(now), &p.out) }
 
 func (p *pairing) submit(now time.Time, from caller, request []byte) {
-	p.machine.Submit(p.at(now), pair.Client(from), request, &p.out)
+	p.machine.Submit(p.at(now), replica.Client(from), request, &p.out)
 }
 
 func (p *pairing) receive(now time.Time, from view.Member, payload []byte) {
