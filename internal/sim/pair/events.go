@@ -16,43 +16,34 @@ func (w *pair) one() *node { return &w.nodes[w.Rng.IntN(len(w.nodes))] }
 
 // plan begins everything that happens again and again.
 func (w *pair) plan() {
-	for _, e := range []struct {
-		mean time.Duration
-		do   func()
-	}{
-		{w.opt.every, w.traffic},
-		{w.opt.expiry, w.expire},
-		{w.opt.off, func() { w.end(w.off) }},
-		{w.opt.exit, func() { w.end(func(n *node) { w.exit(n, "exits") }) }},
-		{w.opt.stop, func() {
-			if n := w.one(); n.Runs() {
-				w.Did("is stopped", n.Self, view.Member{})
-				n.stack.Stop(w.read(n), &n.out)
-				w.after(n)
-				w.bootLater(n)
-			}
-		}},
-		{w.opt.pause, w.pauseOne},
-		{w.opt.cut, w.cutSome},
-		{w.opt.reshape, w.reshape},
-		{w.opt.plan, func() {
-			if n := w.one(); n.Runs() {
-				w.Did("is asked to hand over", n.Self, view.Member{})
-				_ = n.stack.Switch(w.read(n), view.ID(w.Rng.IntN(w.opt.nodes+1)), &n.out)
-				w.after(n)
-			}
-		}},
-		{w.opt.health, func() {
-			if n := w.one(); n.Runs() {
-				w.health(n, w.Rng.IntN(3))
-			}
-		}},
-		{w.opt.stale, w.repeatAnswer},
-	} {
-		if e.mean > 0 {
-			w.Repeat(e.mean, e.do)
+	w.Repeat(w.opt.every, w.traffic)
+	w.Repeat(w.opt.expiry, w.expire)
+	w.Repeat(w.opt.off, func() { w.end(w.off) })
+	w.Repeat(w.opt.exit, func() { w.end(func(n *node) { w.exit(n, "exits") }) })
+	w.Repeat(w.opt.stop, func() {
+		if n := w.one(); n.Runs() {
+			w.Did("is stopped", n.Self, view.Member{})
+			n.stack.Stop(w.read(n), &n.out)
+			w.after(n)
+			w.bootLater(n)
 		}
-	}
+	})
+	w.Repeat(w.opt.pause, w.pauseOne)
+	w.Repeat(w.opt.cut, w.cutSome)
+	w.Repeat(w.opt.reshape, w.reshape)
+	w.Repeat(w.opt.plan, func() {
+		if n := w.one(); n.Runs() {
+			w.Did("is asked to hand over", n.Self, view.Member{})
+			_ = n.stack.Switch(w.read(n), view.ID(w.Rng.IntN(w.opt.nodes+1)), &n.out)
+			w.after(n)
+		}
+	})
+	w.Repeat(w.opt.health, func() {
+		if n := w.one(); n.Runs() {
+			w.health(n, w.Rng.IntN(3))
+		}
+	})
+	w.Repeat(w.opt.stale, w.repeatAnswer)
 }
 
 // end ends a process, with its host or without, and boots it later.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
+	"github.com/holdfast-ha/holdfast/internal/sim/world"
 )
 
 // options is what a seed draws. A mean interval of zero means never.
@@ -46,20 +47,14 @@ func draw(r *rand.Rand) options {
 		cutMost:   pick(r, 100*time.Millisecond, 500*time.Millisecond, 2*time.Second),
 	}
 	if r.IntN(3) > 0 {
-		o.network = simnet.Faults{Delay: 100 * time.Microsecond, Loss: pick(r, 0, 0.01, 0.05), Duplicate: 0.02, Reorder: 0.02, Late: 5 * time.Millisecond}
+		o.network = simnet.Mild(r)
 	}
-	some := func(mean ...time.Duration) time.Duration {
-		if r.IntN(3) == 0 {
-			return 0
-		}
-		return pick(r, mean...)
-	}
-	o.crash = some(400*time.Millisecond, time.Second)
-	o.trap = some(100*time.Millisecond, 400*time.Millisecond)
-	o.pause = some(300*time.Millisecond, time.Second)
-	o.cut = some(400*time.Millisecond, time.Second)
-	o.reshape = some(500 * time.Millisecond)
-	o.leave = some(500*time.Millisecond, 2*time.Second)
+	o.crash = world.Sometimes(r, 400*time.Millisecond, time.Second)
+	o.trap = world.Sometimes(r, 100*time.Millisecond, 400*time.Millisecond)
+	o.pause = world.Sometimes(r, 300*time.Millisecond, time.Second)
+	o.cut = world.Sometimes(r, 400*time.Millisecond, time.Second)
+	o.reshape = world.Sometimes(r, 500*time.Millisecond)
+	o.leave = world.Sometimes(r, 500*time.Millisecond, 2*time.Second)
 	if r.IntN(4) == 0 {
 		o.fall = 1500 * time.Millisecond
 	}

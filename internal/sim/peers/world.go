@@ -62,9 +62,8 @@ type peers struct {
 
 // trap lets a process crash, or stand still, at one of the next frames that it sends.
 type trap struct {
-	peer  *peer
-	left  int
-	pause bool
+	world.Trap
+	pause bool // at one to its group
 }
 
 // Verdict is the court's.
@@ -167,17 +166,13 @@ func (w *peers) record(e trace.Event) { w.Log.Event(w.Now, e) }
 
 // plan begins everything that happens again and again.
 func (w *peers) plan() {
-	for _, e := range []struct {
-		mean time.Duration
-		do   func()
-	}{
-		{w.opt.crash, w.crashOne}, {w.opt.trap, w.setTrap}, {w.opt.pause, w.pauseOne}, {w.opt.cut, w.cutSome},
-		{w.opt.reshape, w.reshape}, {w.opt.leave, w.leaveOne}, {w.opt.fall, w.crashAll},
-	} {
-		if e.mean > 0 {
-			w.Repeat(e.mean, e.do)
-		}
-	}
+	w.Repeat(w.opt.crash, w.crashOne)
+	w.Repeat(w.opt.trap, w.setTrap)
+	w.Repeat(w.opt.pause, w.pauseOne)
+	w.Repeat(w.opt.cut, w.cutSome)
+	w.Repeat(w.opt.reshape, w.reshape)
+	w.Repeat(w.opt.leave, w.leaveOne)
+	w.Repeat(w.opt.fall, w.crashAll)
 }
 
 // reshape gives the network other faults, after those that were drawn for the beginning.
@@ -220,20 +215,16 @@ func (w *peers) crashAll() {
 	}
 }
 
-func (w *peers) setTrap() { w.trap = trap{w.one(), 1 + w.Rng.IntN(20), w.Rng.IntN(3) > 0} }
+func (w *peers) setTrap() {
+	w.trap = trap{world.Trap{Host: &w.one().Host, Left: 1 + w.Rng.IntN(20)}, w.Rng.IntN(3) > 0}
+}
 
 // trapped says whether a process crashes at this frame.
 func (w *peers) trapped(p *peer, e *wire.Envelope) bool {
-	if w.trap.peer != p || wire.Channel(e.Frame[1]) == wire.Detect || w.trap.pause && wire.Channel(e.Frame[1]) != wire.Cast {
-		return false
-	}
-	if w.trap.left--; w.trap.left > 0 {
-		return false
-	}
-	pause := w.trap.pause
-	w.trap = trap{}
 	switch {
-	case pause:
+	case w.trap.pause && wire.Channel(e.Frame[1]) != wire.Cast || !w.trap.Sprung(&p.Host, e):
+		return false
+	case w.trap.pause:
 		w.faults++
 		w.Pause(&p.Host, w.UpTo(w.opt.pauseMost), p.resume) // at the end of the step
 		return false
@@ -255,20 +246,13 @@ func (w *peers) pauseOne() {
 func (w *peers) cutSome() {
 	p, both, all := w.one(), w.Rng.IntN(3) != 0, w.Rng.IntN(2) == 0
 	w.faults++
-	w.Did("is cut off", p.Self, view.Member{})
 	var from []view.ID
 	for _, other := range w.all {
 		if other != p && (all || w.Rng.IntN(2) == 0) {
 			from = append(from, other.Self.ID)
 		}
 	}
-	cut := func(cut bool) {
-		for _, id := range from {
-			w.Sever(p.Self.ID, id, 0, both, cut)
-		}
-	}
-	cut(true)
-	w.After(w.UpTo(w.opt.cutMost), func() { cut(false) })
+	w.Isolate(&p.Host, from, both, w.UpTo(w.opt.cutMost), nil)
 }
 
 func (w *peers) leaveOne() {

@@ -1,8 +1,6 @@
 package proxies
 
 import (
-	"time"
-
 	"github.com/holdfast-ha/holdfast/check"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -10,49 +8,40 @@ import (
 
 // plan begins everything that happens again and again.
 func (w *proxies) plan() {
-	for _, e := range []struct {
-		mean time.Duration
-		do   func()
-	}{
-		{w.opt.crash, w.crashOne},
-		{w.opt.pause, w.pauseOne},
-		{w.opt.cut, w.cutSome},
-		{w.opt.reshape, w.reshape},
-		{w.opt.away, func() {
-			n, other := w.two()
-			if n.Runs() {
-				w.Did("takes as away:", n.Self, other.Self)
-				n.m.Away(w.Read(&n.Host), other.Self.ID)
-				w.after(n, n.Self)
-				w.After(w.UpTo(w.opt.cutMost), func() { w.near(n, other) })
-			}
-		}},
-		{w.opt.resync, func() {
-			n, other := w.two()
-			if n.Runs() {
-				w.Did("resyncs", n.Self, other.Self)
-				n.m.Resync(w.Read(&n.Host), other.Self.ID)
-				w.after(n, n.Self)
-			}
-		}},
-		{w.opt.clear, func() {
-			if n, _ := w.two(); n.Runs() {
-				w.Did("clears", n.Self, view.Member{})
-				w.clear(n)
-			}
-		}},
-		{w.opt.adopt, func() {
-			if n, other := w.two(); n.Runs() {
-				w.Did("adopts the objects of", n.Self, other.Self)
-				w.adopt(n, other)
-			}
-		}},
-		{w.opt.release, w.release},
-	} {
-		if e.mean > 0 {
-			w.Repeat(e.mean, e.do)
+	w.Repeat(w.opt.crash, w.crashOne)
+	w.Repeat(w.opt.pause, w.pauseOne)
+	w.Repeat(w.opt.cut, w.cutSome)
+	w.Repeat(w.opt.reshape, w.reshape)
+	w.Repeat(w.opt.away, func() {
+		n, other := w.two()
+		if n.Runs() {
+			w.Did("takes as away:", n.Self, other.Self)
+			n.m.Away(w.Read(&n.Host), other.Self.ID)
+			w.after(n, n.Self)
+			w.After(w.UpTo(w.opt.cutMost), func() { w.near(n, other) })
 		}
-	}
+	})
+	w.Repeat(w.opt.resync, func() {
+		n, other := w.two()
+		if n.Runs() {
+			w.Did("resyncs", n.Self, other.Self)
+			n.m.Resync(w.Read(&n.Host), other.Self.ID)
+			w.after(n, n.Self)
+		}
+	})
+	w.Repeat(w.opt.clear, func() {
+		if n, _ := w.two(); n.Runs() {
+			w.Did("clears", n.Self, view.Member{})
+			w.clear(n)
+		}
+	})
+	w.Repeat(w.opt.adopt, func() {
+		if n, other := w.two(); n.Runs() {
+			w.Did("adopts the objects of", n.Self, other.Self)
+			w.adopt(n, other)
+		}
+	})
+	w.Repeat(w.opt.release, w.release)
 }
 
 // two draws two different nodes.

@@ -73,19 +73,13 @@ func draw(r *rand.Rand) options {
 		cutMost:   pick(r, 100*time.Millisecond, time.Second), syncMost: pick(r, 100*time.Microsecond, 5*time.Millisecond, 50*time.Millisecond),
 	}
 	if r.IntN(2) == 0 {
-		o.network = simnet.Faults{Delay: 100 * time.Microsecond, Loss: pick(r, 0, 0.01, 0.05), Duplicate: 0.02, Reorder: 0.02, Late: 5 * time.Millisecond}
+		o.network = simnet.Mild(r)
 	}
-	some := func(mean ...time.Duration) time.Duration {
-		if r.IntN(3) == 0 {
-			return 0
-		}
-		return pick(r, mean...)
-	}
-	o.crash = some(200*time.Millisecond, 500*time.Millisecond)
-	o.trap = some(100*time.Millisecond, 300*time.Millisecond)
-	o.pause = some(200*time.Millisecond, 500*time.Millisecond)
-	o.cut = some(200*time.Millisecond, 500*time.Millisecond)
-	o.reshape = some(500 * time.Millisecond)
+	o.crash = world.Sometimes(r, 200*time.Millisecond, 500*time.Millisecond)
+	o.trap = world.Sometimes(r, 100*time.Millisecond, 300*time.Millisecond)
+	o.pause = world.Sometimes(r, 200*time.Millisecond, 500*time.Millisecond)
+	o.cut = world.Sometimes(r, 200*time.Millisecond, 500*time.Millisecond)
+	o.reshape = world.Sometimes(r, 500*time.Millisecond)
 	return o
 }
 
@@ -100,13 +94,7 @@ type servers struct {
 	more      int    // calls still to be made after calm
 	most      uint64 // the last command that the court was told of in this life of the service
 	faults    int
-	trap      trap
-}
-
-// trap lets a process crash at one of the next frames that it sends.
-type trap struct {
-	process *process
-	left    int
+	trap      world.Trap
 }
 
 // Verdict is the court's.
@@ -145,16 +133,11 @@ func (w *servers) run() {
 	for _, c := range w.clients {
 		c.boot()
 	}
-	for _, e := range []struct {
-		mean time.Duration
-		do   func()
-	}{
-		{w.opt.crash, w.crashOne}, {w.opt.trap, w.setTrap}, {w.opt.pause, w.pauseOne}, {w.opt.cut, w.cutOne}, {w.opt.reshape, w.reshape},
-	} {
-		if e.mean > 0 {
-			w.Repeat(e.mean, e.do)
-		}
-	}
+	w.Repeat(w.opt.crash, w.crashOne)
+	w.Repeat(w.opt.trap, w.setTrap)
+	w.Repeat(w.opt.pause, w.pauseOne)
+	w.Repeat(w.opt.cut, w.cutOne)
+	w.Repeat(w.opt.reshape, w.reshape)
 	w.First(w.opt.phase)
 	w.Report.Faults = uint64(w.faults)
 	if w.Over() {
@@ -222,7 +205,7 @@ func (w *servers) done() bool {
 func (w *servers) settle() {
 	w.Settle()
 	w.more = callsCalm
-	w.trap = trap{}
+	w.trap = world.Trap{}
 	for _, p := range w.processes {
 		if p.Paused {
 			p.resume()
@@ -288,18 +271,11 @@ func (w *servers) crashOne() {
 	}
 }
 
-func (w *servers) setTrap() { w.trap = trap{w.one(), 1 + w.Rng.IntN(20)} }
+func (w *servers) setTrap() { w.trap = world.Trap{Host: &w.one().Host, Left: 1 + w.Rng.IntN(20)} }
 
 // trapped says whether a process crashes at this frame.
 func (w *servers) trapped(p *process, e *wire.Envelope) bool {
-	if w.trap.process != p || wire.Channel(e.Frame[1]) == wire.Detect {
-		return false
-	}
-	if w.trap.left--; w.trap.left > 0 {
-		return false
-	}
-	w.trap = trap{}
-	if !w.mayFall(p) {
+	if !w.trap.Sprung(&p.Host, e) || !w.mayFall(p) {
 		return false
 	}
 	w.faults++

@@ -62,18 +62,18 @@ func RunCalls(seed uint64, limits sim.Limits) *sim.Report {
 		w.Add(&c.Host, c)
 		w.clients = append(w.clients, c)
 	}
+	w.users = u
+	return w.Guard(w.run)
+}
+
+// plan begins what happens to them again and again.
+func (u *users) plan(w *services) {
 	some := func(do func(*user)) func() {
 		return func() {
 			w.faults++
 			do(w.clients[w.Rng.IntN(len(w.clients))].(*user))
 		}
 	}
-	w.also = append(w.also, happening{u.opt.crash, some((*user).crash)}, happening{u.opt.cancel, some((*user).cancel)})
-	return w.Guard(w.run)
-}
-
-// happening is what happens again and again.
-type happening struct {
-	mean time.Duration
-	do   func()
+	w.Repeat(u.opt.crash, some((*user).crash))
+	w.Repeat(u.opt.cancel, some((*user).cancel))
 }

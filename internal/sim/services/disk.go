@@ -257,9 +257,9 @@ func (w *services) forget() {
 	off(other)
 	on(first)
 	on(other)
-	w.forgets = trap{first, pick(w.Rng, 1, 2, 2, 3)} // what it reports, what it accepts, and later
+	w.forgets = world.Trap{Host: &first.Host, Left: pick(w.Rng, 1, 2, 2, 3)} // what it reports, what it accepts, and later
 	w.After(forgetEvery, func() {
-		w.forgets = trap{}
+		w.forgets = world.Trap{}
 		apart(old, false)
 		apart(other, true)
 		on(first)
@@ -277,13 +277,9 @@ const forgetEvery = 1500 * time.Millisecond
 
 // forgotten says whether a member has lost its power after a frame.
 func (w *services) forgotten(m *member, e *wire.Envelope) bool {
-	if w.forgets.member != m || wire.Channel(e.Frame[1]) != wire.Group || e.To == view.Everyone {
+	if wire.Channel(e.Frame[1]) != wire.Group || e.To == view.Everyone || !w.forgets.Sprung(&m.Host, e) {
 		return false
 	}
-	if w.forgets.left--; w.forgets.left > 0 {
-		return false
-	}
-	w.forgets = trap{}
 	m.crash("has no power, after it has said something", true)
 	return true
 }

@@ -73,16 +73,10 @@ func drawLocks(r *rand.Rand, o *options) lockOptions {
 		work: pick(r, 5*time.Millisecond, 50*time.Millisecond, lease, 4*lease), rest: pick(r, 5*time.Millisecond, 30*time.Millisecond, 100*time.Millisecond),
 		pauseMost: pick(r, lease/2, 3*lease), frozen: r.IntN(8) == 0, links: r.IntN(2) == 0,
 	}
-	some := func(mean ...time.Duration) time.Duration {
-		if r.IntN(3) == 0 {
-			return 0
-		}
-		return pick(r, mean...)
-	}
-	l.crash = some(300*time.Millisecond, time.Second)
-	l.pause = some(200*time.Millisecond, time.Second)
-	l.jump = some(500*time.Millisecond, 2*time.Second)
-	l.cut = some(200*time.Millisecond, 600*time.Millisecond)
+	l.crash = world.Sometimes(r, 300*time.Millisecond, time.Second)
+	l.pause = world.Sometimes(r, 200*time.Millisecond, time.Second)
+	l.jump = world.Sometimes(r, 500*time.Millisecond, 2*time.Second)
+	l.cut = world.Sometimes(r, 200*time.Millisecond, 600*time.Millisecond)
 	l.br = pick(r, 0, 0, time.Second)
 	if !o.disk.on && r.IntN(3) == 0 {
 		l.wipe = pick(r, time.Second, 2*time.Second)
@@ -182,20 +176,18 @@ func (l *locks) say(f service.Fact) {
 
 // plan begins what happens again and again.
 func (l *locks) plan() {
-	for _, e := range []struct {
-		mean time.Duration
-		do   func()
-	}{
-		{l.opt.wipe, l.lose}, {l.opt.crash, func() { l.one().crash() }}, {l.opt.pause, func() { l.one().pause() }},
-		{l.opt.jump, func() { l.one().jump() }}, {l.opt.cut, func() { l.one().cut() }}, {l.opt.br, func() { l.one().breaks() }},
-	} {
-		if e.mean > 0 {
-			l.w.Repeat(e.mean, func() {
-				l.w.faults++
-				e.do()
-			})
+	some := func(do func()) func() {
+		return func() {
+			l.w.faults++
+			do()
 		}
 	}
+	l.w.Repeat(l.opt.wipe, some(l.lose))
+	l.w.Repeat(l.opt.crash, some(func() { l.one().crash() }))
+	l.w.Repeat(l.opt.pause, some(func() { l.one().pause() }))
+	l.w.Repeat(l.opt.jump, some(func() { l.one().jump() }))
+	l.w.Repeat(l.opt.cut, some(func() { l.one().cut() }))
+	l.w.Repeat(l.opt.br, some(func() { l.one().breaks() }))
 }
 
 // one chooses to whom something happens: rather to one who holds a lock, whose work then takes long.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
+	"github.com/holdfast-ha/holdfast/internal/sim/world"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 )
 
@@ -47,19 +48,13 @@ func draw(r *rand.Rand) options {
 		cutMost:      pick(r, 100*time.Millisecond, time.Second),
 	}
 	if r.IntN(2) == 0 {
-		o.network = simnet.Faults{Delay: 100 * time.Microsecond, Loss: pick(r, 0, 0.01, 0.05), Duplicate: 0.02, Reorder: 0.02, Late: 5 * time.Millisecond}
+		o.network = simnet.Mild(r)
 	}
-	some := func(mean ...time.Duration) time.Duration {
-		if r.IntN(3) == 0 {
-			return 0
-		}
-		return pick(r, mean...)
-	}
-	o.crash = some(200*time.Millisecond, 500*time.Millisecond)
-	o.trap = some(100*time.Millisecond, 300*time.Millisecond)
-	o.pause = some(200*time.Millisecond, 500*time.Millisecond)
-	o.cut = some(300*time.Millisecond, 600*time.Millisecond)
-	o.reshape = some(500 * time.Millisecond)
+	o.crash = world.Sometimes(r, 200*time.Millisecond, 500*time.Millisecond)
+	o.trap = world.Sometimes(r, 100*time.Millisecond, 300*time.Millisecond)
+	o.pause = world.Sometimes(r, 200*time.Millisecond, 500*time.Millisecond)
+	o.cut = world.Sometimes(r, 300*time.Millisecond, 600*time.Millisecond)
+	o.reshape = world.Sometimes(r, 500*time.Millisecond)
 	if r.IntN(4) == 0 {
 		o.flip = 700 * time.Millisecond
 	}

@@ -63,13 +63,13 @@ type services struct {
 	clients []client
 	subject func() subject // a service that has executed nothing
 	locks   *locks         // nil: the service is a register
-	also    []happening    // beside what happens to members
+	users   *users         // of a world of calls
 	court   *service.Court
 	latest  *view.View
 	called  int
 	more    int // calls still to be made after calm
 	faults  int
-	trap    trap
+	trap    world.Trap
 	cuts    int // that last
 	shape   simnet.Faults
 
@@ -78,8 +78,8 @@ type services struct {
 
 	tentative *tentative // of a world with disks
 	ebbing    bool
-	forgets   trap    // who loses its power right after it has said something to its group
-	lost      *member // whose disk is damaged; nil: nobody's
+	forgets   world.Trap // who loses its power right after it has said something to its group
+	lost      *member    // whose disk is damaged; nil: nobody's
 }
 
 // subject is the service that members replicate, with an eye on it.
@@ -98,12 +98,6 @@ type client interface {
 	boot()
 	settle()                      // ends what was done to it
 	waits() (waits, stopped bool) // for an answer after calm; the service has stopped for good
-}
-
-// trap lets a member crash at one of the next frames that it sends.
-type trap struct {
-	member *member
-	left   int
 }
 
 // Verdict is the court's.
@@ -221,7 +215,7 @@ func (w *services) settle() {
 			m.boot()
 		}
 	}
-	w.trap = trap{}
+	w.trap = world.Trap{}
 	for _, c := range w.clients {
 		c.settle()
 	}
@@ -249,22 +243,21 @@ func (w *services) record(e trace.Event) { w.Log.Event(w.Now, e) }
 
 // plan begins everything that happens again and again.
 func (w *services) plan() {
-	for _, e := range []struct {
-		mean time.Duration
-		do   func()
-	}{
-		{w.opt.crash, w.crashOne}, {w.opt.trap, w.setTrap}, {w.opt.pause, w.pauseOne}, {w.opt.cut, w.cutOne},
-		{w.opt.reshape, w.reshape}, {w.opt.flip, w.flipOne},
-		{w.opt.disk.cut, w.cutPower}, {w.opt.disk.sync, w.failSync}, {w.opt.disk.full, w.fillDisk}, {w.opt.disk.flip, w.flipBit}, {w.opt.disk.ebb, w.ebb}, {w.opt.disk.part, w.part}, {w.opt.disk.forget, w.forget},
-	} {
-		if e.mean > 0 {
-			w.Repeat(e.mean, e.do)
-		}
-	}
-	for _, e := range w.also {
-		if e.mean > 0 {
-			w.Repeat(e.mean, e.do)
-		}
+	w.Repeat(w.opt.crash, w.crashOne)
+	w.Repeat(w.opt.trap, w.setTrap)
+	w.Repeat(w.opt.pause, w.pauseOne)
+	w.Repeat(w.opt.cut, w.cutOne)
+	w.Repeat(w.opt.reshape, w.reshape)
+	w.Repeat(w.opt.flip, w.flipOne)
+	w.Repeat(w.opt.disk.cut, w.cutPower)
+	w.Repeat(w.opt.disk.sync, w.failSync)
+	w.Repeat(w.opt.disk.full, w.fillDisk)
+	w.Repeat(w.opt.disk.flip, w.flipBit)
+	w.Repeat(w.opt.disk.ebb, w.ebb)
+	w.Repeat(w.opt.disk.part, w.part)
+	w.Repeat(w.opt.disk.forget, w.forget)
+	if w.users != nil {
+		w.users.plan(w)
 	}
 	if w.locks != nil {
 		w.locks.plan()
@@ -310,18 +303,11 @@ func (w *services) crashOne() {
 	}
 }
 
-func (w *services) setTrap() { w.trap = trap{w.one(), 1 + w.Rng.IntN(20)} }
+func (w *services) setTrap() { w.trap = world.Trap{Host: &w.one().Host, Left: 1 + w.Rng.IntN(20)} }
 
 // trapped says whether a member crashes at this frame.
 func (w *services) trapped(m *member, e *wire.Envelope) bool {
-	if w.trap.member != m || wire.Channel(e.Frame[1]) == wire.Detect {
-		return false
-	}
-	if w.trap.left--; w.trap.left > 0 {
-		return false
-	}
-	w.trap = trap{}
-	if !w.mayFall(m) {
+	if !w.trap.Sprung(&m.Host, e) || !w.mayFall(m) {
 		return false
 	}
 	w.faults++
@@ -343,23 +329,13 @@ func (w *services) cutOne() {
 	}
 	w.faults++
 	w.cuts++
-	w.Did("is cut off", m.Self, view.Member{})
 	var from []view.ID
 	for _, other := range w.members {
 		if other != m && (all || w.Rng.IntN(2) == 0) {
 			from = append(from, other.Self.ID)
 		}
 	}
-	cut := func(cut bool) {
-		for _, id := range from {
-			w.Sever(m.Self.ID, id, 0, both, cut)
-		}
-	}
-	cut(true)
-	w.After(w.UpTo(w.opt.cutMost), func() {
-		w.cuts--
-		cut(false)
-	})
+	w.Isolate(&m.Host, from, both, w.UpTo(w.opt.cutMost), func() { w.cuts-- })
 }
 
 func (w *services) flipOne() {

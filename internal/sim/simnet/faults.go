@@ -49,6 +49,14 @@ func Draw(r *rand.Rand) Faults {
 	return f
 }
 
+// Mild draws a local network that loses little: what goes on in it is not hidden behind what the network does.
+func Mild(r *rand.Rand) Faults {
+	loss := [...]float64{0, 0.01, 0.05}
+	return Faults{
+		Delay: 100 * time.Microsecond, Loss: loss[r.IntN(len(loss))], Duplicate: 0.02, Reorder: 0.02, Late: 5 * time.Millisecond,
+	}
+}
+
 // String gives the faults that there are.
 func (f Faults) String() string {
 	s := fmt.Sprintf("delay=%v", f.Delay)

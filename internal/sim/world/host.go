@@ -172,6 +172,23 @@ func (w *World) Sever(from, to view.ID, link uint8, both, cut bool) {
 	}
 }
 
+// Isolate cuts a host off from some others for a time, and back if both; then over, which may be nil, is called.
+func (w *World) Isolate(h *Host, from []view.ID, both bool, d time.Duration, over func()) {
+	w.Did("is cut off", h.Self, view.Member{})
+	cut := func(cut bool) {
+		for _, id := range from {
+			w.Sever(h.Self.ID, id, 0, both, cut)
+		}
+	}
+	cut(true)
+	w.After(d, func() {
+		if over != nil {
+			over()
+		}
+		cut(false)
+	})
+}
+
 // Reshape gives all ways these faults; or to each what draw gives, unless it is nil.
 func (w *World) Reshape(f simnet.Faults, draw func(*rand.Rand) simnet.Faults) {
 	n := len(w.hosts)

@@ -94,6 +94,14 @@ func (w *World) Interval(mean time.Duration) time.Duration {
 	return time.Duration(w.Rng.ExpFloat64() * float64(mean))
 }
 
+// Sometimes draws one of some means for [World.Repeat], or in one run of three that there is nothing of it.
+func Sometimes(r *rand.Rand, means ...time.Duration) time.Duration {
+	if r.IntN(3) == 0 {
+		return 0
+	}
+	return means[r.IntN(len(means))]
+}
+
 // UpTo draws a time that is short more often than long.
 func (w *World) UpTo(most time.Duration) time.Duration {
 	f := w.Rng.Float64()
@@ -103,8 +111,11 @@ func (w *World) UpTo(most time.Duration) time.Duration {
 // After lets something happen later.
 func (w *World) After(d time.Duration, do func()) { w.actions.Push(w.Now+d, do) }
 
-// Repeat lets something happen again and again, at intervals with the given mean.
+// Repeat lets something happen again and again, at intervals with the given mean; 0: never.
 func (w *World) Repeat(mean time.Duration, do func()) {
+	if mean == 0 {
+		return
+	}
 	w.After(w.Interval(mean), func() {
 		do()
 		w.Repeat(mean, do)
