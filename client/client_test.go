@@ -70,16 +70,7 @@ func (s *tally) pair() *[2]uint64 { return &[2]uint64{s.asked, s.ended} }
 
 func members(t *testing.T) *trio.Trio {
 	t.Helper()
-	m, err := trio.Open(t.TempDir(), func() session.Service { return &tally{} })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m
+	return trio.New(t, func() session.Service { return &tally{} })
 }
 
 func dial(t *testing.T, cfg client.Config) *client.Client {

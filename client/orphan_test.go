@@ -90,16 +90,7 @@ func shop(t *testing.T, jobs holdfast.Jobs) (*trio.Trio, *works) {
 	t.Helper()
 	w := &works{begun: map[string]int{}, ended: map[string]string{}, released: map[string]chan struct{}{}}
 	jobs.Run = w.run
-	m, err := trio.Open(t.TempDir(), func() session.Service { return &tally{} }, func(cfg *holdfast.ServiceConfig) { cfg.Jobs = &jobs })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m, w
+	return trio.New(t, func() session.Service { return &tally{} }, func(cfg *holdfast.ServiceConfig) { cfg.Jobs = &jobs }), w
 }
 
 // stopped sums what the members' status says of jobs that were stopped.

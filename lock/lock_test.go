@@ -19,7 +19,6 @@ import (
 	"github.com/holdfast-ha/holdfast/client"
 	"github.com/holdfast-ha/holdfast/internal/lab/trio"
 	"github.com/holdfast-ha/holdfast/lock"
-	"github.com/holdfast-ha/holdfast/protocol/session"
 	service "github.com/holdfast-ha/holdfast/service/lock"
 )
 
@@ -29,22 +28,7 @@ const patience = 20 * time.Second
 
 func members(t *testing.T) *trio.Trio {
 	t.Helper()
-	m, err := trio.Open(t.TempDir(), func() session.Service {
-		s, err := service.New(service.Config{})
-		if err != nil {
-			panic(err)
-		}
-		return s
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m
+	return recovering(t, 0)
 }
 
 func open(t *testing.T, cfg lock.Config) *lock.Client {

@@ -17,22 +17,13 @@ import (
 // recovering is the members of a service that hears from its clients when it has lost its state.
 func recovering(t *testing.T, window time.Duration) *trio.Trio {
 	t.Helper()
-	m, err := trio.Open(t.TempDir(), func() session.Service {
+	return trio.New(t, func() session.Service {
 		s, err := service.New(service.Config{Window: window})
 		if err != nil {
 			panic(err)
 		}
 		return s
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m
 }
 
 // lose has all members crash, and starts them again: nobody knows anything.

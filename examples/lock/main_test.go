@@ -14,17 +14,13 @@ import (
 )
 
 func TestLinesAreWrittenOneAtATime(t *testing.T) {
-	m, err := trio.Open(t.TempDir(), func() session.Service {
+	m := trio.New(t, func() session.Service {
 		s, err := lock.New(lock.Config{})
 		if err != nil {
 			panic(err)
 		}
 		return s
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
 	path := filepath.Join(t.TempDir(), "lines")
 	var all sync.WaitGroup
 	for range 3 {

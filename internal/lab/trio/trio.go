@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"path/filepath"
+	"testing"
 	"time"
 
 	"github.com/holdfast-ha/holdfast"
@@ -47,6 +48,21 @@ type Trio struct {
 	change   []func(*holdfast.ServiceConfig)
 	nodes    [3]*holdfast.Node // nil: it is not running
 	services [3]*holdfast.Service
+}
+
+// New is Open for a test, which fails with it. The members are closed when it ends.
+func New(t testing.TB, service func() session.Service, change ...func(*holdfast.ServiceConfig)) *Trio {
+	t.Helper()
+	m, err := Open(t.TempDir(), service, change...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
 }
 
 // Open starts three members of a service, each with its own of what service makes, with sockets in folder, and waits until
