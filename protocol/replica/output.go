@@ -61,8 +61,9 @@ const (
 	Restart Verb = 1 + iota
 	// Diverged: Members have diverged from the others at Index, and are restored.
 	Diverged
-	// Halted: the members differ at Index, and no more than half agree; or the state cannot be
-	// written or read: Err. Nothing is executed any more.
+	// Halted: the members differ at Index, and no more than half agree, or a store has it that command
+	// Index made another state than it does now; or the state cannot be written or read: Err. Nothing is
+	// executed any more.
 	Halted
 
 	// What the styles of two servers tell: Epoch is that in which it is so.

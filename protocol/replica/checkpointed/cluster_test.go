@@ -131,12 +131,12 @@ func (c *cluster) step(n *node, call func(*Output)) {
 	was := n.m.role
 	call(&n.out)
 	n.report()
-	for _, d := range n.out.Told {
+	for _, d := range n.out.Do {
 		c.Tell(n.ID.String(), sentence(&d))
-		if d.Verb == Halted {
+		if d.Verb == replica.Halted {
 			c.halted = true
 		}
-		if d.Verb == Halted && d.Err == nil { // its state is another than the disk's record says
+		if d.Verb == replica.Halted && d.Err == nil { // its state is another than the disk's record says
 			c.Hear(&service.Fact{Kind: service.Restored, Node: n.Self(), Index: d.Index, State: n.state.SumAt(d.Index)})
 			c.Hear(&service.Fact{Kind: service.Halted, Node: n.Self(), Index: d.Index})
 		}
@@ -281,8 +281,8 @@ func (d *disk) load(serial uint64) []Result {
 // report tells the court what a member has executed that is on the disk.
 func (n *node) report() {
 	c := n.c
-	for _, d := range n.out.Told {
-		if d.Verb == Founded || d.Verb == Resumed {
+	for _, d := range n.out.Do {
+		if d.Verb == replica.Founded || d.Verb == replica.Resumed {
 			n.reports, n.last = true, d.Index
 			c.Hear(&service.Fact{Kind: service.Restored, Node: n.Self(), Index: n.last, State: n.state.Sum()})
 		}
@@ -303,7 +303,7 @@ func (n *node) report() {
 }
 
 // sentence says in words what a machine tells.
-func sentence(d *Notice) string {
+func sentence(d *replica.Command) string {
 	s := fmt.Sprintf("-> %v epoch=%d index=%d", d.Verb, d.Epoch, d.Index)
 	if r, why := session.ParseRequest(d.Request); why == wire.OK {
 		s += fmt.Sprintf(" (call %d of session %d)", r.Number, r.Session)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
@@ -80,7 +81,7 @@ func (m *Machine) Done(now time.Time, r *Result, out *Output) {
 	}
 	if r.Err != nil && !errors.Is(r.Err, ErrFenced) {
 		d.failed = true
-		m.resign(now, Resigned, r.Err, out)
+		m.resign(now, replica.Resigned, r.Err, out)
 		return
 	}
 	switch kind {
@@ -102,7 +103,7 @@ func (m *Machine) Done(now time.Time, r *Result, out *Output) {
 // wrote takes the answer to a write of the present epoch.
 func (m *Machine) wrote(now time.Time, kind Kind, index uint64, err error, out *Output) {
 	if err != nil && canary != IgnoresFence {
-		m.resign(now, Fenced, nil, out)
+		m.resign(now, replica.Fenced, nil, out)
 		return
 	}
 	switch kind {

@@ -189,7 +189,7 @@ func (m *Machine) Tick(now time.Time, out *Output) {
 // keep is what a primary does by time.
 func (m *Machine) keep(now time.Time, out *Output) {
 	if m.desk.late(now, m.patience()) {
-		m.resign(now, Resigned, errSilent, out)
+		m.resign(now, replica.Resigned, errSilent, out)
 		return
 	}
 	if m.peer.Silent && !now.Before(m.storeAt) {

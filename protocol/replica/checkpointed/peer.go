@@ -51,7 +51,7 @@ func (m *Machine) Receive(now time.Time, from view.Member, payload []byte, out *
 	}
 	switch {
 	case m.role == Primary && a.role == Primary && a.epoch > m.epoch && canary != IgnoresFence:
-		m.resign(now, Fenced, nil, out) // the store would say so with the next record
+		m.resign(now, replica.Fenced, nil, out) // the store would say so with the next record
 	case m.role == Standby && a.role != Primary:
 		m.attend(now, out)
 	}

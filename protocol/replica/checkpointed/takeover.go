@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -54,7 +55,7 @@ func (m *Machine) claimed(now time.Time, r *Result, out *Output) {
 	}
 	if r.Err != nil {
 		m.highest = max(m.highest, r.Epoch)
-		m.resign(now, Fenced, nil, out)
+		m.resign(now, replica.Fenced, nil, out)
 		return
 	}
 	m.load(now, out)
@@ -141,19 +142,19 @@ func (m *Machine) resume(now time.Time, out *Output) {
 	m.checkAt = now.Add(m.cfg.Every)
 	m.storeAt = now
 	m.rebase(now) // while nobody served, the agreed time stood still
-	verb := Resumed
+	verb := replica.Resumed
 	if first {
-		verb = Founded
+		verb = replica.Founded
 		m.Checkpoint(now, out) // a store that was ever used has one
 	}
-	out.Told = append(out.Told, Notice{Verb: verb, Epoch: m.epoch, Index: m.saved})
+	out.Do = append(out.Do, replica.Command{Verb: verb, Epoch: m.epoch, Index: m.saved, Sure: true})
 	m.record(now, trace.Activated, uint64(m.epoch), 0)
 	m.tell(now, out)
 }
 
 // resign gives up serving, or to take over. What was executed and not saved was answered to nobody.
-func (m *Machine) resign(now time.Time, why Verb, err error, out *Output) {
-	out.Told = append(out.Told, Notice{Verb: why, Epoch: m.epoch, Index: m.saved, Err: err})
+func (m *Machine) resign(now time.Time, why replica.Verb, err error, out *Output) {
+	out.Do = append(out.Do, replica.Command{Verb: why, Epoch: m.epoch, Index: m.saved, Sure: true, Err: err})
 	m.record(now, trace.Yielded, uint64(m.epoch), 0)
 	m.role, m.epoch, m.checking = Standby, 0, false
 	m.owed.Clear()
@@ -166,7 +167,7 @@ func (m *Machine) halt(index uint64, request []byte, err error, out *Output) {
 	m.role = Stopped
 	m.owed.Clear()
 	request = slices.Clone(request[:min(len(request), headMax)])
-	out.Told = append(out.Told, Notice{Verb: Halted, Epoch: m.epoch, Index: index, Request: request, Err: err})
+	out.Do = append(out.Do, replica.Command{Verb: replica.Halted, Epoch: m.epoch, Index: index, Sure: true, Request: request, Err: err})
 }
 
 // snapshot takes a snapshot's bytes.

@@ -110,6 +110,9 @@ func (c *cluster) step(n *node, call func(*Output)) {
 	for _, d := range n.out.Do {
 		c.obey(n, d)
 	}
+	if n.out.Ask != (Question{}) {
+		c.ask(n, n.out.Ask)
+	}
 	if is := n.m.role; is != was {
 		c.Tell(n.ID.String(), fmt.Sprintf("is %v, epoch %d", is, n.m.epoch))
 	}
@@ -160,31 +163,35 @@ func (c *cluster) send(n, to *node, payload []byte) {
 	})
 }
 
-// obey does what the machine asks of its owner, and hears what it tells.
-func (c *cluster) obey(n *node, d Command) {
+// ask carries a question to the arbiter, and its answer back.
+func (c *cluster) ask(n *node, q Question) {
+	c.Tell(n.ID.String(), fmt.Sprintf("-> ask base=%d epoch=%d", q.Base, q.Epoch))
+	c.Post(int(n.ID), 0, func() {
+		if c.deaf {
+			return
+		}
+		yes := c.granted <= q.Base || c.granted == q.Epoch
+		if yes {
+			c.granted = q.Epoch
+		}
+		c.Post(0, int(n.ID), c.Later(&n.Host, func() {
+			c.step(n, func(out *Output) { n.m.Arbitrated(c.Now, q.Epoch, yes, out) })
+		}))
+	})
+}
+
+// obey hears what the machine tells.
+func (c *cluster) obey(n *node, d replica.Command) {
 	c.Tell(n.ID.String(), sentence(&d))
 	switch d.Verb {
-	case Ask:
-		c.Post(int(n.ID), 0, func() {
-			if c.deaf {
-				return
-			}
-			yes := c.granted <= d.Base || c.granted == d.Epoch
-			if yes {
-				c.granted = d.Epoch
-			}
-			c.Post(0, int(n.ID), c.Later(&n.Host, func() {
-				c.step(n, func(out *Output) { n.m.Arbitrated(c.Now, d.Epoch, yes, out) })
-			}))
-		})
-	case Lost:
+	case replica.Lost:
 		c.lost = c.lost || d.Answered != 0
-	case Diverged:
+	case replica.Diverged:
 		if n.m.role != Empty {
 			n.named = append(n.named, d.Index)
 			n.report()
 		}
-	case Halted:
+	case replica.Halted:
 		c.halted = true
 		if d.Err != nil { // it is out of the service, and not since replicas differ
 			n.reports = false
@@ -200,11 +207,11 @@ func (c *cluster) obey(n *node, d Command) {
 func (n *node) report() {
 	c := n.c
 	for _, d := range n.out.Do {
-		if d.Verb == Founded && c.most > 0 {
+		if d.Verb == replica.Founded && c.most > 0 {
 			c.most = 0
 			c.Hear(&service.Fact{Kind: service.Perished})
 		}
-		if d.Verb == Founded || d.Verb == Paired && !n.reports {
+		if d.Verb == replica.Founded || d.Verb == replica.Paired && !n.reports {
 			n.reports, n.last, n.damaged = true, d.Index, false
 			c.Hear(&service.Fact{Kind: service.Restored, Node: n.Self(), Index: n.last, State: n.state.SumAt(n.last)})
 		}
@@ -233,13 +240,13 @@ func (n *node) report() {
 	}
 }
 
-// sentence says in words what a machine asks for or tells.
-func sentence(d *Command) string {
+// sentence says in words what a machine tells.
+func sentence(d *replica.Command) string {
 	s := d.Verb.String()
 	for _, f := range []struct {
 		name  string
 		value uint64
-	}{{"base", uint64(d.Base)}, {"epoch", uint64(d.Epoch)}, {"index", d.Index}, {"last", d.Last}, {"answered", d.Answered}} {
+	}{{"epoch", uint64(d.Epoch)}, {"index", d.Index}, {"last", d.Last}, {"answered", d.Answered}} {
 		if f.value != 0 {
 			s += fmt.Sprintf(" %s=%d", f.name, f.value)
 		}

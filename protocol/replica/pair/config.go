@@ -20,7 +20,7 @@ const (
 	Prefer Policy = 1 + iota
 	// Freeze stops the service until the other is heard again, or somebody says [Machine.Proceed].
 	Freeze
-	// Arbitrate asks an arbiter outside: see [Ask].
+	// Arbitrate asks an arbiter outside: see [Question].
 	Arbitrate
 )
 

@@ -32,7 +32,7 @@
 // arbiter outside grants it. A primary with a backup answers nobody, so it does no harm by noticing late;
 // and whoever goes on alone does so in an epoch of its own, above all that are known, and takes
 // nothing of an older one any more. Who hears of a later epoch gives its state up and says what is lost by
-// that ([Lost]). Two answered states can only come of [Machine.Proceed] on both sides, a person's word.
+// that ([replica.Lost]). Two answered states can only come of [Machine.Proceed] on both sides, a person's word.
 //
 // An epoch in which a member goes on alone is saved before it serves (Output.Save). So a member that comes
 // back from a crash can say that it did not go on alone since the last epoch of both, and then the one with the

@@ -61,7 +61,7 @@ type Machine struct {
 	stopped  bool   // it was told that this member has stopped
 	differs  uint64 // what this member says of the states
 	named    uint64 // the divergence that was told last
-	halted   *Command
+	halted   *replica.Command
 	heads    replica.Heads
 	request  []byte
 	dropped  [wire.ReasonCount]uint64

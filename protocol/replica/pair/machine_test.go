@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/internal/sim/register"
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -152,7 +153,7 @@ func TestAnAcknowledgementWithAnotherDigestIsADivergence(t *testing.T) {
 	}).append(nil))
 	q.sequence++
 	told := b.out[0].Do
-	if len(told) != 1 || told[0].Verb != Diverged || told[0].Index != q.exec.Index() || len(told[0].Request) == 0 || p.serves() {
+	if len(told) != 1 || told[0].Verb != replica.Diverged || told[0].Index != q.exec.Index() || len(told[0].Request) == 0 || p.serves() {
 		t.Fatalf("the primary tells %+v", told)
 	}
 	for range 30 {

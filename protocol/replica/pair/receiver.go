@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -149,7 +150,7 @@ func (m *Machine) follow(now time.Time, r *record, out *Output) bool {
 		m.role, m.epoch, m.base, m.mate = Backup, r.epoch, r.index, m.peer.life
 		m.highest = max(m.highest, r.epoch)
 		m.peer.Silent, m.peer.BothAt = false, now // it heard what this member has received
-		out.Do = append(out.Do, Command{Verb: Paired, Epoch: m.epoch, Index: m.base})
+		out.Do = append(out.Do, replica.Command{Verb: replica.Paired, Epoch: m.epoch, Index: m.base, Sure: true})
 		m.tell(now, out)
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
@@ -49,16 +50,16 @@ func (m *Machine) goOn(now time.Time, sure bool, out *Output) {
 func (m *Machine) stop(out *Output) {
 	if !m.stopped {
 		m.stopped = true
-		out.Do = append(out.Do, Command{Verb: Stopped, Epoch: m.epoch, Index: m.exec.Index()})
+		out.Do = append(out.Do, replica.Command{Verb: replica.Stopped, Epoch: m.epoch, Index: m.exec.Index(), Sure: true})
 	}
 }
 
 func (m *Machine) ask(now time.Time, out *Output) {
 	m.going.askAt = now.Add(m.cfg.SuspectAfter)
-	out.Do = append(out.Do, Command{Verb: Ask, Base: m.epoch, Epoch: m.going.epoch})
+	out.Ask = Question{m.epoch, m.going.epoch}
 }
 
-// Arbitrated tells what the arbiter has said to Ask.
+// Arbitrated tells what the arbiter has said to a Question.
 func (m *Machine) Arbitrated(now time.Time, epoch view.Epoch, granted bool, out *Output) {
 	m.enter(now)
 	switch {
@@ -105,12 +106,12 @@ func (m *Machine) alone(now time.Time, out *Output) {
 	m.out.stop()
 	m.in = receiver{}
 	m.rebase(now) // while nobody served, the agreed time stood still
-	verb := Alone
+	verb := replica.Alone
 	if first {
-		verb = Founded
+		verb = replica.Founded
 		m.exec.Found(m.fresh(now))
 	}
-	out.Do = append(out.Do, Command{Verb: verb, Epoch: m.epoch, Index: m.base})
+	out.Do = append(out.Do, replica.Command{Verb: verb, Epoch: m.epoch, Index: m.base, Sure: true})
 	m.record(now, trace.Activated, uint64(m.epoch), 0, 0)
 	for ; m.owed.Len() > 0; m.owed.Pop() {
 		owes := m.owed.At(0)
@@ -154,7 +155,7 @@ func (m *Machine) pair(now time.Time, out *Output) {
 	m.highest = m.epoch
 	m.out.add(&record{kind: recordPaired, index: m.base, epoch: m.epoch})
 	m.pump(now, out)
-	out.Do = append(out.Do, Command{Verb: Paired, Epoch: m.epoch, Index: m.base})
+	out.Do = append(out.Do, replica.Command{Verb: replica.Paired, Epoch: m.epoch, Index: m.base, Sure: true})
 	m.record(now, trace.SyncDone, uint64(m.epoch), 0, 0)
 	m.tell(now, out)
 }
@@ -168,7 +169,7 @@ func (m *Machine) yield(now time.Time, out *Output) {
 		answered = m.base + 1
 	}
 	if last := m.exec.Index(); from <= last {
-		c := Command{Verb: Lost, Base: m.epoch, Epoch: s.epoch, Index: from, Last: last, Request: m.heads.Of(from)}
+		c := replica.Command{Verb: replica.Lost, Epoch: s.epoch, Index: from, Sure: true, Last: last, Request: m.heads.Of(from)}
 		if answered <= last {
 			c.Answered = answered
 		}
@@ -193,7 +194,7 @@ func (m *Machine) halt(now time.Time, index uint64, err error, out *Output) {
 	m.role, m.going, m.differs = Halting, going{}, index
 	m.out.stop()
 	m.owed.Clear()
-	m.halted = &Command{Verb: Halted, Epoch: m.epoch, Index: index, Request: m.heads.Of(index), Err: err}
+	m.halted = &replica.Command{Verb: replica.Halted, Epoch: m.epoch, Index: index, Sure: true, Request: m.heads.Of(index), Err: err}
 	out.Do = append(out.Do, *m.halted)
 	m.tell(now, out)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -157,7 +158,7 @@ type State struct {
 	Sent     uint64 // bytes of the stream to the other
 	Acked    uint64
 	Snapshot uint64
-	Stopped  *Command // why nothing is executed any more; nil: it is
+	Stopped  *replica.Command // why nothing is executed any more; nil: it is
 }
 
 // State gives the present state.

@@ -71,23 +71,16 @@ func (c *checkpointing) status() Status {
 	}
 }
 
-// tellings are the words of all styles for those of the machine.
-var tellings = [...]replica.Verb{
-	checkpointed.Founded: replica.Founded, checkpointed.Resumed: replica.Resumed, checkpointed.Fenced: replica.Fenced,
-	checkpointed.Resigned: replica.Resigned, checkpointed.Halted: replica.Halted,
-}
-
 // reap hands over what was put out. What is asked of the store is kept until it is taken.
 func (c *checkpointing) reap(reply func(to caller, data []byte), do func(*replica.Command)) {
 	for i := range c.out.Replies {
 		reply(caller(c.out.Replies[i].To), c.out.Replies[i].Data)
 	}
 	c.out.Replies = c.out.Replies[:0]
-	for i := range c.out.Told {
-		t := &c.out.Told[i]
-		do(&replica.Command{Verb: tellings[t.Verb], Index: t.Index, Sure: true, Request: t.Request, Epoch: t.Epoch, Err: t.Err})
+	for i := range c.out.Do {
+		do(&c.out.Do[i])
 	}
-	c.out.Told = c.out.Told[:0]
+	c.out.Do = c.out.Do[:0]
 	for _, op := range c.out.Store {
 		if op.Kind != checkpointed.Checkpoint { // whose bytes are its own
 			op.Data = bytes.Clone(op.Data)

@@ -94,12 +94,6 @@ func (p *pairing) status() Status {
 	}
 }
 
-// verbs are the words of all styles for those of the machine.
-var verbs = [...]replica.Verb{
-	pair.Founded: replica.Founded, pair.Alone: replica.Alone, pair.Paired: replica.Paired, pair.Stopped: replica.Stopped,
-	pair.Lost: replica.Lost, pair.Diverged: replica.Diverged, pair.Halted: replica.Halted,
-}
-
 // reap hands over what was put out. Without a disk what is to be saved is said to be, which makes more.
 func (p *pairing) reap(reply func(to caller, data []byte), do func(*replica.Command)) {
 	for {
@@ -108,9 +102,13 @@ func (p *pairing) reap(reply func(to caller, data []byte), do func(*replica.Comm
 		}
 		p.out.Replies = p.out.Replies[:0]
 		for i := range p.out.Do {
-			p.obey(&p.out.Do[i], do)
+			if p.out.Do[i].Verb == replica.Paired {
+				p.paired()
+			}
+			do(&p.out.Do[i])
 		}
 		p.out.Do = p.out.Do[:0]
+		p.ask()
 		epoch := p.out.Save
 		if epoch == 0 {
 			return
@@ -124,28 +122,21 @@ func (p *pairing) reap(reply func(to caller, data []byte), do func(*replica.Comm
 	}
 }
 
-func (p *pairing) obey(c *pair.Command, do func(*replica.Command)) {
-	m := p.m
-	if c.Verb == pair.Ask {
-		a := ask{c.Base, c.Epoch}
-		m.box.End(m.arbiter, wire.AllLinks, a.append(m.open()))
-		return
+// paired has it saved that this member was in a pair, if nothing is saved yet: from here on what the disk says is all there is
+// to say.
+func (p *pairing) paired() {
+	if m := p.m; p.disk && !m.known && m.save == 0 {
+		m.save = max(p.kept, 1)
 	}
-	told := replica.Command{
-		Verb: verbs[c.Verb], Index: c.Index, Sure: true, Request: c.Request, Epoch: c.Epoch, Last: c.Last, Answered: c.Answered, Err: c.Err,
+}
+
+// ask carries a question to the arbiter.
+func (p *pairing) ask() {
+	if q := p.out.Ask; q != (pair.Question{}) {
+		a := ask{q.Base, q.Epoch}
+		p.m.box.End(p.m.arbiter, wire.AllLinks, a.append(p.m.open()))
+		p.out.Ask = pair.Question{}
 	}
-	switch c.Verb {
-	case pair.Diverged:
-		told.Members = []view.Member{{ID: m.cfg.Peer}}
-		if p.machine.State().Role == pair.Empty {
-			told.Members[0] = m.cfg.Self
-		}
-	case pair.Paired:
-		if p.disk && !m.known && m.save == 0 {
-			m.save = max(p.kept, 1) // from here on what the disk says is all there is to say
-		}
-	}
-	do(&told)
 }
 
 // Save is an epoch to be kept on the disk, in place of the one that is kept; 0: none. Saved tells that it is.
