@@ -77,7 +77,7 @@ func healServices() {
 
 // elsewhere are the judges of package service that have nothing to judge in the world services: of locks, and
 // of calls that fail.
-var elsewhere = []string{"history", "knowledge", "exclusion", "lease", "fencing", "gone"}
+var elsewhere = []string{"history", "knowledge", "exclusion", "lease", "fencing", "gone", "exactly-once", "at-most-once", "at-least-once", "maybe"}
 
 // TestCanaryServiceJudges proves that each judge of the world services has two planted bugs at least that it must find,
 // and that the table of docs/guarantees.md says which.

@@ -2,6 +2,7 @@ package locks_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -166,15 +167,41 @@ func (w *world) patch(path string, at int, change func(b []byte)) {
 	w.must(errors.Join(err, f.Close()))
 }
 
-// damage flips a bit in the middle of the log of a member that is down. It gives the file; "" if there is none that is long
-// enough.
+// damage flips a bit in the log of a member that is down, in the middle of what the log itself says was durable: what is
+// behind it looks like a write that was interrupted, and may be one. It gives the file; "" if there is none that is long enough.
 func (w *world) damage(name string) string {
 	w.Helper()
 	path := w.newest(name, 8192)
-	if path != "" {
-		w.patch(path, len(w.content(path))/2, func(b []byte) { b[0] ^= 1 })
+	if path == "" {
+		return ""
 	}
+	ends := durableFrames(w.content(path))
+	if len(ends) == 0 {
+		return ""
+	}
+	w.patch(path, ends[len(ends)/2]-8, func(b []byte) { b[0] ^= 1 })
 	return path
+}
+
+// durableFrames gives where the frames of a segment end of which a later one says that they are durable (RFC 0014, section 3).
+func durableFrames(b []byte) (ends []int) {
+	const head, frame = 48, 28
+	var durable, last uint64
+	index := make([]uint64, 0, 64)
+	for at := head; at+frame <= len(b); {
+		size := (frame + int(binary.BigEndian.Uint32(b[at:])&0xffffff) + 3) / 4 * 4
+		n := binary.BigEndian.Uint64(b[at+8:])
+		if at+size > len(b) || b[at] != 1 && b[at] != 2 || last != 0 && n != last+uint64(2-b[at]) {
+			break
+		}
+		durable, last = max(durable, n-uint64(binary.BigEndian.Uint32(b[at+4:]))), n
+		at += size
+		index, ends = append(index, n), append(ends, at)
+	}
+	for len(ends) > 0 && index[len(ends)-1] > durable {
+		ends = ends[:len(ends)-1]
+	}
+	return ends
 }
 
 // tear puts behind the last record of a member's log what a write that was interrupted may leave.
