@@ -22,7 +22,7 @@ var (
 	seeds = flag.Int("seeds", 100, "how many seeds to run in each world; that of groups, whose seeds are short, runs twenty times as many unless it is the only one")
 	from  = flag.Uint64("from", 0, "the first seed; without it, a number made from HOLDFAST_SIM_SEED, or 0")
 	steps = flag.Uint64("steps", 0, "end the first phase after so many steps; 0: as drawn")
-	only  = flag.String("world", "", "run this world only: proxies, pair, cohorts, services, locks or peers")
+	only  = flag.String("world", "", "run this world only: proxies, pair, cohorts, services, locks, calls, servers or peers")
 	raw   = flag.Bool("raw", false, "let a panic through, for its stack")
 )
 
