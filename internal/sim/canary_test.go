@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/sim/cohorts"
 	"github.com/holdfast-ha/holdfast/internal/sim/servers"
 	"github.com/holdfast-ha/holdfast/internal/sim/services"
+	"github.com/holdfast-ha/holdfast/internal/sim/worlds"
 	"github.com/holdfast-ha/holdfast/protocol/replica/stateproxy"
 	"github.com/holdfast-ha/holdfast/protocol/stack"
 	"github.com/holdfast-ha/holdfast/protocol/takeover"
@@ -89,7 +90,7 @@ func TestCanary(t *testing.T) {
 				seeds = canaryGroups
 			}
 			for seed := range uint64(seeds) {
-				r := worldNamed(p.world).run(seed, sim.Limits{})
+				r := worldNamed(p.world).Run(seed, sim.Limits{})
 				switch by := finder(r); {
 				case !r.Failed():
 				case p.finds(r):
@@ -128,9 +129,9 @@ func finder(r *sim.Report) string {
 
 // TestCanaryNoBug proves that the canary build finds nothing where nothing is.
 func TestCanaryNoBug(t *testing.T) {
-	for _, w := range worlds() {
+	for _, w := range worlds.All() {
 		for seed := range uint64(20) {
-			if r := w.run(seed, sim.Limits{}); r.Failed() {
+			if r := w.Run(seed, sim.Limits{}); r.Failed() {
 				t.Fatal("\n" + r.String())
 			}
 		}
@@ -139,11 +140,10 @@ func TestCanaryNoBug(t *testing.T) {
 
 func short(text string) string { return fmt.Sprintf("%.120s", text) }
 
-func worldNamed(name string) world {
-	for _, w := range worlds() {
-		if w.name == name {
-			return w
-		}
+func worldNamed(name string) worlds.World {
+	chosen, err := worlds.Choose(name)
+	if err != nil {
+		panic(err)
 	}
-	panic("no world " + name)
+	return chosen[0]
 }

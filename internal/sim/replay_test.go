@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/internal/sim"
 	"github.com/holdfast-ha/holdfast/internal/sim/proxies"
+	"github.com/holdfast-ha/holdfast/internal/sim/worlds"
 	"github.com/holdfast-ha/holdfast/protocol/replica/stateproxy"
 	"github.com/holdfast-ha/holdfast/protocol/trace"
 )
@@ -14,17 +15,17 @@ import (
 // is the same when it is run again. Without that no failure could be replayed.
 func TestSameSeedSameEvents(t *testing.T) {
 	t.Parallel()
-	for _, w := range worlds() {
+	for _, w := range worlds.All() {
 		hashes := map[uint64]uint64{}
 		for seed := range uint64(100) {
-			a := w.run(seed, sim.Limits{Steps: 300})
-			b := w.run(seed, sim.Limits{Steps: 300})
+			a := w.Run(seed, sim.Limits{Steps: 300})
+			b := w.Run(seed, sim.Limits{Steps: 300})
 			if a.Hash != b.Hash || a.Steps != b.Steps || a.Virtual != b.Virtual {
 				t.Fatalf("%s seed %d: %d steps, %v, hash %x; again: %d steps, %v, hash %x",
-					w.name, seed, a.Steps, a.Virtual, a.Hash, b.Steps, b.Virtual, b.Hash)
+					w.Name, seed, a.Steps, a.Virtual, a.Hash, b.Steps, b.Virtual, b.Hash)
 			}
 			if other, same := hashes[a.Hash]; same {
-				t.Errorf("%s: seeds %d and %d are the same schedule", w.name, other, seed)
+				t.Errorf("%s: seeds %d and %d are the same schedule", w.Name, other, seed)
 			}
 			hashes[a.Hash] = seed
 		}
@@ -37,10 +38,10 @@ func TestEveryEventHappens(t *testing.T) {
 	t.Parallel()
 	var total sim.Total
 	for seed := range uint64(600) {
-		for _, w := range worlds() {
-			for i := range uint64(w.times) {
+		for _, w := range worlds.All() {
+			for i := range uint64(w.Times) {
 				if i < 4 {
-					total.Add(w.run(4*seed+i, sim.Limits{}))
+					total.Add(w.Run(4*seed+i, sim.Limits{}))
 				}
 			}
 		}
