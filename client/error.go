@@ -50,14 +50,14 @@ func (e *Error) Error() string {
 	if e.Class != 0 {
 		fmt.Fprintf(&b, " (%v)", e.Class)
 	}
-	if len(e.Servers) > 0 {
+	if len(e.Servers) > len(e.Faults) { // a fault names its server
 		fmt.Fprintf(&b, "; servers: %s", strings.Join(e.Servers, ", "))
 	}
-	for i, f := range e.Faults {
-		fmt.Fprintf(&b, "%s%v", [...]string{" (", ", "}[min(i, 1)], f)
+	for _, f := range e.Faults {
+		fmt.Fprintf(&b, "; %v", f)
 	}
 	if len(e.Faults) > 0 {
-		b.WriteString("); see that they run and that this user may use their sockets")
+		b.WriteString("; see that they run and that this user may use their sockets")
 	}
 	return b.String()
 }

@@ -58,7 +58,7 @@ func lockWords(l *config.Locks, witness bool) string {
 	if l.Voters > 0 {
 		fmt.Fprintf(&b, "%d voters, ", l.Voters)
 	}
-	fmt.Fprintf(&b, "leases up to %v; ", l.LeaseMax)
+	fmt.Fprintf(&b, "leases up to %s; ", spell(l.LeaseMax))
 	if l.Recovery == "log" {
 		fmt.Fprintf(&b, "if all members are lost, recovery from the log in %s", l.Data)
 	} else {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,8 @@ import (
 	"github.com/holdfast-ha/holdfast/internal/config"
 	"github.com/holdfast-ha/holdfast/internal/control"
 	"github.com/holdfast-ha/holdfast/lock"
+	"github.com/holdfast-ha/holdfast/protocol/session"
+	service "github.com/holdfast-ha/holdfast/service/lock"
 )
 
 // lockTarget says which lock service is meant.
@@ -32,13 +35,21 @@ func (t *lockTarget) flags(c *cobra.Command) {
 
 // open begins a session.
 func (t *lockTarget) open(lease, margin time.Duration) (*lock.Client, error) {
+	switch {
+	case t.wait <= 0:
+		return nil, wrongUse("--timeout %v is not positive: no service answers in that time", t.wait)
+	case lease < session.LeaseMin || lease > session.LeaseMax:
+		return nil, wrongUse("--lease %s: give %s to %s", spell(lease), spell(session.LeaseMin), spell(session.LeaseMax))
+	case margin < 0 || 2*margin >= lease:
+		return nil, wrongUse("--margin %v: give more than 0, and less than half of the lease, %s", margin, spell(lease))
+	}
 	if len(t.sockets) == 0 {
 		found, err := filepath.Glob(filepath.Join(config.SocketFolder, "*.locks"))
 		if err != nil {
 			return nil, err
 		}
 		if len(found) == 0 {
-			return nil, wrongUse("there is no *.locks socket in %s%s; run a node whose configuration has group \"NAME\" { locks {} }, or name its socket with -s", config.SocketFolder, closed())
+			return nil, fmt.Errorf("there is no *.locks socket in %s%s; run a node whose configuration has group \"NAME\" { locks {} }, or name its socket with -s", config.SocketFolder, closed())
 		}
 		t.sockets = found
 	}
@@ -70,7 +81,8 @@ func (p *Program) lockRun() *cobra.Command {
 		Use:   "run NAME [-s SOCKET] -- COMMAND [ARGUMENT…]",
 		Short: "run a command while holding a lock",
 		Long: `Waits for the lock NAME, runs COMMAND, and gives the lock back when it ends. The command has the
-lock's token in the environment variable HOLDFAST_TOKEN: give it to whatever the lock guards.
+lock's token in the environment variable HOLDFAST_TOKEN: give it to whatever the lock guards. The
+lock's name is in HOLDFAST_LOCK.
 
 If the lease cannot be renewed (the service or the network is gone, or this process was
 stopped), the command is told to stop (SIGTERM) a margin before anybody else can have the
@@ -88,13 +100,11 @@ Changes who holds the lock, and nothing else. The exit code is the command's, or
 number of the signal that ended it, or that came while it waited; 1, with a message, if the lock
 was not granted or was lost, or the command could not be started; 2 for wrong use.`,
 		Example: "  holdfast lock run nightly-report -- /usr/local/bin/report\n  holdfast lock run --try deploy -- ./deploy.sh",
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return wrongUse("%s is missing; write: holdfast lock run NAME -- COMMAND", [...]string{"NAME", "COMMAND"}[len(args)])
-			}
-			return nil
-		},
+		Args:    nameAndCommand,
 		RunE: func(c *cobra.Command, args []string) error {
+			if _, err := exec.LookPath(args[1]); err != nil { // who has waited for hours should not hear of it then
+				return fmt.Errorf("there is no such command: %w", err)
+			}
 			return p.with(c.Context(), where, lease, margin, func(k *lock.Client) error {
 				return (&locked{p, k, &where, args[0], args[1:]}).run(c.Context(), o)
 			})
@@ -107,6 +117,22 @@ was not granted or was lost, or the command could not be started; 2 for wrong us
 	c.Flags().DurationVar(&lease, "lease", 0, "for how long the lock outlives this process's silence (default: 10s, or what the service allows if that is less)")
 	c.Flags().DurationVar(&margin, "margin", 0, "how long before the end of the lease the command is told to stop (default: a fourth of the lease)")
 	return c
+}
+
+// nameAndCommand wants a NAME before "--", and only that: where a shell has made nothing of an empty variable, the command
+// must not be taken for the name and its argument for the command.
+func nameAndCommand(c *cobra.Command, args []string) error {
+	const write = "write: holdfast lock run NAME -- COMMAND"
+	dash := c.ArgsLenAtDash()
+	switch {
+	case len(args) == 0 || dash == 0:
+		return wrongUse("NAME is missing; %s", write)
+	case len(args) == 1:
+		return wrongUse("COMMAND is missing; %s", write)
+	case dash > 1:
+		return wrongUse("%q is too much before --; %s", args[1], write)
+	}
+	return nil
 }
 
 // hangUp ends the session: its locks are free at once.
@@ -145,9 +171,17 @@ func (p *Program) with(ctx context.Context, where lockTarget, lease, margin time
 		err = try(long.Most)
 	}
 	if errors.As(err, &long) {
-		return wrongUse("--lease %v is longer than the lock service allows, %v: use a shorter one, or write lease_max (and window) in the configuration of its members", long.Lease, long.Most)
+		return wrongUse("--lease %s is longer than the lock service allows, %s: use a shorter one, or write lease_max (and window) in the configuration of its members", spell(long.Lease), spell(long.Most))
 	}
-	return err
+	var no *lock.Refusal
+	if !errors.As(err, &no) {
+		return err
+	}
+	switch no.Reply.Status {
+	case service.NameTooLong, service.NameInvalid, service.TextTooLong, service.TextInvalid:
+		return wrongUse("%w", no)
+	}
+	return no // it says all there is to say
 }
 
 func (p *Program) lockList() *cobra.Command {
@@ -176,7 +210,7 @@ Changes nothing.`,
 				if asJSON {
 					return p.writeJSON(locksFact(list))
 				}
-				return p.listLocks(list)
+				return p.listLocks(strings.Join(args, ""), list)
 			})
 		},
 	}

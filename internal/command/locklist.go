@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/holdfast-ha/holdfast/internal/control"
@@ -129,9 +130,21 @@ func age(d time.Duration) string {
 	case d < time.Minute:
 		return d.Round(100 * time.Millisecond).String()
 	case d < 100*time.Hour:
-		return d.Round(time.Second).String()
+		return spell(d.Round(time.Second))
 	}
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+// spell is a duration as a person would write it: 24h, and not 24h0m0s.
+func spell(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // recoveringWords says that nothing is granted yet.
@@ -139,14 +152,17 @@ func recoveringWords(left time.Duration) string {
 	return fmt.Sprintf("the lock service begins, or has lost its state, and hears from former owners: locks are granted in %s", age(left))
 }
 
-func (p *Program) listLocks(list *lock.Listing) error {
+func (p *Program) listLocks(prefix string, list *lock.Listing) error {
 	var b bytes.Buffer
 	if list.Until > list.Now {
 		fmt.Fprintln(&b, recoveringWords(list.Until-list.Now))
 	}
-	if len(list.Lines) == 0 {
+	switch {
+	case len(list.Lines) == 0 && prefix != "":
+		fmt.Fprintf(&b, "no lock whose name begins with %s is held\n", prefix)
+	case len(list.Lines) == 0:
 		fmt.Fprintln(&b, "no lock is held")
-	} else {
+	default:
 		table(&b, func(w io.Writer) {
 			fmt.Fprintln(w, "LOCK\tMODE\tHELD BY\tFOR\tTOKEN\tOWNERS\tWAITING\tPURPOSE")
 			for i := range list.Lines {

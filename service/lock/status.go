@@ -178,6 +178,9 @@ func (r *Refusal) Error() string {
 	case NotWaiting:
 		return fmt.Sprintf("lock %q: this session is not in it: %s; enter it to wait for it", r.Name, p.holder())
 	case NotHeld:
+		if p.Line.Owners > 0 { // broken was to be another token
+			return fmt.Sprintf("lock %q is not broken, for its token is another: %s; look at it again with explain", r.Name, p.holder())
+		}
 		return fmt.Sprintf("lock %q: nothing to break: %s; look at it again with explain", r.Name, p.holder())
 	case OtherToken:
 		return fmt.Sprintf("lock %q is held by this session with another token: %s; leave it with that one", r.Name, p.holder())
@@ -236,7 +239,7 @@ func (p *Reply) holder() string {
 	if who == "" {
 		who = fmt.Sprintf("session %d", l.Owner.Session)
 	}
-	s := fmt.Sprintf("held by %s for %v (token %d, %v)", who, p.Now-l.Owner.Since, l.Owner.Number, l.Owner.Mode)
+	s := fmt.Sprintf("held by %s for %v (token %d, %v)", who, (p.Now - l.Owner.Since).Round(time.Millisecond), l.Owner.Number, l.Owner.Mode)
 	if l.Owners > 1 {
 		s += fmt.Sprintf(" and %d more", l.Owners-1)
 	}
