@@ -38,7 +38,7 @@ Changes: FILE, which without --add must not exist.`,
 					Key  int    `json:"key"`
 				}{args[0], number})
 			}
-			_, err = fmt.Fprintf(p.Output, "key %d is in %s; copy the file to the other node\n", number, args[0])
+			_, err = fmt.Fprintf(p.Output, "key %d is in %s; copy the file to all other nodes\n", number, args[0])
 			return err
 		},
 	}

@@ -114,6 +114,11 @@ For programs that work as a group (docs/guides/groups.md):
   holdfast init group      write the configuration of a group, with a witness
   holdfast group members   ask a process: is the group whole? who is missing? what to do?
 
+For locks that a cluster shares (docs/guides/locks.md):
+
+  holdfast lock run        run a command on one machine at a time
+  holdfast lock ls         which locks are held, by whom? how many wait?
+
 Every command: holdfast help        Every setting: docs/guides/configuration.md
 `
 
@@ -121,7 +126,7 @@ func (p *Program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "holdfast",
 		Short:         "Two Linux firewalls, one state",
-		Long:          "Holdfast keeps a pair of stateful Linux firewalls alive: flows are replicated, failures\ndetected, and addresses handed over after the state, not before. For programs that work as a group it is the\nmember that only votes, and it tells who is in a group and what waits for whom.",
+		Long:          "Holdfast keeps a pair of stateful Linux firewalls alive: flows are replicated, failures\ndetected, and addresses handed over after the state, not before. For programs that work\nas a group it is the member that only votes, and it tells who is in a group and what waits for\nwhom. It is also a lock service, and runs commands under its locks.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          p.knownVerb,
