@@ -132,7 +132,7 @@ func serveLocks(ctx context.Context, node *holdfast.Node, f *config.File, g conf
 	if err != nil {
 		return err
 	}
-	log.Info("locks", "socket", g.Locks.Socket, "style", g.Locks.Style, "recovery", g.Locks.Recovery, "window", g.Locks.Window, "lease_max", g.Locks.LeaseMax)
+	log.Info("locks", "socket", g.Locks.Socket, "style", g.Locks.Style, "recovery", g.Locks.Recovery, "window", g.Locks.Window.String(), "lease_max", g.Locks.LeaseMax.String())
 	select {
 	case <-ctx.Done():
 		if err := s.Close(); err != nil {
