@@ -1,7 +1,7 @@
 // Package lock is the client of the lock service: locks that a whole cluster shares, and that
 // are given on when their owner dies.
 //
-//	locks, err := lock.Open(lock.Config{Servers: []string{"/run/holdfast/locks.sock"}})
+//	locks, err := lock.Open(lock.Config{Servers: []string{"/run/holdfast/locks.locks"}})
 //	…
 //	l, err := locks.Enter(ctx, "nightly-report", lock.Options{})
 //	…
