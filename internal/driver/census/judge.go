@@ -209,6 +209,10 @@ func (j *judge) judgeStanding() {
 		}
 		j.add(weightStop, seeVotes, action, "%s heard, %d needed; %s", count(g.Votes, "vote"), g.Needed, where)
 	} else if g.View == nil && g.Fetching == "" && g.Refused == "" {
+		if silent, action := j.silent(); len(silent) > 0 && g.Service != nil && g.Service.Disk != nil {
+			j.add(weightStop, seeVotes, action, "not heard: %s; on disks a service begins the first time when all members are there, later when more than half of the "+
+				"votes have disks that are neither new nor lost", strings.Join(silent, ", "))
+		}
 		j.add(weightStop, seeVotes, "", "%s asks the members to let it in", j.Member)
 	}
 }

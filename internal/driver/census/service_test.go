@@ -54,6 +54,10 @@ func TestWhatIsProvenAndWhatWouldSurvive(t *testing.T) {
 		{"one has diverged", func(_ *Status, v *Service) { v.Copy[1].Proof = Diverged }, Degraded, "the copy of c has diverged; it is given the state of the others", nil},
 		{"one is suspected", func(s *Status, _ *Service) { s.Members[1].State, s.Members[1].SilentMS = Suspected, 700 }, Degraded, "c is silent for 700 ms", []string{
 			"survives the crash of any 1 of the 2 members whose copies are equal", "does NOT survive a power cut of all: it is in memory"}},
+		{"new disks, and one is not there", func(s *Status, v *Service) {
+			onDisks(v, 0, 0, 0)
+			s.Groups[0].View, s.Groups[0].State, s.Groups[0].Needed, s.Members[1].State = nil, "asking", 0, NeverHeard
+		}, Joining, "not heard: c (1 vote); on disks a service begins the first time when all members are there", nil},
 		{"not told", func(_ *Status, v *Service) {
 			v.Told, v.Copy[0].Proof, v.Copy[1].Proof, v.Style = false, Untold, Untold, "voted"
 		}, Whole, "", []string{
