@@ -64,6 +64,9 @@ func (t *lockTarget) open(lease, margin time.Duration) (*lock.Client, error) {
 func (t *lockTarget) silence(err error) error {
 	var why *client.Error
 	if errors.Is(err, context.DeadlineExceeded) && errors.As(err, &why) {
+		if len(why.Faults) == 0 { // a member was reached, and knows more
+			return fmt.Errorf("the lock service has not answered within %v: %w; holdfast status tells why", t.wait, why)
+		}
 		return fmt.Errorf("the lock service has not answered within %v: %w", t.wait, why)
 	}
 	return err
