@@ -209,7 +209,7 @@ func TestAStateThatCannotBeRestoredEndsTheReplica(t *testing.T) {
 		t.Fatal("it goes on without a state")
 	}
 	const want = `holdfast: serve group "counter": service "counter": the state that came from another member cannot be restored: ` +
-		`session: restoring the service: the counter is odd; run the same version of the program at all members, and mend the service's Snapshot and Restore; the others go on with the state`
+		`session: restoring the service: the counter is odd; run the same version of the program with the same settings at all members, or mend the service's Snapshot and Restore; the others go on with the state`
 	if err := bad.at.Err(); err == nil || err.Error() != want {
 		t.Errorf("the error is\n%v and should be\n%s", err, want)
 	}

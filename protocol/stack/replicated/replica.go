@@ -339,7 +339,7 @@ func (r *Replica) take(now time.Time) {
 	}
 	if r.bad = errors.Is(err, session.ErrSnapshot) && r.unread < unreadMax; !r.bad {
 		r.void = fmt.Errorf("the state that came from another member cannot be restored: %w; "+
-			"run the same version of the program at all members, and mend the service's Snapshot and Restore; the others go on with the state", err)
+			"run the same version of the program with the same settings at all members, or mend the service's Snapshot and Restore; the others go on with the state", err)
 	}
 }
 

@@ -146,8 +146,8 @@ func (s *Store) Apply(_ uint64, record []byte) error {
 		s.scratch = s.exec.Execute(record[9:], s.scratch[:0])
 		s.remember(record[9:])
 		if got := s.exec.Digest(); got != number {
-			return fmt.Errorf("after command %d the digest is %016x and was %016x: the program that wrote it executes it otherwise, or the service is not deterministic; "+
-				"run the version that wrote it, or move the directory away, so that this member begins anew with the state of the others", s.exec.Index(), got, number)
+			return fmt.Errorf("after command %d the digest is %016x and was %016x: the service was set in another way then, the program that wrote it executes it otherwise, or the service is not deterministic; "+
+				"use those settings and that version, or move the directory away, so that this member begins anew with the state of the others", s.exec.Index(), got, number)
 		}
 	case recordPromise:
 		s.promise = max(s.promise, view.Epoch(number))
