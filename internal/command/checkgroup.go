@@ -102,7 +102,7 @@ func groupNotes(f *config.File) []string {
 		list = append(list, "any failure stops a group of these members: add a witness, which only votes")
 	}
 	for _, g := range f.Groups {
-		if g.Locks != nil && g.Locks.Data != "" {
+		if g.Locks != nil && g.Locks.Recovery == "log" && g.Locks.Style != "checkpointed" {
 			list = append(list, diskNotes(f, g.Name)...)
 		}
 	}
