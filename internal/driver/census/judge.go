@@ -88,8 +88,14 @@ func (g *Group) judge(two *Two) {
 	default:
 		g.Verdict = Blocked
 		g.Why = append(g.Why, "this server is "+two.Role+" and does not serve")
-		if g.Action, g.See = "start the other server; if it is gone for good, say so: holdfast group proceed "+g.Name+" --other-is-gone", seeTwo; g.Terms == "style checkpointed" {
-			g.Action = "look at the log: the directory that both servers reach may not answer"
+		switch g.See = seeTwo; {
+		case g.Terms == "style checkpointed":
+			g.Action, g.See = "look at the log: the directory that both servers reach may not answer", "docs/guides/checkpointed.md"
+		case two.Role == "empty":
+			g.Why[0] = "this server is empty: it has no state, and the other has given it none"
+			g.Action = "start the other server; if both are empty the state is lost, and one begins without it: holdfast group proceed " + g.Name + " --other-is-gone"
+		default:
+			g.Action = "start the other server; if it is gone for good, say so: holdfast group proceed " + g.Name + " --other-is-gone"
 		}
 	}
 }
