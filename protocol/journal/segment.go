@@ -76,7 +76,7 @@ func (r *segmentReader) testimony() *Refusal {
 	}
 	for at := r.offset; at+frameHead <= len(r.bytes); at += frameAlign {
 		if f, ok := parseFrame(r.bytes[at:], r.seed); ok && f.durable() >= r.next && f.durable() <= f.index {
-			return r.refuse(fmt.Sprintf("there is no valid record here, and what stands at byte %d of record %d says that up to record %d all was durable",
+			return r.refuse(fmt.Sprintf("there is no valid record here, and the frame at byte %d, of record %d, says that all was durable up to record %d",
 				at, f.index, f.durable()))
 		}
 	}
