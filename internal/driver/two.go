@@ -236,9 +236,20 @@ func (c *Cohort) Proceed(service string) error {
 
 // ofTwo gives where one of two servers stands.
 func (r *Replica) ofTwo(s duo.Status) census.Group {
+	alone := ""
+	if two := r.cfg.Two; two.Store == nil {
+		switch two.Policy {
+		case pair.Arbitrate:
+			alone = "witness " + r.c.journal.name(two.Arbiter)
+		case pair.Prefer:
+			alone = "prefer " + r.c.journal.name(two.Preferred)
+		case pair.Freeze:
+			alone = "freeze"
+		}
+	}
 	return census.Group{
 		Refused: r.differs(),
 		Name:    r.cfg.Group.Name, Terms: "style " + s.Style, State: "in", Seats: []census.Seat{}, Views: []census.View{},
-		Two: &census.Two{Role: s.Role, Epoch: uint64(s.Epoch), Silent: s.Silent, Index: s.Index, Stable: s.Stable, Whole: s.Whole, Serves: r.replica.Present()},
+		Two: &census.Two{Role: s.Role, Epoch: uint64(s.Epoch), Silent: s.Silent, Index: s.Index, Stable: s.Stable, Whole: s.Whole, Serves: r.replica.Present(), Alone: alone},
 	}
 }

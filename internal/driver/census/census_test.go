@@ -278,3 +278,42 @@ func fields(kind reflect.Type) []string {
 	}
 	return names
 }
+
+// TestTwoServers: that both have the state is not all it takes to survive the crash of one.
+func TestTwoServers(t *testing.T) {
+	for _, x := range []struct {
+		two      Two
+		silent   string // who is not heard
+		verdict  string
+		survives int
+		why      string
+	}{
+		{Two{Role: "primary", Whole: true, Serves: true, Alone: "witness w"}, "", Whole, 1, ""},
+		{Two{Role: "primary", Whole: true, Serves: true, Alone: "witness w"}, "w", Degraded, 0, "the witness w is not heard"},
+		{Two{Role: "backup", Whole: true, Serves: true, Alone: "prefer a"}, "", Degraded, 0, "if a fails the other server does not go on"},
+		{Two{Role: "backup", Whole: true, Serves: true, Alone: "freeze"}, "", Degraded, 0, "if one server fails the other does not go on"},
+		{Two{Role: "primary", Whole: true, Serves: true}, "", Whole, 1, ""},
+		{Two{Role: "alone", Serves: true, Alone: "witness w"}, "", Degraded, 0, "this server is alone"},
+		{Two{Role: "backup", Serves: true, Silent: true, Alone: "witness w"}, "w", Blocked, 0, "the other server is not heard, and nobody lets this one go on alone; the witness w is not heard"},
+		{Two{Role: "primary", Serves: true, Silent: true, Alone: "prefer b"}, "", Blocked, 0, "nobody lets this one go on alone"},
+		{Two{Role: "primary", Serves: true, Silent: true}, "", Degraded, 0, "this server is primary"},
+		{Two{Role: "empty", Alone: "witness w"}, "", Blocked, 0, "it has no state"},
+		{Two{Role: "backup", Alone: "freeze"}, "", Blocked, 0, "this server is backup and does not serve"},
+		{Two{Role: "arbiter", Whole: true, Serves: true, Alone: "witness a"}, "", Whole, 1, ""},
+		{Two{Role: "arbiter", Whole: true, Serves: true, Alone: "witness a"}, "b", Degraded, 0, "not heard: b"},
+		{Two{Role: "arbiter", Whole: true, Serves: true, Alone: "witness a"}, "bc", Blocked, 0, "not heard: b, c"},
+	} {
+		s := Status{Member: "a", Groups: []Group{{Name: "locks", State: "in", Two: &x.two}}}
+		for _, name := range []string{"b", "c", "w"} {
+			m := Member{Name: name, State: Trusted, Witness: name == "w"}
+			if strings.Contains(x.silent, name) {
+				m.State = NeverHeard
+			}
+			s.Members = append(s.Members, m)
+		}
+		s.Judge()
+		if g := &s.Groups[0]; g.Verdict != x.verdict || g.Survives != x.survives || !strings.Contains(strings.Join(g.Why, "; "), x.why) || len(g.Why) > 0 && g.Action == "" {
+			t.Errorf("%+v: %+v", x.two, g)
+		}
+	}
+}

@@ -62,15 +62,16 @@ func (s *Status) Judge() {
 	for i := range s.Groups {
 		j := &judge{Status: s, g: &s.Groups[i]}
 		if two := j.g.Two; two != nil {
-			j.g.judge(two)
+			j.judgeTwo(two)
 			continue
 		}
 		j.judge()
 	}
 }
 
-// judge concludes for a service of two servers.
-func (g *Group) judge(two *Two) {
+// judgeTwo concludes for a service of two servers.
+func (j *judge) judgeTwo(two *Two) {
+	g := j.g
 	g.Why, g.Action, g.See = []string{}, "", ""
 	defer func() {
 		if g.Refused != "" {
@@ -78,9 +79,27 @@ func (g *Group) judge(two *Two) {
 			g.Action, g.See = "make the configuration of the service equal at both servers, and restart the one that is wrong", seeTwo
 		}
 	}()
+	silent, action := j.silentServers()
 	switch {
+	case two.Role == "arbiter" && len(silent) > 0: // which knows no more than who is heard
+		g.Verdict, g.Action, g.See = Degraded, action, seeTwo
+		if len(silent) > 1 {
+			g.Verdict = Blocked
+		}
+		g.Why = append(g.Why, "not heard: "+strings.Join(silent, ", "))
 	case two.Whole:
 		g.Verdict, g.Survives = Whole, 1
+		if why, action := j.needs(two); why != "" {
+			g.Verdict, g.Survives, g.Why, g.Action, g.See = Degraded, 0, append(g.Why, why), action, seeTwo
+		}
+	case two.Silent && two.Alone != "" && (two.Role == "primary" || two.Role == "backup"): // it has the state, and may not use it
+		g.Verdict, g.See = Blocked, seeTwo
+		g.Why = append(g.Why, "the other server is not heard, and nobody lets this one go on alone")
+		if g.Action = goneForGood(g); strings.HasPrefix(two.Alone, "witness") {
+			if why, action := j.needs(two); why != "" {
+				g.Why, g.Action = append(g.Why, why), action
+			}
+		}
 	case two.Serves:
 		g.Verdict = Degraded
 		g.Why = append(g.Why, "this server is "+two.Role+": the other has no state yet, or is not heard")
@@ -95,9 +114,41 @@ func (g *Group) judge(two *Two) {
 			g.Why[0] = "this server is empty: it has no state, and the other has given it none"
 			g.Action = "start the other server; if both are empty the state is lost, and one begins without it: holdfast group proceed " + g.Name + " --other-is-gone"
 		default:
-			g.Action = "start the other server; if it is gone for good, say so: holdfast group proceed " + g.Name + " --other-is-gone"
+			g.Action = goneForGood(g)
 		}
 	}
+}
+
+// goneForGood is what to do at a server that may not go on alone.
+func goneForGood(g *Group) string {
+	return "start the other server; if it is gone for good, say so: holdfast group proceed " + g.Name + " --other-is-gone"
+}
+
+// silentServers names the members that are no witnesses and not heard.
+func (j *judge) silentServers() (names []string, action string) {
+	for i := range j.Members {
+		if m := &j.Members[i]; !m.Witness && m.State != Trusted {
+			if names = append(names, m.Name); action == "" {
+				action = j.reach(m)
+			}
+		}
+	}
+	return names, action
+}
+
+// needs says what keeps one of two servers, which both have the state, from going on when the other fails; "" if nothing does.
+func (j *judge) needs(two *Two) (why, action string) {
+	switch how, name, _ := strings.Cut(two.Alone, " "); how {
+	case "witness":
+		if m := j.member(name); m != nil && m.State != Trusted {
+			return fmt.Sprintf("the witness %s is not heard: without its word no server goes on alone", name), j.reach(m)
+		}
+	case "prefer":
+		return fmt.Sprintf("if %s fails the other server does not go on: alone = %q", name, two.Alone), "add a witness, which only says who goes on alone"
+	case "freeze":
+		return fmt.Sprintf("if one server fails the other does not go on: alone = %q", two.Alone), "add a witness, which only says who goes on alone"
+	}
+	return "", ""
 }
 
 func (j *judge) judge() {

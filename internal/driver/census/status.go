@@ -112,6 +112,9 @@ type Two struct {
 	Stable uint64 `json:"stable"`       // up to which both have it
 	Whole  bool   `json:"whole"`        // one more failure is survived
 	Serves bool   `json:"serves"`       // it has the state
+	// Alone is who goes on when the two do not hear one another: "witness NAME", "prefer NAME" or "freeze", as in the
+	// configuration; "": whom the store lets.
+	Alone string `json:"alone,omitempty"`
 }
 
 // Seat is a member's place in the view.
