@@ -67,9 +67,22 @@ func lockWords(l *config.Locks, witness bool) string {
 	return b.String()
 }
 
+// ofTwo says whether a service is one of two servers, for which nobody's majority counts.
+func ofTwo(g config.Group) bool {
+	return g.Locks != nil && (g.Locks.Style == "pair" || g.Locks.Style == "checkpointed")
+}
+
 // failures is how many members may fail at once, whichever they are, when all are in a
-// group of partition "primary".
+// group of partition "primary", or serve as two.
 func failures(f *config.File) int {
+	if !slices.ContainsFunc(f.Groups, func(g config.Group) bool { return !ofTwo(g) }) {
+		for _, g := range f.Groups {
+			if l := g.Locks; l.Style == "pair" && l.Alone != "witness" {
+				return 0
+			}
+		}
+		return min(1, len(f.Groups))
+	}
 	var votes []int
 	sum, keepers := 0, 0
 	for _, m := range f.Cluster.Members {
@@ -97,11 +110,14 @@ func groupNotes(f *config.File) []string {
 	} else if _, err := os.Stat(c.KeyFile); errors.Is(err, fs.ErrNotExist) {
 		list = append(list, fmt.Sprintf("key_file %s does not exist on this machine; copy it from another node, or make one: holdfast key new %s", c.KeyFile, c.KeyFile))
 	}
-	primary := slices.ContainsFunc(f.Groups, func(g config.Group) bool { return g.Partition == "primary" })
+	primary := slices.ContainsFunc(f.Groups, func(g config.Group) bool { return g.Partition == "primary" && !ofTwo(g) })
 	if primary && failures(f) == 0 {
 		list = append(list, "any failure stops a group of these members: add a witness, which only votes")
 	}
 	for _, g := range f.Groups {
+		if l := g.Locks; l != nil && l.Style == "pair" && l.Alone != "witness" {
+			list = append(list, fmt.Sprintf("locks %s: alone = %q: when a server fails the other may have to stop; add a witness, which only says who goes on", g.Name, l.Alone))
+		}
 		if g.Locks != nil && g.Locks.Recovery == "log" && g.Locks.Style != "checkpointed" {
 			list = append(list, diskNotes(f, g.Name)...)
 		}
