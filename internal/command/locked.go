@@ -127,6 +127,9 @@ func (r *locked) command(ctx context.Context, l *lock.Lock, signals chan os.Sign
 	for {
 		select {
 		case err := <-ended:
+			if left := l.Left(); cause == nil && left == 0 && l.Context().Err() != nil { // this process stood still meanwhile
+				return fmt.Errorf("%w; the command has ended, perhaps after that", context.Cause(l.Context()))
+			}
 			return r.outcome(cause, err)
 		case s := <-signals:
 			if !terminal || s != unix.SIGINT && s != unix.SIGQUIT { // the terminal has told the command itself
