@@ -51,10 +51,12 @@ var methods = map[string]client.Method{
 	"seen": {Name: "seen", How: client.Maybe, Timeout: time.Second},
 }
 
+var errSay = errors.New("say: serve, add THING N, take THING N, look THING or count THING")
+
 // run is the program.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("say: serve, add THING N, take THING N, look THING or count THING")
+		return errSay
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	name := flags.String("name", "a", "which member this is")
@@ -119,6 +121,9 @@ func count(ctx context.Context, j holdfast.Job) ([]byte, error) {
 
 // ask calls the service once.
 func ask(ctx context.Context, sockets []string, verb string, args []string, out io.Writer) error {
+	if _, is := methods[verb]; is && len(args) != map[string]int{"add": 2, "take": 2, "look": 1}[verb] || verb == "count" && len(args) != 1 {
+		return errSay
+	}
 	c, err := client.Dial(client.Config{
 		Servers: sockets, Identity: fmt.Sprintf("stock:%d", os.Getpid()), Hedge: 50 * time.Millisecond,
 	})
