@@ -108,7 +108,9 @@ func renderCopy(w io.Writer, s *groups.Status, g *groups.Group, c *groups.Copy) 
 		note = fmt.Sprintf("behind by %s for %s", control.Count(int(c.Behind), "command"), control.Milliseconds(c.BehindMS))
 	}
 	if c.Proof == groups.Diverged {
-		proof, note = "DIVERGED", "is given the state of the others"
+		if proof, note = "DIVERGED", "is given the state of the others"; v.Stopped != "" {
+			note = ""
+		}
 	}
 	if c.HasDisk && c.Proof != groups.Away {
 		disk = synced(v, c.Saved)

@@ -164,6 +164,8 @@ func (j *judge) disksSpare() int {
 
 func (j *judge) judgeCopy(c *Copy) {
 	switch {
+	case c.Proof == Diverged && j.g.Service.Role == ServiceOff: // nobody knows which state is the right one
+		j.add(weightStop, seeService, "", "the copy of %s is another one", c.Name)
 	case c.Proof == Diverged:
 		j.add(weightStop, seeService, "", "the copy of %s has diverged; it is given the state of the others", c.Name)
 	case c.Proof == Behind && c.BehindMS > behindUsual:

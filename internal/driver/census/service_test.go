@@ -52,6 +52,9 @@ func TestWhatIsProvenAndWhatWouldSurvive(t *testing.T) {
 		{"all are behind", func(_ *Status, v *Service) { v.Copy[0].Proof, v.Copy[1].Proof = Behind, Behind }, Whole, "", []string{
 			"is proven in this member's memory only", "does NOT survive a power cut of all: it is in memory"}},
 		{"one has diverged", func(_ *Status, v *Service) { v.Copy[1].Proof = Diverged }, Degraded, "the copy of c has diverged; it is given the state of the others", nil},
+		{"all have diverged", func(_ *Status, v *Service) {
+			v.Role, v.Stopped, v.Copy[0].Proof, v.Copy[1].Proof = ServiceOff, "replicas differ", Diverged, Diverged
+		}, Stopped, "the copy of c is another one", nil},
 		{"one is suspected", func(s *Status, _ *Service) { s.Members[1].State, s.Members[1].SilentMS = Suspected, 700 }, Degraded, "c is silent for 700 ms", []string{
 			"survives the crash of any 1 of the 2 members whose copies are equal", "does NOT survive a power cut of all: it is in memory"}},
 		{"new disks, and one is not there", func(s *Status, v *Service) {
