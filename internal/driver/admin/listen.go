@@ -21,7 +21,9 @@ const (
 // listenUnix makes the socket. A socket left behind by a dead node is removed, but
 // only after it was seen that nobody answers there.
 func listenUnix(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), folderMode); errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w: have the folder made for this user, or name another socket in control { socket = … }", err)
+	} else if err != nil {
 		return nil, err
 	}
 	if err := removeStale(path); err != nil {
