@@ -109,7 +109,8 @@ func outlive(t *testing.T, styles ...holdfast.Style) {
 		}
 	}
 	start()
-	k, err := client.Dial(client.Config{Servers: []string{o.socket("a"), o.socket("b"), o.socket("c")}})
+	// Its session outlives the time that a slow machine takes to start them.
+	k, err := client.Dial(client.Config{Servers: []string{o.socket("a"), o.socket("b"), o.socket("c")}, Lease: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -397,10 +397,7 @@ func TestWithAnotherKeyNobodyIsHeard(t *testing.T) {
 	}
 	c.KeyFile = wrong
 	stranger := open(t, c, "c")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	_, err := stranger.Join(ctx, holdfast.GroupConfig{Name: "g"})
-	expect(t, err, holdfast.Waiting, "forged seal")
+	refused(t, stranger, holdfast.GroupConfig{Name: "g"}, "forged seal")
 	if _, err := groups[0].Confirm(within(t), []byte("x"), holdfast.Total); err != nil {
 		t.Error(err)
 	}
@@ -414,17 +411,20 @@ func TestAnotherConfigurationIsRefusedByName(t *testing.T) {
 	}
 	c.Votes = map[string]int{"c": 2}
 	stranger := open(t, c, "c")
-	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
-	defer cancel()
-	_, err := stranger.Join(ctx, holdfast.GroupConfig{Name: "g"})
-	expect(t, err, holdfast.Waiting, "another configuration", `"a"`)
+	refused(t, stranger, holdfast.GroupConfig{Name: "g"}, "another configuration", `"a"`)
 	c.Votes, c.Cluster = nil, "elsewhere"
 	stranger.Close()
 	stranger = open(t, c, "c")
-	ctx, cancel = context.WithTimeout(t.Context(), 2500*time.Millisecond)
-	defer cancel()
-	_, err = stranger.Join(ctx, holdfast.GroupConfig{Name: "g"})
-	expect(t, err, holdfast.Waiting, `this is cluster "elsewhere"`)
+	refused(t, stranger, holdfast.GroupConfig{Name: "g"}, `this is cluster "elsewhere"`)
+}
+
+// refused has a node join a group that does not let it in, until it is told why.
+func refused(t *testing.T, n *holdfast.Node, g holdfast.GroupConfig, words ...string) {
+	t.Helper()
+	expect(t, says(t, func(ctx context.Context) error {
+		_, err := n.Join(ctx, g)
+		return err
+	}, words...), holdfast.Waiting)
 }
 
 func TestAGroupConfiguredOtherwiseIsRefused(t *testing.T) {
@@ -433,10 +433,7 @@ func TestAGroupConfiguredOtherwiseIsRefused(t *testing.T) {
 	for _, g := range groups {
 		untilMembers(t, g, 2)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	_, err := open(t, c, "c").Join(ctx, holdfast.GroupConfig{Name: "g", Engine: "isis"})
-	expect(t, err, holdfast.Waiting, "refused", "engine")
+	refused(t, open(t, c, "c"), holdfast.GroupConfig{Name: "g", Engine: "isis"}, "refused", "engine")
 }
 
 func TestASlowMemberIsNamed(t *testing.T) {
@@ -457,10 +454,8 @@ func TestASlowMemberIsNamed(t *testing.T) {
 			}
 		}
 	}()
-	e := until(t, groups[0], "the slow member's name", func(e holdfast.Event) bool { return e.Kind == holdfast.Slow })
-	if e.From != "c" {
-		t.Errorf("%q is slow; want c", e.From)
-	}
+	// On a busy machine b may be slow for a moment, too.
+	until(t, groups[0], "the slow member's name", func(e holdfast.Event) bool { return e.Kind == holdfast.Slow && e.From == "c" })
 }
 
 func TestASecondProcessOfOneNameIsRefusedAtOpen(t *testing.T) {
@@ -468,7 +463,7 @@ func TestASecondProcessOfOneNameIsRefusedAtOpen(t *testing.T) {
 	open(t, c, "a")
 	c.Name = "a"
 	_, err := holdfast.Open(c)
-	expect(t, err, holdfast.Failed, "in use by another process", c.Members["a"][0][len("127.0.0.1:"):])
+	expect(t, err, holdfast.Failed, "in use by another process", c.Members["a"][0][strings.LastIndex(c.Members["a"][0], ":"):])
 }
 
 func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/holdfast-ha/holdfast"
 	"github.com/holdfast-ha/holdfast/client"
@@ -106,21 +105,15 @@ func TestOtherStylesAreRefusedByName(t *testing.T) {
 	if _, err := open(t, c, "w").Join(within(t), holdfast.GroupConfig{Name: "counter", Service: &passive}); err != nil {
 		t.Fatal(err)
 	}
-	short, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
-	defer cancel()
-	var e *holdfast.Error
-	err = s.Ready(short)
-	if !errors.As(err, &e) || e.Kind != holdfast.Waiting || !strings.Contains(err.Error(), `the group is "style=passive", and here "style=active"; make them equal`) {
-		t.Errorf("who has another style is told %v", err)
-	}
+	expect(t, says(t, s.Ready, `the group is "style=passive", and here "style=active"; make them equal`), holdfast.Waiting)
 	var status bytes.Buffer
 	if err := other.Status(&status); err != nil || !strings.Contains(status.String(), `style=passive`) || !strings.Contains(status.String(), `style=active`) {
 		t.Errorf("its status is %s, %v", status.String(), err)
 	}
-	var said bytes.Buffer
-	if err := a.Status(&said); err != nil || !strings.Contains(said.String(), `there the group is \"style=active\", and here \"style=passive\"; make them equal`) {
-		t.Errorf("a member of the group says %s, %v", said.String(), err)
-	}
+	says(t, func(context.Context) error {
+		var said bytes.Buffer
+		return errors.Join(a.Status(&said), errors.New(said.String()))
+	}, `there the group is \"style=active\", and here \"style=passive\"; make them equal`)
 	k, err := client.Dial(client.Config{Servers: []string{filepath.Join(folder, "a"), filepath.Join(folder, "b")}})
 	if err != nil {
 		t.Fatal(err)

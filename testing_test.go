@@ -3,8 +3,10 @@ package holdfast_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,15 +25,20 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// cluster is a configuration for processes on this machine, here all in one program.
+// patience is how long a test waits for what must happen. A machine that is busy may be slow; one that is not loses nothing.
+const patience = 30 * time.Second
+
+// cluster is a configuration for processes on this machine, here all in one program. They have an address of their own:
+// what runs beside them, and a member that is started again, must find the ports free.
 func cluster(names ...string) holdfast.Config {
 	c := holdfast.Config{
 		Cluster: "test", Members: map[string][]string{}, Insecure: true,
 		Heartbeat: 20 * time.Millisecond, SuspectAfter: 300 * time.Millisecond,
 	}
+	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
 	var held []net.PacketConn
 	for _, name := range names {
-		p, err := net.ListenPacket("udp", "127.0.0.1:0")
+		p, err := net.ListenPacket("udp", host+":0")
 		if err != nil {
 			panic(err)
 		}
@@ -46,9 +53,36 @@ func cluster(names ...string) holdfast.Config {
 
 // within is a context for what must happen soon.
 func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// says has something waited for in vain, with ever more patience, until the error has all words, and gives the error: how
+// much is known of what is wrong after a while depends on the machine.
+func says(t testing.TB, wait func(context.Context) error, words ...string) error {
+	t.Helper()
+	for d := 500 * time.Millisecond; ; d *= 2 {
+		ctx, cancel := context.WithTimeout(context.Background(), d)
+		err := wait(ctx)
+		<-ctx.Done() // an error that came at once is not asked for again at once
+		cancel()
+		if err == nil {
+			t.Fatalf("it was not in vain; %q was expected", words)
+		}
+		missing := ""
+		for _, w := range words {
+			if !strings.Contains(err.Error(), w) {
+				missing = w
+			}
+		}
+		if missing == "" {
+			return err
+		}
+		if d > patience/2 {
+			t.Fatalf("after %v it says %q, and not %q", d, err, missing)
+		}
+	}
 }
 
 // open opens one member.

@@ -76,7 +76,7 @@ func (s *servers) control(name string) string { return filepath.Join(s.folder, n
 // whole waits until both members have the state.
 func (s *servers) whole() {
 	s.Helper()
-	for end := time.Now().Add(10 * time.Second); ; {
+	for end := time.Now().Add(patience); ; <-time.After(5 * time.Millisecond) {
 		var text bytes.Buffer
 		if err := s.nodes["a"].Status(&text); err != nil {
 			s.Fatal(err)
@@ -96,7 +96,7 @@ func (s *servers) dial(names ...string) *client.Client {
 	for _, n := range names {
 		sockets = append(sockets, s.socket(n))
 	}
-	k, err := client.Dial(client.Config{Servers: sockets, RetryMax: 50 * time.Millisecond})
+	k, err := client.Dial(client.Config{Servers: sockets, RetryMax: 50 * time.Millisecond, Lease: time.Minute})
 	if err != nil {
 		s.Fatal(err)
 	}
