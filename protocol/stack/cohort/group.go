@@ -49,6 +49,7 @@ type Group struct {
 	own       window
 	agreed    [view.SeatMax]uint64
 
+	anew     anew
 	fetching view.Member // the donor, while the state is fetched
 	cut      view.Name   // of that state
 	servings []serving
@@ -223,6 +224,9 @@ func (g *Group) deadline() time.Time {
 	if g.again || !g.throttled && len(g.hold.slow) > 0 {
 		d = g.node.last
 	}
+	if g.anew.rests(g.node.last) {
+		d = sooner(d, g.anew.until)
+	}
 	d = sooner(d, g.state.Deadline())
 	for i := range g.servings {
 		d = sooner(d, g.servings[i].end().Add(time.Nanosecond))
@@ -294,11 +298,10 @@ func (g *Group) resetOutputs() {
 }
 
 // Restart takes this member out of its view and lets it come in anew: its state is not good,
-// and is replaced by another's.
+// and is replaced by another's. If that happens again soon it stays outside for a while, longer each time.
 func (g *Group) Restart(now time.Time, out *Output) {
 	now = g.node.begin(now)
-	g.members.Restart(now, &g.told)
-	g.obey(now)
+	g.restart(now)
 }
 
 // Stand tells, in no view of a durable group, what this member has: after the join and after each

@@ -29,6 +29,13 @@ const (
 	// slowAfter is how long a member must hold messages up until the owner is told of it.
 	slowAfter = 100 * time.Millisecond
 
+	// anewMin is for how long a member stays outside whose state was not good a second time, twice as long each time
+	// that follows, and anewMax at most: a view change stops a group for some milliseconds, which is nothing to
+	// it once in five seconds. It is forgotten when the member was well for anewForget.
+	anewMin    = 100 * time.Millisecond
+	anewMax    = 5 * time.Second
+	anewForget = 10 * time.Second
+
 	// batchMax is how many held deliveries are handed over in one step.
 	batchMax = 4096
 

@@ -135,7 +135,7 @@ func (g *Group) deliver(copied bool) {
 // flush ends a step of this group.
 func (g *Group) flush(now time.Time, out *Output) {
 	g.release()
-	if g.hold.empty() {
+	if g.hold.empty() && !g.anew.rests(now) {
 		g.members.Rest(now, false, &g.told)
 		g.obey(now)
 	}

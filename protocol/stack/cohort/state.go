@@ -187,7 +187,6 @@ func (g *Group) moveEnded(now time.Time, e transfer.Event) {
 		g.stateCame()
 	default:
 		g.abandon(now)
-		g.members.Restart(now, &g.told)
-		g.obey(now)
+		g.restart(now)
 	}
 }
