@@ -3,8 +3,6 @@ package holdfast_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/holdfast-ha/holdfast"
+	"github.com/holdfast-ha/holdfast/internal/lab/trio"
 )
 
 // TestMain is a member of a service where its environment says so, for what is killed with SIGKILL
@@ -28,25 +27,14 @@ func TestMain(m *testing.M) {
 // patience is how long a test waits for what must happen. A machine that is busy may be slow; one that is not loses nothing.
 const patience = 30 * time.Second
 
-// cluster is a configuration for processes on this machine, here all in one program. They have an address of their own:
-// what runs beside them, and a member that is started again, must find the ports free.
+// cluster is a configuration for processes on this machine, here all in one program.
 func cluster(names ...string) holdfast.Config {
 	c := holdfast.Config{
 		Cluster: "test", Members: map[string][]string{}, Insecure: true,
 		Heartbeat: 20 * time.Millisecond, SuspectAfter: 300 * time.Millisecond,
 	}
-	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
-	var held []net.PacketConn
-	for _, name := range names {
-		p, err := net.ListenPacket("udp", host+":0")
-		if err != nil {
-			panic(err)
-		}
-		held = append(held, p)
-		c.Members[name] = []string{p.LocalAddr().String()}
-	}
-	for _, p := range held {
-		p.Close()
+	for i, at := range trio.Addresses(len(names)) {
+		c.Members[names[i]] = []string{at}
 	}
 	return c
 }

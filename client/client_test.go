@@ -187,13 +187,14 @@ func TestWhatIsSaidWhenNobodyAnswers(t *testing.T) {
 	folder := t.TempDir()
 	absent := filepath.Join(folder, "absent.sock")
 	c := dial(t, client.Config{Servers: []string{absent}})
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	_, err := c.Call(ctx, client.ExactlyOnce, nil)
-	expect(t, err, context.DeadlineExceeded, client.NotExecuted)
-	if !strings.Contains(err.Error(), absent) || !strings.Contains(err.Error(), "no such file") {
-		t.Errorf("%q does not say what is wrong with %s", err, absent)
-	}
+	var err error
+	await(t, "said what is wrong with "+absent, func() bool { // the first calls may end before the connection was tried
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		_, err = c.Call(ctx, client.ExactlyOnce, nil)
+		expect(t, err, context.DeadlineExceeded, client.NotExecuted)
+		return strings.Contains(err.Error(), absent) && strings.Contains(err.Error(), "no such file")
+	})
 
 	// somebody who listens and says nothing
 	mute, err := net.Listen("unix", filepath.Join(folder, "mute.sock"))
@@ -202,7 +203,7 @@ func TestWhatIsSaidWhenNobodyAnswers(t *testing.T) {
 	}
 	defer mute.Close()
 	c = dial(t, client.Config{Servers: []string{mute.Addr().String()}})
-	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	_, err = c.Call(ctx, client.ExactlyOnce, nil)
 	expect(t, err, context.DeadlineExceeded, client.NotExecuted) // it waits for a session: it was not sent
@@ -241,7 +242,7 @@ func TestACallCanBeCancelled(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if d := time.Since(from); d > 5*time.Second {
+	if d := time.Since(from); d > patience {
 		t.Errorf("it took %v to give up", d)
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
@@ -303,7 +304,7 @@ func TestASessionEndsWhenNobodyRenewsIt(t *testing.T) {
 	var ends []error
 	renewed := 0
 	c := dial(t, client.Config{
-		Servers: m.Sockets, Lease: 600 * time.Millisecond,
+		Servers: m.Sockets, Lease: 2 * time.Second,
 		Ended: func(cause error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -316,7 +317,7 @@ func TestASessionEndsWhenNobodyRenewsIt(t *testing.T) {
 		},
 	})
 	count(t, c, client.ExactlyOnce)
-	await(t, "renewed", func() bool { mu.Lock(); defer mu.Unlock(); return renewed > 3 })
+	await(t, "renewed", func() bool { mu.Lock(); defer mu.Unlock(); return renewed > 2 })
 	for i := range 3 {
 		if err := m.Stop(i); err != nil {
 			t.Fatal(err)

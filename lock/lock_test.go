@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 func members(t *testing.T) *trio.Trio {
 	t.Helper()
@@ -233,7 +233,7 @@ func TestWhoGivesUpIsOutOfTheQueue(t *testing.T) {
 
 func TestCloseFreesLocks(t *testing.T) {
 	m := members(t)
-	a, b := open(t, lock.Config{Servers: m.Sockets}), open(t, lock.Config{Servers: m.Sockets})
+	a, b := open(t, lock.Config{Servers: m.Sockets, Lease: time.Minute}), open(t, lock.Config{Servers: m.Sockets})
 	l := enter(t, a, "x", lock.Options{})
 	got := waits(t, b, "x", lock.Options{})
 	from := time.Now()
@@ -241,7 +241,7 @@ func TestCloseFreesLocks(t *testing.T) {
 		t.Error(err)
 	}
 	leave(t, receive(t, got, "the lock"))
-	if d := time.Since(from); d > 5*time.Second {
+	if d := time.Since(from); d > 40*time.Second {
 		t.Errorf("it took %v, as if the lease had ended", d)
 	}
 	if l.Holds() || !errors.Is(ends(t, l), service.Given) {
@@ -256,10 +256,34 @@ func TestCloseFreesLocks(t *testing.T) {
 	}
 }
 
+// lateness watches how late timers come here: what this machine may add to any time that is measured. What it gives ends the
+// watch, and says the worst.
+func lateness() (end func() time.Duration) {
+	const every = 2 * time.Millisecond
+	stop, worst := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		late := time.Duration(0)
+		for {
+			from := time.Now()
+			select {
+			case <-time.After(every):
+				late = max(late, time.Since(from)-every)
+			case <-stop:
+				worst <- late
+				return
+			}
+		}
+	}()
+	return func() time.Duration {
+		close(stop)
+		return <-worst
+	}
+}
+
 // Without members the work is told to stop before the lease ends, and has its margin.
 func TestContextsEndAMarginBeforeTheLease(t *testing.T) {
 	m := members(t)
-	const lease, margin = 1500 * time.Millisecond, 600 * time.Millisecond
+	const lease, margin = 3 * time.Second, time.Second
 	k := open(t, lock.Config{Servers: m.Sockets, Lease: lease, Margin: margin})
 	l := enter(t, k, "x", lock.Options{})
 	<-time.After(lease) // it is renewed
@@ -271,16 +295,16 @@ func TestContextsEndAMarginBeforeTheLease(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	from := time.Now()
+	from, late := time.Now(), lateness()
 	if err := ends(t, l); !errors.Is(err, service.LeaseEnding) {
 		t.Errorf("the cause is %v", err)
 	}
-	left := l.Left()
-	if d := time.Since(from); d > lease-margin+100*time.Millisecond {
-		t.Errorf("it was cancelled after %v", d)
+	left, gone, most := l.Left(), time.Since(from), late()
+	if gone > lease-margin+most+100*time.Millisecond {
+		t.Errorf("it was cancelled after %v; timers are %v late", gone, most)
 	}
-	if l.Holds() || left < margin-200*time.Millisecond || left > margin {
-		t.Errorf("held %v, %v are left of a margin of %v", l.Holds(), left, margin)
+	if l.Holds() || left < margin-most-200*time.Millisecond || left > margin {
+		t.Errorf("held %v, %v are left of a margin of %v; timers are %v late", l.Holds(), left, margin, most)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
@@ -288,7 +312,7 @@ func TestContextsEndAMarginBeforeTheLease(t *testing.T) {
 		t.Errorf("Leave says %v", err)
 	}
 	from = time.Now()
-	if _, err := k.Enter(ctx, "y", lock.Options{}); !errors.Is(err, context.DeadlineExceeded) || time.Since(from) > 2*time.Second {
+	if _, err := k.Enter(ctx, "y", lock.Options{}); !errors.Is(err, context.DeadlineExceeded) || time.Since(from) > patience/2 {
 		t.Errorf("after %v without members: %v", time.Since(from), err)
 	}
 }
@@ -296,8 +320,8 @@ func TestContextsEndAMarginBeforeTheLease(t *testing.T) {
 // A lock is held through the crashes of members, one after the other.
 func TestLocksOutliveMembers(t *testing.T) {
 	m := members(t)
-	k := open(t, lock.Config{Servers: m.Sockets, Lease: 4 * time.Second})
-	other := open(t, lock.Config{Servers: m.Sockets, Lease: 4 * time.Second})
+	k := open(t, lock.Config{Servers: m.Sockets, Lease: 15 * time.Second})
+	other := open(t, lock.Config{Servers: m.Sockets, Lease: 15 * time.Second})
 	l := enter(t, k, "x", lock.Options{})
 	got := waits(t, other, "x", lock.Options{})
 	for i := range 3 {
@@ -412,7 +436,7 @@ func replies(to io.Writer, from io.Reader) {
 func TestNoticesMayBeLost(t *testing.T) {
 	m := members(t)
 	a := open(t, lock.Config{Servers: m.Sockets})
-	deaf := open(t, lock.Config{Servers: []string{mute(t, m.Sockets[0])}, Lease: 3 * time.Second})
+	deaf := open(t, lock.Config{Servers: []string{mute(t, m.Sockets[0])}, Lease: 6 * time.Second})
 	l := enter(t, a, "x", lock.Options{})
 	got := waits(t, deaf, "x", lock.Options{})
 	leave(t, l)

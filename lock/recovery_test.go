@@ -44,7 +44,7 @@ func lose(t *testing.T, m *trio.Trio) {
 // A service that has lost its state is told by its clients who held what, and who waited in which order; the
 // owner's work goes on without a word.
 func TestAServiceThatLostItsStateHearsItFromItsClients(t *testing.T) {
-	const window = 3 * time.Second
+	const window = 4 * time.Second
 	m := recovering(t, window)
 	cfg := lock.Config{Servers: m.Sockets, Lease: window}
 	l := enter(t, open(t, cfg), "x", lock.Options{Purpose: "to see"})
@@ -100,7 +100,7 @@ func TestAServiceThatLostItsStateHearsItFromItsClients(t *testing.T) {
 // Who was stopped, and finds the service in another life that takes no assertions, is told so.
 func TestWhoComesBackTooLateIsTold(t *testing.T) {
 	m := recovering(t, 0)
-	l := enter(t, open(t, lock.Config{Servers: m.Sockets, Lease: 3 * time.Second}), "x", lock.Options{})
+	l := enter(t, open(t, lock.Config{Servers: m.Sockets, Lease: 9 * time.Second}), "x", lock.Options{})
 	lose(t, m)
 	if why := ends(t, l); !errors.Is(why, service.TooLate) {
 		t.Errorf("the cause is %v", why)
@@ -143,14 +143,15 @@ func TestWhatIsLeftWhileItIsAssertedIsFree(t *testing.T) {
 
 // A lease that is longer than the window is refused: its owner might still believe when another is granted its lock.
 func TestALeaseThatIsLongerThanTheWindowIsRefused(t *testing.T) {
-	m := recovering(t, time.Second)
-	k := open(t, lock.Config{Servers: m.Sockets, Lease: 2 * time.Second})
+	const window = 2 * time.Second
+	m := recovering(t, window)
+	k := open(t, lock.Config{Servers: m.Sockets, Lease: 2 * window})
 	for range 2 {
 		_, err := k.Enter(within(t), "x", lock.Options{})
 		var no *client.LeaseError
-		if !errors.As(err, &no) || no.Most != time.Second || no.Lease != 2*time.Second {
+		if !errors.As(err, &no) || no.Most != window || no.Lease != 2*window {
 			t.Errorf("it is refused with %v", err)
 		}
 	}
-	leave(t, enter(t, open(t, lock.Config{Servers: m.Sockets, Lease: time.Second}), "x", lock.Options{}))
+	leave(t, enter(t, open(t, lock.Config{Servers: m.Sockets, Lease: window}), "x", lock.Options{}))
 }

@@ -4,23 +4,22 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/holdfast-ha/holdfast/internal/lab/trio"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 // members gives a free address to each name, in the form of the flag.
-func members(t *testing.T, names ...string) string {
-	t.Helper()
-	var all []string
-	for _, name := range names {
-		p, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
-		all = append(all, fmt.Sprintf("%s=%v", name, p.LocalAddr()))
+func members(names ...string) string {
+	all := trio.Addresses(len(names))
+	for i, name := range names {
+		all[i] = name + "=" + all[i]
 	}
 	return strings.Join(all, ",")
 }
@@ -65,7 +64,7 @@ func (p *person) until(t *testing.T, beginning string) []string {
 
 func TestThreePeopleSeeTheSameTalk(t *testing.T) {
 	names := []string{"ann", "bob", "eve"}
-	at := members(t, names...)
+	at := members(names...)
 	var people []*person
 	for _, name := range names {
 		people = append(people, sit(t, name, at))

@@ -4,10 +4,15 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/holdfast-ha/holdfast/internal/lab/trio"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // process is one running counter.
 type process struct {
@@ -36,15 +41,9 @@ func (p *process) expect(t *testing.T, want string) {
 }
 
 func TestAJoinerIsGivenTheValue(t *testing.T) {
-	var at []string
-	for _, name := range []string{"a", "b", "c"} {
-		p, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
-		at = append(at, fmt.Sprintf("%s=%v", name, p.LocalAddr()))
-		p.Close()
+	at := trio.Addresses(3)
+	for i, name := range []string{"a", "b", "c"} {
+		at[i] = name + "=" + at[i]
 	}
 	members := strings.Join(at, ",")
 	a, b := start(t, "a", members), start(t, "b", members)

@@ -8,10 +8,14 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/holdfast-ha/holdfast/internal/lab/trio"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/service/lock"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestLinesAreWrittenOneAtATime(t *testing.T) {
 	m := trio.New(t, func() session.Service {

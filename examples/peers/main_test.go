@@ -1,11 +1,16 @@
 package main
 
 import (
-	"net"
 	"strings"
 	"sync"
 	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/holdfast-ha/holdfast/internal/lab/trio"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // lines is what all programs print.
 type lines struct {
@@ -20,18 +25,9 @@ func (l *lines) Write(p []byte) (int, error) {
 }
 
 func TestTwoCountInTurns(t *testing.T) {
-	var members []string
-	var held []net.PacketConn
-	names := []string{"ann", "bob"}
-	for _, name := range names {
-		p, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		members, held = append(members, name+"="+p.LocalAddr().String()), append(held, p)
-	}
-	for _, p := range held {
-		p.Close()
+	names, members := []string{"ann", "bob"}, trio.Addresses(2)
+	for i, name := range names {
+		members[i] = name + "=" + members[i]
 	}
 	var out lines
 	var all sync.WaitGroup

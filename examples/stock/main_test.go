@@ -5,11 +5,16 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/holdfast-ha/holdfast/internal/lab/trio"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // hall is three members of the example.
 type hall struct {
@@ -50,14 +55,8 @@ func (h *hall) asks(verb string, args ...string) string {
 
 func TestAMemberFailsAndNobodyNotices(t *testing.T) {
 	h := &hall{t: t, folder: t.TempDir(), stop: map[string]func(){}}
-	for i, name := range []string{"a", "b", "c"} {
-		p, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
-		h.members += fmt.Sprintf("%s%s=%v", [...]string{"", ","}[min(i, 1)], name, p.LocalAddr())
-		_ = p.Close()
+	for i, at := range trio.Addresses(3) {
+		h.members += fmt.Sprintf("%s%c=%s", [...]string{"", ","}[min(i, 1)], 'a'+i, at)
 	}
 	for _, name := range []string{"a", "b", "c"} {
 		h.start(name)

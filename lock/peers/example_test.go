@@ -13,14 +13,15 @@ import (
 
 // Two processes, here in one program, take turns.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	members := addresses("a", "b")
 	var all sync.WaitGroup
 	for _, name := range []string{"a", "b"} {
 		all.Go(func() {
 			node, err := holdfast.Open(holdfast.Config{
 				Cluster: "shop", Name: name, Insecure: true,
-				Members: map[string][]string{"a": {"127.0.0.1:17490"}, "b": {"127.0.0.1:17491"}},
+				Members: members, // as {"a": {"192.0.2.1:7400"}, "b": {"192.0.2.2:7400"}}
 			})
 			if err != nil {
 				fmt.Println(err)

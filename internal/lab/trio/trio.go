@@ -71,20 +71,9 @@ func Open(folder string, service func() session.Service, change ...func(*holdfas
 	t := &Trio{service: service, change: change, cfg: holdfast.Config{
 		Cluster: "trio", Members: map[string][]string{}, Insecure: true, Heartbeat: heartbeat, SuspectAfter: SuspectAfter,
 	}}
-	// An address of its own: what runs beside it, and a member that is started again, must find the ports free.
-	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
-	var held [3]net.PacketConn
-	for i := range held {
-		p, err := net.ListenPacket("udp", host+":0")
-		if err != nil {
-			return nil, &OpError{"find a port", err}
-		}
-		held[i] = p
-		t.cfg.Members[name(i)] = []string{p.LocalAddr().String()}
+	for i, at := range Addresses(len(t.nodes)) {
+		t.cfg.Members[name(i)] = []string{at}
 		t.Sockets = append(t.Sockets, filepath.Join(folder, name(i)+".locks"))
-	}
-	for _, p := range held {
-		p.Close()
 	}
 	for i := range t.nodes {
 		if err := t.Start(i); err != nil {
@@ -97,6 +86,22 @@ func Open(folder string, service func() session.Service, change ...func(*holdfas
 		return nil, err
 	}
 	return t, nil
+}
+
+// Addresses gives free ones to so many processes of a test, here all in one program or not. They are of a host of their own, beside
+// 127.0.0.1: whatever else runs on this machine, a member that is started, or started again, finds its port free. It panics if there
+// are none.
+func Addresses(count int) (all []string) {
+	host := fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	for range count {
+		p, err := net.ListenPacket("udp", host)
+		if err != nil {
+			panic(&OpError{"find a port", err})
+		}
+		defer p.Close() // when all are found, so that no two are the same
+		all = append(all, p.LocalAddr().String())
+	}
+	return all
 }
 
 func name(i int) string { return string(rune('a' + i)) }
