@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -93,7 +92,7 @@ func (p *pair) refused(node string, want ...string) {
 	before := p.holds(node)
 	p.setting(node, "2")
 	err := p.lab.Node(node).Do(func() error {
-		ctx, cancel := context.WithTimeout(p.t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 		defer cancel()
 		return Run(ctx, f, control.Version{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	})

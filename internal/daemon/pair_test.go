@@ -14,11 +14,18 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/holdfast-ha/holdfast/internal/config"
 	"github.com/holdfast-ha/holdfast/internal/control"
 	"github.com/holdfast-ha/holdfast/internal/key"
 	"github.com/holdfast-ha/holdfast/internal/lab"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
 
 // pair is two daemons in the test bed.
 type pair struct {
@@ -51,7 +58,7 @@ func (j *journalText) Write(b []byte) (int, error) {
 
 func (j *journalText) await(t *testing.T, words string) {
 	t.Helper()
-	limit := time.NewTimer(10 * time.Second)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	for {
 		j.mu.Lock()
@@ -168,7 +175,7 @@ func (p *pair) eventually(node, what string, want func(control.Status) bool) con
 	p.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.NewTimer(15 * time.Second)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	for {
 		s, ok := p.status(node)
@@ -235,7 +242,7 @@ func (p *pair) connect(n int) *flows {
 	})
 	for range n {
 		if err := p.lab.Node(lab.Client).Do(func() error {
-			c, err := net.DialTimeout("tcp", listener.Addr().String(), 5*time.Second)
+			c, err := net.DialTimeout("tcp", listener.Addr().String(), patience)
 			if err == nil {
 				f.conns = append(f.conns, c)
 			}
@@ -251,7 +258,7 @@ func (p *pair) connect(n int) *flows {
 func (f *flows) alive() {
 	f.t.Helper()
 	for i, c := range f.conns {
-		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(patience))
 		b := []byte{byte(i)}
 		if _, err := c.Write(b); err != nil {
 			f.t.Fatalf("flow %d is lost: %v", i, err)

@@ -81,7 +81,7 @@ func newNode(t *testing.T, refuse int) (*Node, *ledger, *silent) {
 // until runs a node until its role is wanted, then stops it.
 func until(t *testing.T, n *Node, role takeover.Role) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	reached := false
 	n.Observe(func(time.Time) {

@@ -68,7 +68,7 @@ func (h *hall) hears(want string) {
 		if got != want {
 			h.t.Errorf("it says %q, not %q", got, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		h.t.Fatalf("it does not say %q", want)
 	}
 }
