@@ -36,7 +36,7 @@ var (
 
 const (
 	suspect  = 200 * time.Millisecond
-	waitMost = 30 * time.Second
+	waitMost = 60 * time.Second
 	callers  = 4
 )
 
@@ -156,7 +156,8 @@ func (w *world) whole(name string) bool {
 	if err != nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	s, err := c.Groups(ctx)
 	return err == nil && len(s.Groups) == 1 && s.Groups[0].Two != nil && s.Groups[0].Two.Whole

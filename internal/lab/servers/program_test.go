@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/holdfast-ha/holdfast"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 )
@@ -19,7 +21,7 @@ const role = "HOLDFAST_TEST_SERVER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(role) == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m) // and ends
 	}
 	var s settings
 	err := json.NewDecoder(os.Stdin).Decode(&s)
