@@ -303,6 +303,13 @@ func TestDisksFail(t *testing.T) {
 
 // forge changes what callers and members have recorded, which the judges found good, in each way that they must see.
 func (w *world) forge() {
+	type call struct{ client, number uint64 }
+	changing, answered := map[call]bool{}, map[call]bool{} // nobody misses a call that changes nothing, or that nobody was answered
+	for _, f := range w.cellFacts {
+		c := call{uint64(f.Client), f.Call}
+		changing[c] = changing[c] || f.Kind == judges.Called && f.Op != judges.Read
+		answered[c] = answered[c] || f.Kind == judges.Answered
+	}
 	for _, f := range []struct {
 		what, promise string
 		change        func(facts []judges.Fact, at int) []judges.Fact
@@ -334,7 +341,10 @@ func (w *world) forge() {
 	} {
 		facts := slices.Clone(w.cellFacts)
 		at := len(facts) / 2
-		at += slices.IndexFunc(facts[at:], func(f judges.Fact) bool { return f.Kind == judges.Executed })
+		at += slices.IndexFunc(facts[at:], func(f judges.Fact) bool {
+			c := call{f.Session, f.Number}
+			return f.Kind == judges.Executed && changing[c] && answered[c]
+		})
 		court := judges.NewCourt(judges.All(judges.Setting{})...)
 		for _, f := range f.change(facts, at) {
 			court.Hear(&f)
