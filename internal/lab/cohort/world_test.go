@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/holdfast-ha/holdfast"
 	"github.com/holdfast-ha/holdfast/check/group"
 	"github.com/holdfast-ha/holdfast/internal/key"
@@ -46,7 +48,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func needRoot(t *testing.T) {
