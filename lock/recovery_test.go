@@ -117,7 +117,7 @@ func TestWhoComesBackTooLateIsTold(t *testing.T) {
 
 // What is left while it is being asserted is free.
 func TestWhatIsLeftWhileItIsAssertedIsFree(t *testing.T) {
-	const window = 2 * time.Second
+	const window = 3 * time.Second
 	m := recovering(t, window)
 	k := open(t, lock.Config{Servers: m.Sockets, Lease: window})
 	l := enter(t, k, "x", lock.Options{})
@@ -137,7 +137,14 @@ func TestWhatIsLeftWhileItIsAssertedIsFree(t *testing.T) {
 	if err := m.Await(); err != nil {
 		t.Fatal(err)
 	}
-	leave(t, enter(t, k, "x", lock.Options{}))
+	again, err := k.Enter(within(t), "x", lock.Options{})
+	for errors.Is(err, client.ErrLapsed) { // a busy machine may let the session end meanwhile
+		again, err = k.Enter(within(t), "x", lock.Options{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave(t, again)
 	leave(t, enter(t, open(t, lock.Config{Servers: m.Sockets, Lease: window}), "x", lock.Options{}))
 }
 
