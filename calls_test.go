@@ -17,7 +17,7 @@ import (
 func TestCallsEndInAnyCombination(t *testing.T) {
 	for round := range 6 {
 		chance := rand.New(rand.NewPCG(uint64(round), 1))
-		c := cluster("a", "b", "c")
+		c := mortal("a", "b", "c")
 		if round%3 == 2 {
 			c.Transport = "tcp"
 		}

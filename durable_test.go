@@ -80,7 +80,7 @@ func TestAnswersOutliveTheirProcesses(t *testing.T) {
 // outlive takes another of the styles at each start.
 func outlive(t *testing.T, styles ...holdfast.Style) {
 	names := []string{"a", "b", "c"}
-	o := order{Config: cluster(names...), Folder: t.TempDir()}
+	o := order{Config: mortal(names...), Folder: t.TempDir()}
 	var members []*exec.Cmd
 	kill := func() {
 		for _, m := range members {

@@ -28,21 +28,25 @@ func orders() []holdfast.Order {
 }
 
 // three opens a, b and c and joins them to a group, at their first common view.
-func three(t *testing.T, g holdfast.GroupConfig) (holdfast.Config, []*holdfast.Node, []*holdfast.Group) {
+func three(t *testing.T, g holdfast.GroupConfig) ([]*holdfast.Node, []*holdfast.Group) {
 	t.Helper()
-	c := cluster("a", "b", "c")
+	return threeOf(t, cluster("a", "b", "c"), g)
+}
+
+func threeOf(t *testing.T, c holdfast.Config, g holdfast.GroupConfig) ([]*holdfast.Node, []*holdfast.Group) {
+	t.Helper()
 	nodes := []*holdfast.Node{open(t, c, "a"), open(t, c, "b"), open(t, c, "c")}
 	groups := join(t, g, nodes...)
 	for _, g := range groups {
 		untilMembers(t, g, 3)
 	}
-	return c, nodes, groups
+	return nodes, groups
 }
 
 func TestAllReceiveAllMessagesInEachOrderOfEachEngine(t *testing.T) {
 	for _, engine := range []string{"sequencer", "lamport", "isis"} {
 		t.Run(engine, func(t *testing.T) {
-			_, _, groups := three(t, holdfast.GroupConfig{Name: "orders", Engine: engine})
+			_, groups := three(t, holdfast.GroupConfig{Name: "orders", Engine: engine})
 			const rounds = 40
 			sent := make(chan error, len(groups))
 			for i, g := range groups {
@@ -101,7 +105,7 @@ func receive(t *testing.T, g *holdfast.Group, n int) []string {
 }
 
 func TestTheOtherTransportKeepsTheSamePromises(t *testing.T) {
-	c := cluster("a", "b", "c")
+	c := mortal("a", "b", "c")
 	c.Transport = "tcp"
 	nodes := []*holdfast.Node{open(t, c, "a"), open(t, c, "b"), open(t, c, "c")}
 	groups := join(t, holdfast.GroupConfig{Name: "g"}, nodes...)
@@ -131,7 +135,7 @@ func TestTheOtherTransportKeepsTheSamePromises(t *testing.T) {
 }
 
 func TestAProcessThatComesBackIsGivenTheState(t *testing.T) {
-	c := cluster("a", "b", "c")
+	c := mortal("a", "b", "c")
 	states := []*tally{{}, {}, {}}
 	var groups []*holdfast.Group
 	nodes := []*holdfast.Node{open(t, c, "a"), open(t, c, "b")}
@@ -177,7 +181,7 @@ func TestAProcessThatComesBackIsGivenTheState(t *testing.T) {
 }
 
 func TestAMemberThatCrashesIsNotInTheNextView(t *testing.T) {
-	_, nodes, groups := three(t, holdfast.GroupConfig{Name: "g"})
+	nodes, groups := threeOf(t, mortal("a", "b", "c"), holdfast.GroupConfig{Name: "g"})
 	nodes[2].Close()
 	for _, g := range groups[:2] {
 		v := untilMembers(t, g, 2)
@@ -213,7 +217,7 @@ func expect(t *testing.T, err error, kind holdfast.Kind, words ...string) {
 }
 
 func TestAMemberLeavesAndTheOthersKnowAtOnce(t *testing.T) {
-	_, _, groups := three(t, holdfast.GroupConfig{Name: "g"})
+	_, groups := three(t, holdfast.GroupConfig{Name: "g"})
 	if _, err := groups[2].Multicast(t.Context(), []byte("goodbye"), holdfast.FIFO); err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +359,7 @@ func TestNobodyIsWaitedForInVain(t *testing.T) {
 }
 
 func TestWithoutVotesMessagesWaitAndErrorsSayForWhom(t *testing.T) {
-	_, nodes, groups := three(t, holdfast.GroupConfig{Name: "g"})
+	nodes, groups := threeOf(t, mortal("a", "b", "c"), holdfast.GroupConfig{Name: "g"})
 	nodes[1].Close()
 	nodes[2].Close()
 	until(t, groups[0], "the group to be blocked", func(e holdfast.Event) bool { return e.Kind == holdfast.Blocked })
@@ -366,7 +370,7 @@ func TestWithoutVotesMessagesWaitAndErrorsSayForWhom(t *testing.T) {
 }
 
 func TestAMessageThatIsTooLongIsRefusedWithBothSizes(t *testing.T) {
-	_, _, groups := three(t, holdfast.GroupConfig{Name: "g", MessageMax: 100000})
+	_, groups := three(t, holdfast.GroupConfig{Name: "g", MessageMax: 100000})
 	_, err := groups[0].Multicast(t.Context(), make([]byte, 100001), holdfast.Total)
 	expect(t, err, holdfast.TooLong, "100001", "100000", "MessageMax")
 	_, err = groups[0].Multicast(t.Context(), nil, holdfast.Causal&^holdfast.FIFO)
@@ -437,7 +441,7 @@ func TestAGroupConfiguredOtherwiseIsRefused(t *testing.T) {
 }
 
 func TestASlowMemberIsNamed(t *testing.T) {
-	_, _, groups := three(t, holdfast.GroupConfig{Name: "g", QueueMax: 100 << 10})
+	_, groups := three(t, holdfast.GroupConfig{Name: "g", QueueMax: 100 << 10})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() { // b asks for its events, c does not
@@ -516,7 +520,7 @@ func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 }
 
 func TestStatusIsJSONAndNamesTheMembers(t *testing.T) {
-	_, nodes, _ := three(t, holdfast.GroupConfig{Name: "g"})
+	nodes, _ := three(t, holdfast.GroupConfig{Name: "g"})
 	var b bytes.Buffer
 	if err := nodes[0].Status(&b); err != nil {
 		t.Fatal(err)
@@ -542,7 +546,7 @@ func TestStatusIsJSONAndNamesTheMembers(t *testing.T) {
 }
 
 func TestAGroupIsJoinedOnceAtATime(t *testing.T) {
-	_, nodes, _ := three(t, holdfast.GroupConfig{Name: "g"})
+	nodes, _ := three(t, holdfast.GroupConfig{Name: "g"})
 	_, err := nodes[0].Join(within(t), holdfast.GroupConfig{Name: "g"})
 	expect(t, err, holdfast.Failed, `in group "g" already`, "wait until it has left")
 }

@@ -27,11 +27,19 @@ func TestMain(m *testing.M) {
 // patience is how long a test waits for what must happen. A machine that is busy may be slow; one that is not loses nothing.
 const patience = 30 * time.Second
 
-// cluster is a configuration for processes on this machine, here all in one program.
+// mortal is a cluster of which members crash: the others miss them soon.
+func mortal(names ...string) holdfast.Config {
+	c := cluster(names...)
+	c.SuspectAfter = 300 * time.Millisecond
+	return c
+}
+
+// cluster is a configuration for processes on this machine, here all in one program. Nobody is missed soon: on a busy machine
+// one that lives is silent for some tenths of a second now and then.
 func cluster(names ...string) holdfast.Config {
 	c := holdfast.Config{
 		Cluster: "test", Members: map[string][]string{}, Insecure: true,
-		Heartbeat: 20 * time.Millisecond, SuspectAfter: 300 * time.Millisecond,
+		Heartbeat: 20 * time.Millisecond, SuspectAfter: 5 * time.Second,
 	}
 	for i, at := range trio.Addresses(len(names)) {
 		c.Members[names[i]] = []string{at}

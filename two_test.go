@@ -39,7 +39,7 @@ func newServersOf(t *testing.T, style holdfast.Style, fresh func() session.Servi
 	if style == holdfast.Pair {
 		names = []string{"a", "b", "w"}
 	}
-	s := &servers{t, style, cluster(names...), t.TempDir(), map[string]*holdfast.Node{}, map[string]*holdfast.Service{}, fresh, nil}
+	s := &servers{t, style, mortal(names...), t.TempDir(), map[string]*holdfast.Node{}, map[string]*holdfast.Service{}, fresh, nil}
 	s.c.Witnesses = names[2:]
 	for _, name := range names {
 		s.start(name)
