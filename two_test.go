@@ -171,7 +171,7 @@ func crashes(s *servers) {
 // TestLocksOfAPairThatLostItsState: both servers fall, and begin anew at a person's word. They hear from their clients who
 // holds what, nobody else is granted it, and tokens go on growing.
 func TestLocksOfAPairThatLostItsState(t *testing.T) {
-	const window = 2 * time.Second
+	const window = 3 * time.Second
 	s := newServersOf(t, holdfast.Pair, func() session.Service {
 		l, err := service.New(service.Config{Window: window})
 		if err != nil {

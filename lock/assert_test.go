@@ -85,7 +85,7 @@ func (s *script) expect(t *testing.T, kind lock.Kind) question {
 				t.Fatalf("the service is asked %v, and should be asked kind %d", &q.Request, kind)
 			}
 			q.says(lock.Granted, 1)
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatalf("the service is not asked kind %d", kind)
 		}
 	}
@@ -94,7 +94,7 @@ func (s *script) expect(t *testing.T, kind lock.Kind) question {
 // The service may believe an assertion whose answer does not come before the work was told to stop. Who leaves then
 // must tell it, or nobody else would have the lock as long as this client lives.
 func TestWhatMayHaveBeenAssertedIsLeft(t *testing.T) {
-	k, s := played(t, 400*time.Millisecond)
+	k, s := played(t, 2*time.Second)
 	l := k.hold("x", 1, k.current(), &Options{})
 	if l == nil {
 		t.Fatal("it is not held")
@@ -120,7 +120,7 @@ func TestWhatMayHaveBeenAssertedIsLeft(t *testing.T) {
 
 // A service that has lost its state knows nothing of a lock until it has heard of it: whoever looks then has not lost it.
 func TestALookInTheNextSessionEndsNothing(t *testing.T) {
-	const lease = 3 * time.Second
+	const lease = 6 * time.Second // the second look comes an eighth of it before the lock would have to end
 	k, s := played(t, lease)
 	l := k.hold("x", 1, k.current(), &Options{})
 	if l == nil {
@@ -187,7 +187,7 @@ func (s *script) expectLook(t *testing.T) question {
 			t.Fatalf("the service is asked %v", &q.Request)
 		}
 		return q
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("nobody looks")
 	}
 	return question{}
