@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/holdfast-ha/holdfast/internal/command"
 	"github.com/holdfast-ha/holdfast/internal/demo"
 	"github.com/holdfast-ha/holdfast/internal/lab/netns"
@@ -33,7 +35,7 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		}
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // program is this binary, if it may make networks here or in a user namespace.
