@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/holdfast-ha/holdfast"
 	"github.com/holdfast-ha/holdfast/client"
@@ -225,10 +226,5 @@ func TestSettingsOfAServiceAreAgreed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	short, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	const want = `the group is "order=loose", and here "order=strict lease_max=1s"; make them equal`
-	if err := other.Ready(short); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("who has other settings is told %v", err)
-	}
+	says(t, other.Ready, `the group is "order=loose", and here "order=strict lease_max=1s"; make them equal`)
 }

@@ -283,7 +283,7 @@ func TestAPairThatCannotBeIsRefused(t *testing.T) {
 // TestAJobOfTwoServers: it runs at the one that serves, and goes on there when that one is left alone.
 func TestAJobOfTwoServers(t *testing.T) {
 	s := &servers{
-		T: t, style: holdfast.Pair, c: cluster("a", "b", "w"), folder: t.TempDir(), nodes: map[string]*holdfast.Node{}, at: map[string]*holdfast.Service{},
+		T: t, style: holdfast.Pair, c: mortal("a", "b", "w"), folder: t.TempDir(), nodes: map[string]*holdfast.Node{}, at: map[string]*holdfast.Service{},
 		fresh: func() session.Service { return &counter{} },
 	}
 	s.c.Witnesses = []string{"w"}
