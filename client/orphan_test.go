@@ -403,7 +403,7 @@ func TestAJobEndsWhenItsMemberIsCutOff(t *testing.T) {
 	}
 	fails(t, <-came, client.Executed, 0, "was cut off from the others")
 	w.ends(t, "x", "this member is cut off, or has been expelled")
-	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	short, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	_, err := c.Run(short, []byte("y"))
 	fails(t, err, client.NotExecuted, client.ServerNotFound, "it does not serve now")
