@@ -205,6 +205,10 @@ func (n *Node) tellDivergence(service string, c replica.Command) {
 	case replica.Diverged:
 		log.Error("replicas differ: these members have diverged and are given the state of the others")
 	case replica.Halted:
+		if c.Err != nil {
+			log.Error("the state of this member is damaged and nobody else has one: the service has stopped, and gives the state to nobody. Restart this process", "error", c.Err)
+			return
+		}
 		log.Error("replicas differ and no majority agrees: the service is not deterministic; it has stopped. Mend it, and restart all members")
 	}
 }

@@ -39,7 +39,7 @@ func (r *Replica) serviceStatus(t time.Time, g *census.Group) *census.Service {
 	}
 	switch why := r.grouped.Machine().Stopped(); {
 	case why != nil:
-		s.Role, s.Stopped = census.ServiceOff, r.stopped(why)
+		s.Role, s.Stopped, s.Damaged = census.ServiceOff, r.stopped(why), why.Err != nil
 	case r.grouped.Machine().View() == nil:
 		s.Role = census.Joins
 	case g.Blocked:
@@ -108,8 +108,11 @@ func (r *Replica) copies(t time.Time, s *census.Service) {
 	}
 }
 
-// stopped says why replicas have stopped.
+// stopped says why replicas have stopped, or this one.
 func (r *Replica) stopped(why *replica.Command) string {
+	if why.Err != nil {
+		return fmt.Sprintf("the state of %s is damaged as of command %d, and nobody else has one: %v", r.c.nameOf(r.c.cfg.Node.Self.ID), why.Index, why.Err)
+	}
 	sure := "at"
 	if !why.Sure {
 		sure = "before"

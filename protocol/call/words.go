@@ -88,7 +88,7 @@ const (
 
 var causeNames = [causeEnd]string{
 	"none", "no server could be reached", "no answer before the deadline",
-	"the service has stopped, since its replicas differ and no majority agrees: mend it, and restart all members", "the connection to the server broke",
+	"the service has stopped: its replicas differ and no majority agrees, or the only copy of its state is damaged; holdfast status, at its members, says what to do", "the connection to the server broke",
 	"cancelled", "the session has ended", "the service allows no session with such a lease", "the session was closed",
 	"refused by the service", "the reply was too long", "no session was opened before the deadline",
 	"forgotten by the service", "there is no session", "no such semantics", "the body is too long", "too many open calls",

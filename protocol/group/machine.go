@@ -119,7 +119,7 @@ type Machine struct {
 	staged   time.Time // when the stage, or the promise, began
 	frozen   bool
 	blocked  bool
-	lived    view.Name // outside: the last view that left this member with its state
+	lived    view.Name // outside: the last view that left this member with a state that may be used
 	donor    view.ID   // who gives this member the state of the view, or Nobody
 	promised Ballot
 	accepted proposal
@@ -417,11 +417,18 @@ func (m *Machine) Rest(now time.Time, on bool, out *Output) {
 
 func (m *Machine) rests() bool { return m.resting && m.current == nil }
 
-// Restart takes this member out of its view and asks to be let in again: it could not get
-// what it needs to be of use there.
-func (m *Machine) Restart(now time.Time, out *Output) {
-	if m.current != nil && m.state == In {
+// Restart takes this member out of its view, if it is in one, and asks to be let in again: it could not get
+// what it needs to be of use there. If void, it has no state, or none that is to be used: then no
+// founding begins with what it has because it was in the latest view.
+func (m *Machine) Restart(now time.Time, void bool, out *Output) {
+	in := m.current != nil && m.state == In
+	if in {
 		m.dismiss(now, WasExpelled, nil, false, out)
+	}
+	if void {
+		m.lived = view.Name{}
+	}
+	if in {
 		m.settle(now, out)
 	}
 }

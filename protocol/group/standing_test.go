@@ -200,6 +200,39 @@ func TestAFoundingBeginsWithTheLatestState(t *testing.T) {
 	}
 }
 
+// TestWhoGaveItsStateUpGivesNoneAtAFounding: all are out of the same view, and the state of some is not to be used: because
+// they were told so there, or later, outside.
+func TestWhoGaveItsStateUpGivesNoneAtAFounding(t *testing.T) {
+	for _, c := range []struct {
+		void  []bool
+		later bool
+		first view.ID
+	}{
+		{[]bool{false, false, false}, false, 1},
+		{[]bool{true, false, false}, false, 2},
+		{[]bool{true, false, false}, true, 2},
+		{[]bool{true, true, false}, false, 3},
+	} {
+		n := newNet(t, 1, 3, false)
+		for i := range n.nodes {
+			n.boot(i)
+		}
+		n.settle(2 * time.Second)
+		for i, x := range n.nodes {
+			n.step(x, func(out *Output) { x.m.Restart(n.now, c.void[i] && !c.later, out) })
+		}
+		for i, x := range n.nodes {
+			if c.void[i] && c.later {
+				n.step(x, func(out *Output) { x.m.Restart(n.now, true, out) })
+			}
+		}
+		n.settle(5 * time.Second)
+		if v := n.nodes[0].view; v.Seats[0].ID != c.first {
+			t.Errorf("void %v, later %v: %v begins with the state of %d, and should with that of %d", c.void, c.later, v, v.Seats[0].ID, c.first)
+		}
+	}
+}
+
 // TestDurableChaos: lives end and begin, all at once too, the network loses and is cut; nobody founds a group with
 // less than what more than half of the disks had been given, and in the end all are together.
 func TestDurableChaos(t *testing.T) {

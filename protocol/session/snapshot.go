@@ -31,7 +31,7 @@ func (e *Executor) Snapshot(w io.Writer) error {
 		return errors.New("session: no snapshot after a Restore that failed; restore a sound one first")
 	}
 	if got := e.service.Digest(); e.known && got != e.left {
-		return fmt.Errorf("%w, of index %d: its digest is %016x and was %016x; restart this member, which is given another's state", ErrChanged, e.index, got, e.left)
+		return fmt.Errorf("%w, of index %d: its digest is %016x and was %016x; restart this member", ErrChanged, e.index, got, e.left)
 	}
 	out := newChunkWriter(w)
 	b := append(make([]byte, 0, 256), magic...)

@@ -454,10 +454,19 @@ func (j *judge) judgePace() {
 	}
 	switch {
 	case g.Fetching != "" && g.Total == 0:
-		j.add(weightSlow, seeState, "", "%s waits for the state from %s, whose application is to ask for its events", j.Member, g.Fetching)
+		j.judgeGiver()
 	case g.Fetching != "":
 		j.add(weightSlow, seeState, "", "%s has %s of %s of the state, from %s", j.Member, Size(g.Received), Size(g.Total), g.Fetching)
 	}
+}
+
+// judgeGiver says why the state may not have begun to come.
+func (j *judge) judgeGiver() {
+	if j.g.Service != nil {
+		j.add(weightSlow, seeState, "holdfast status, at "+j.g.Fetching, "%s waits for the state from %s, which gives none while its own is damaged", j.Member, j.g.Fetching)
+		return
+	}
+	j.add(weightSlow, seeState, "", "%s waits for the state from %s, whose application is to ask for its events", j.Member, j.g.Fetching)
 }
 
 func (j *judge) ago(v *View) string { return Age(float64(j.At.Sub(v.At).Microseconds()) / 1000) }

@@ -29,6 +29,8 @@ type Service struct {
 	Sessions int     `json:"sessions"`
 	Kept     int     `json:"kept_bytes"`        // of answers that are kept for sessions
 	Stopped  string  `json:"stopped,omitempty"` // why nothing is executed any more
+	// Damaged is whether that is since the state here is damaged and nobody else has one: it is given to nobody.
+	Damaged bool `json:"damaged,omitempty"`
 	// WindowMS is for how long the service hears from its clients what it held, when it has lost its state or begins; 0: it
 	// does not. RecoveringMS is for how long it still does now, and grants nothing.
 	WindowMS     float64 `json:"window_ms,omitempty"`
@@ -136,10 +138,21 @@ func (j *judge) judgeService() {
 	}
 	switch s.Role {
 	case ServiceOff:
-		j.add(weightRefused, seeService, "mend the service, then restart all members", "the service has stopped: %s", s.Stopped)
+		j.add(weightRefused, seeService, s.remedy(j.Member), "the service has stopped: %s", s.Stopped)
 	case FewDisks:
 		j.add(weightStop, seeService, "start what is missing", "nobody is answered: fewer than more than half of the configured votes have a disk here")
 	}
+}
+
+// remedy is what makes a service go on that has stopped.
+func (s *Service) remedy(member string) string {
+	switch {
+	case !s.Damaged:
+		return "mend the service, then restart all members"
+	case s.Disk != nil:
+		return "restart the process of " + member + ": it goes on from what is on its disk"
+	}
+	return "restart the process of " + member + ": what only it knew is lost, and the service goes on with what another member had last, or with nothing"
 }
 
 // disksSpare is how many disks a service can do without when it begins again: more than half of the
@@ -179,6 +192,8 @@ func (s *Service) Survives() []string {
 	switch {
 	case s.Copies == 0:
 		return []string{"is not here"}
+	case s.Damaged:
+		words = append(words, "is damaged here, given to nobody, and nobody else has it")
 	case !s.Told:
 		words = append(words, "how far the other copies are proven is not told by the style "+s.Style)
 	case s.Lives == 0:

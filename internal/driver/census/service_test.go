@@ -76,6 +76,11 @@ func TestWhatIsProvenAndWhatWouldSurvive(t *testing.T) {
 			"survives the crash of any 1 of the 2 members whose copies are equal", "survives a power cut of all, if no disk is lost with it"}},
 		{"too few disks", func(_ *Status, v *Service) { onDisks(v, 130, 0, 0); v.Role = FewDisks }, Stopped, "nobody is answered: fewer than", nil},
 		{"it has stopped", func(_ *Status, v *Service) { v.Role, v.Stopped = ServiceOff, "replicas differ at command 4" }, Stopped, "the service has stopped: replicas differ at command 4", nil},
+		{"it is damaged, and alone", func(_ *Status, v *Service) {
+			v.Role, v.Stopped, v.Damaged = ServiceOff, "the state of a is damaged", true
+			v.Copy[0].Proof, v.Copy[1].Proof = Away, Away
+		}, Stopped, "the service has stopped: the state of a is damaged", []string{
+			"is damaged here, given to nobody, and nobody else has it", "does NOT survive a power cut of all: it is in memory"}},
 		{"without the state", func(_ *Status, v *Service) { v.Role = Joins }, Whole, "", []string{"is not here"}},
 	} {
 		s := withService(x.change)
@@ -86,6 +91,27 @@ func TestWhatIsProvenAndWhatWouldSurvive(t *testing.T) {
 		if got := g.Service.Survives(); x.survives != nil && !slices.Equal(got, x.survives[:min(len(got), len(x.survives))]) {
 			t.Errorf("%s: it %q, and should %q", x.name, got, x.survives)
 		}
+	}
+}
+
+// TestStoppedForDamageSaysWhatToDo: what is lost by it depends on whether there is a disk.
+func TestStoppedForDamageSaysWhatToDo(t *testing.T) {
+	for disk, want := range map[bool]string{
+		false: "restart the process of a: what only it knew is lost, and the service goes on with what another member had last, or with nothing",
+		true:  "restart the process of a: it goes on from what is on its disk",
+	} {
+		s := withService(func(_ *Status, v *Service) {
+			if v.Role, v.Stopped, v.Damaged = ServiceOff, "the state of a is damaged", true; disk {
+				onDisks(v, 130, 130, 130)
+			}
+		})
+		if got := s.Groups[0].Action; got != want {
+			t.Errorf("on disks %v: it says %q", disk, got)
+		}
+	}
+	s := withService(func(s *Status, v *Service) { v.Role, s.Groups[0].Fetching = Joins, "b" })
+	if g := s.Groups[0]; g.Action != "holdfast status, at b" {
+		t.Errorf("who waits for the state of b is told %q, since %q", g.Action, g.Why)
 	}
 }
 

@@ -215,7 +215,7 @@ func (p *peer) act() {
 	p.asks = p.asks[:0]
 	if p.restart {
 		p.restart = false
-		p.group.Restart(now, &p.out)
+		p.group.Restart(now, true, &p.out)
 	}
 }
 

@@ -41,7 +41,8 @@
 //
 // A copy is not better than what it was made of: who is to give its state to a joiner looks first
 // whether it is the one that its last command has left (session.ErrChanged). If it is not, it gives
-// nothing, says that it has diverged, and is given another's, unless nobody else has one.
+// nothing, says that it has diverged, and is given another's. If nobody else has one it stops ([Halted]), and so does
+// a member that has diverged and is to found the group anew, since nobody who was right is left.
 //
 // # On disks
 //

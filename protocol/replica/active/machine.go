@@ -2,6 +2,7 @@ package active
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"time"
 
@@ -279,7 +280,9 @@ func (m *Machine) Snapshot(w io.Writer) error {
 	if m.fallen || m.halted != nil {
 		return replica.ErrVoid
 	}
-	return m.exec.Snapshot(w)
+	err := m.exec.Snapshot(w)
+	m.fallen = m.fallen || errors.Is(err, session.ErrChanged)
+	return err
 }
 
 // Restore reads a state in place of the present one. Viewed follows.
@@ -317,6 +320,12 @@ func (m *Machine) View() *view.View { return m.view }
 
 // Stopped is why nothing is executed any more; nil: it is.
 func (m *Machine) Stopped() *Command { return m.halted }
+
+// Damaged says whether the state is known not to be what the commands have made of it elsewhere: it is not to be used.
+func (m *Machine) Damaged() bool { return m.fallen }
+
+// Halt stops for a reason that the stack has found: nothing is executed any more, until another's state is restored.
+func (m *Machine) Halt(why *Command) { m.halted = why }
 
 func (m *Machine) record(now time.Time, k trace.Kind, peer view.ID, a, b uint64) {
 	if m.cfg.Recorder != nil {

@@ -82,6 +82,7 @@ func (m *Machine) vote(now time.Time, from view.Member, msg *message, out *repli
 		m.halted = &c
 		m.drop()
 	case slices.Contains(c.Members, m.cfg.Self) && canary != KeepsDiverged:
+		m.damaged = true
 		m.restart(out)
 	}
 }

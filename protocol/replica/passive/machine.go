@@ -2,6 +2,7 @@ package passive
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"time"
 
@@ -39,6 +40,7 @@ type Machine struct {
 	passAt  time.Time // not before then
 	passing bool      // a Pass waits or is ahead
 	fallen  bool      // the state is not to be used
+	damaged bool      // not even if nobody else has one
 	halted  *replica.Command
 
 	doubted  bool // this member has said so in this view
@@ -55,7 +57,7 @@ func New(cfg Config) *Machine { return &Machine{cfg: cfg, exec: cfg.Executor} }
 // Viewed tells of a new view that this member is in, with its state.
 func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
 	if m.view == nil {
-		m.fallen = false // restored; or nobody is left who has another state
+		m.fallen = m.damaged // restored; or nobody is left who has another state
 	}
 	m.view = v
 	m.primary = view.Member{}
@@ -290,7 +292,8 @@ func (m *Machine) update(now time.Time, from view.Member, msg *message, out *rep
 		m.record(now, trace.Dropped, from.ID, 0, 0, 0)
 	case msg.index != m.exec.Index()+1 && canary != ServesAll && canary != GivesAhead:
 		m.record(now, trace.Diverged, from.ID, msg.index, m.exec.Index(), 0)
-		m.restart(out) // a command is missing here, or one too many
+		m.damaged = true // a command is missing here, or one too many
+		m.restart(out)
 	default:
 		m.scratch = m.exec.Execute(msg.body, m.scratch[:0])
 		m.heads.Keep(m.exec.Index(), msg.body)
@@ -368,7 +371,11 @@ func (m *Machine) Snapshot(w io.Writer) error {
 	if m.fallen || m.halted != nil || m.ahead.Len() > 0 && canary != GivesAhead {
 		return replica.ErrVoid
 	}
-	return m.exec.Snapshot(w)
+	err := m.exec.Snapshot(w)
+	if errors.Is(err, session.ErrChanged) {
+		m.fallen, m.damaged = true, true
+	}
+	return err
 }
 
 // Restore reads a state in place of the present one. Viewed follows.
@@ -376,7 +383,7 @@ func (m *Machine) Restore(now time.Time, r io.Reader) error {
 	if err := m.exec.Restore(r); err != nil {
 		return err
 	}
-	m.halted, m.fallen = nil, false
+	m.halted, m.fallen, m.damaged = nil, false, false
 	m.heads.Clear()
 	m.settled = m.exec.Index()
 	m.clock.Set(now, m.exec.Time())
@@ -403,6 +410,16 @@ func (m *Machine) Primary() view.Member { return m.primary }
 
 // Stopped is why nothing is executed any more; nil: it is.
 func (m *Machine) Stopped() *replica.Command { return m.halted }
+
+// Damaged says whether the state is known not to be what the updates have made of it elsewhere: it is not to be used, whoever
+// is left. What is only ahead is not damaged.
+func (m *Machine) Damaged() bool { return m.damaged }
+
+// Halt stops for a reason that the stack has found: nothing is executed any more, until another's state is restored.
+func (m *Machine) Halt(why *replica.Command) {
+	m.halted = why
+	m.drop()
+}
 
 func (m *Machine) record(now time.Time, k trace.Kind, peer view.ID, a, b, c uint64) {
 	if m.cfg.Recorder != nil {

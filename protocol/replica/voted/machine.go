@@ -2,6 +2,7 @@ package voted
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/bits"
@@ -310,7 +311,9 @@ func (m *Machine) Snapshot(w io.Writer) error {
 	if m.fallen || m.halted != nil {
 		return replica.ErrVoid
 	}
-	return m.exec.Snapshot(w)
+	err := m.exec.Snapshot(w)
+	m.fallen = m.fallen || errors.Is(err, session.ErrChanged)
+	return err
 }
 
 // Restore reads a state in place of the present one. Viewed follows.
@@ -346,6 +349,16 @@ func (m *Machine) Voters() int { return bits.OnesCount32(m.voters) }
 
 // Stopped is why nothing is executed any more; nil: it is.
 func (m *Machine) Stopped() *replica.Command { return m.halted }
+
+// Damaged says whether the state is known not to be what more than half have: it is not to be used.
+func (m *Machine) Damaged() bool { return m.fallen }
+
+// Halt stops for a reason that the stack has found: nothing is executed any more, until another's state is restored.
+func (m *Machine) Halt(why *replica.Command) {
+	m.halted = why
+	m.kept.Clear()
+	m.repeats.Clear()
+}
 
 func (m *Machine) record(now time.Time, k trace.Kind, peer view.ID, a, b, c uint64) {
 	if m.cfg.Recorder != nil {

@@ -27,15 +27,16 @@ func (a *anew) next(now time.Time) time.Duration {
 // rests says whether the pause lasts.
 func (a *anew) rests(now time.Time) bool { return now.Before(a.until) }
 
-// restart takes this member out of its view, to come in anew: at once, or after a pause.
-func (g *Group) restart(now time.Time) {
-	switch {
-	case g.current == nil:
-		return
-	case g.anew.next(now) > 0:
+// restart takes this member out of its view, to come in anew: at once, or after a pause. If void, its state
+// must not be used even if nobody has another; outside of views that is all that is said.
+func (g *Group) restart(now time.Time, void bool) {
+	if g.current != nil && g.anew.next(now) > 0 {
 		g.members.Rest(now, true, &g.told) // until flush finds the pause over
-	default:
-		g.members.Restart(now, &g.told)
+		if !void {
+			g.obey(now)
+			return
+		}
 	}
+	g.members.Restart(now, void, &g.told)
 	g.obey(now)
 }

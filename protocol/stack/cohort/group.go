@@ -298,10 +298,11 @@ func (g *Group) resetOutputs() {
 }
 
 // Restart takes this member out of its view and lets it come in anew: its state is not good,
-// and is replaced by another's. If that happens again soon it stays outside for a while, longer each time.
-func (g *Group) Restart(now time.Time, out *Output) {
+// and is replaced by another's. If void, it must not be used even if nobody has another. If that happens
+// again soon it stays outside for a while, longer each time.
+func (g *Group) Restart(now time.Time, void bool, out *Output) {
 	now = g.node.begin(now)
-	g.restart(now)
+	g.restart(now, void)
 }
 
 // Stand tells, in no view of a durable group, what this member has: after the join and after each

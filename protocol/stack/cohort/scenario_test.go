@@ -240,7 +240,7 @@ func (s *scenario) each(in *instruction, n *station) {
 		s.story.crash(n)
 	case "restart":
 		a.spoiled = true
-		n.step(func(out *Output) { n.group.Restart(m.now, out) })
+		n.step(func(out *Output) { n.group.Restart(m.now, true, out) })
 	case "wipe":
 		*a.disk = disk{}
 	case "pause":

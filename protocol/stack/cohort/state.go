@@ -187,6 +187,6 @@ func (g *Group) moveEnded(now time.Time, e transfer.Event) {
 		g.stateCame()
 	default:
 		g.abandon(now)
-		g.restart(now)
+		g.restart(now, true)
 	}
 }

@@ -177,7 +177,11 @@ func (r *Replica) Heed(now time.Time, d *cohort.Delivery) {
 			// All that have the state in this view have the same, and take its messages after this.
 			r.machine.Executor().Found(d.View.Name.Epoch)
 		}
+		anew := r.machine.View() == nil
 		r.machine.Viewed(now, d.View, &r.out)
+		if anew && r.machine.Damaged() {
+			r.stop(errDamaged) // nobody is left who has another
+		}
 	case cohort.Message:
 		if r.unread > 0 {
 			return // of the view whose state cannot be read
@@ -240,7 +244,7 @@ func (r *Replica) Act(now time.Time, out *cohort.Output) (called bool) {
 		r.chunk(now, a, out)
 	}
 	r.asks = r.asks[:0]
-	restart := r.bad
+	restart, void := r.bad, r.bad || r.machine.Damaged()
 	for i := range r.out.Do {
 		restart = restart || r.out.Do[i].Verb == replica.Restart
 	}
@@ -248,7 +252,7 @@ func (r *Replica) Act(now time.Time, out *cohort.Output) (called bool) {
 		if r.lasting != nil {
 			r.lasting.spoil(nil)
 		}
-		r.group.Restart(now, out)
+		r.group.Restart(now, void, out)
 	}
 	return r.actLasting(now, out) || called || restart
 }
@@ -285,19 +289,36 @@ func (r *Replica) give(d *cohort.Delivery) {
 }
 
 // confess says that this member's state is not what its commands have made of it, and begins anew if somebody else has
-// one. With nobody else there is nothing better: it is not given on, and goes on for the clients that there are.
+// one. With nobody else it stops: it would give clients what may be wrong, and nobody could tell.
 func (r *Replica) confess(d *cohort.Delivery, err error) {
+	if !errors.Is(err, session.ErrChanged) {
+		return
+	}
 	others := -1 - len(d.Missing)
 	for _, s := range d.View.Seats {
 		if !s.Witness {
 			others++
 		}
 	}
-	if !errors.Is(err, session.ErrChanged) || others <= 0 {
+	if others <= 0 {
+		r.stop(err)
 		return
 	}
 	r.out.Do = append(r.out.Do, replica.Command{Verb: replica.Diverged, Members: []view.Member{r.self}, Index: r.machine.Executor().Index()},
 		replica.Command{Verb: replica.Restart})
+}
+
+// errDamaged is why a member stops that has diverged, and is to begin the service anew.
+var errDamaged = errors.New("it differs from what more than half of the members had, and none of those has it any more")
+
+// stop stops since the state here is damaged, and no other is left to replace it.
+func (r *Replica) stop(err error) {
+	if r.machine.Stopped() != nil {
+		return
+	}
+	why := &replica.Command{Verb: replica.Halted, Members: []view.Member{r.self}, Index: r.machine.Executor().Index(), Err: err}
+	r.machine.Halt(why)
+	r.out.Do = append(r.out.Do, *why)
 }
 
 // chunk gives a piece of a state that a joiner wants.

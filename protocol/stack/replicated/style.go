@@ -68,6 +68,8 @@ type Machine interface {
 
 	View() *view.View          // the one it is in with its state, or nil
 	Stopped() *replica.Command // why nothing is executed any more; nil: it is
+	Damaged() bool             // the state is wrong, and must not be used even if nobody else has one
+	Halt(why *replica.Command) // execute nothing any more, until another state is restored
 	Settled() uint64           // index of the last command that this member has for good
 	Sure() uint64              // index of the last command that clients may be told of, and disks
 	Executor() *session.Executor
