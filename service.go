@@ -197,6 +197,11 @@ func (n *Node) tellDivergence(service string, c replica.Command) {
 	for _, m := range c.Members {
 		names = append(names, n.nameOf(int(m.ID)))
 	}
+	if c.Verb == replica.Halted && c.Err != nil && len(c.Members) > 0 {
+		n.cfg.Logger.Error("the state of this member is damaged and nobody else has one: the service has stopped, and the state is given to nobody. Restart this process",
+			"service", service, "command", c.Index, "error", c.Err)
+		return
+	}
 	if n.tellTwo(service, &c) {
 		return
 	}
@@ -205,10 +210,6 @@ func (n *Node) tellDivergence(service string, c replica.Command) {
 	case replica.Diverged:
 		log.Error("replicas differ: these members have diverged and are given the state of the others")
 	case replica.Halted:
-		if c.Err != nil {
-			log.Error("the state of this member is damaged and nobody else has one: the service has stopped, and gives the state to nobody. Restart this process", "error", c.Err)
-			return
-		}
 		log.Error("replicas differ and no majority agrees: the service is not deterministic; it has stopped. Mend it, and restart all members")
 	}
 }

@@ -35,7 +35,7 @@ type Service struct {
 	// does not. RecoveringMS is for how long it still does now, and grants nothing.
 	WindowMS     float64 `json:"window_ms,omitempty"`
 	RecoveringMS float64 `json:"recovering_ms,omitempty"`
-	Told         bool    `json:"told"` // the style tells how far the others' copies are proven
+	Told         bool    `json:"told"` // digests are compared: it is known how far the others' copies are proven
 	Copy         []Copy  `json:"members"`
 	Disk         *Disk   `json:"disk,omitempty"` // nil: memory only
 	Jobs         *Jobs   `json:"jobs,omitempty"` // nil: it takes none
@@ -83,7 +83,7 @@ const (
 	Behind   Proof = "behind"   // it has not told of the last commands yet
 	Diverged Proof = "diverged" // its digest is another
 	Away     Proof = "away"     // it is not in the view
-	Untold   Proof = "not told" // the style does not tell
+	Untold   Proof = "not told" // replies are compared, and digests say nothing
 )
 
 // Disk is what this member keeps.
@@ -195,7 +195,7 @@ func (s *Service) Survives() []string {
 	case s.Damaged:
 		words = append(words, "is damaged here, given to nobody, and nobody else has it")
 	case !s.Told:
-		words = append(words, "how far the other copies are proven is not told by the style "+s.Style)
+		words = append(words, "how far the other copies are proven is not told: replies are compared, and states may differ")
 	case s.Lives == 0:
 		words = append(words, "is proven in this member's memory only")
 	default:

@@ -64,7 +64,7 @@ func TestWhatIsProvenAndWhatWouldSurvive(t *testing.T) {
 		{"not told", func(_ *Status, v *Service) {
 			v.Told, v.Copy[0].Proof, v.Copy[1].Proof, v.Style = false, Untold, Untold, "voted"
 		}, Whole, "", []string{
-			"how far the other copies are proven is not told by the style voted", "does NOT survive a power cut of all: it is in memory"}},
+			"how far the other copies are proven is not told: replies are compared, and states may differ", "does NOT survive a power cut of all: it is in memory"}},
 		{"on three disks", func(_ *Status, v *Service) { onDisks(v, 130, 130, 130) }, Whole, "", []string{
 			"survives the crash of any 2 of the 3 members whose copies are equal", "survives a power cut of all, and with it the loss of any 1 disk"}},
 		{"on two disks, and the third is behind", func(_ *Status, v *Service) { onDisks(v, 130, 130, 90) }, Whole, "", []string{

@@ -310,7 +310,7 @@ func (m *Machine) Next() int { return 0 }
 func (m *Machine) Proceed(time.Time, *Output) {}
 
 // Proofs is what is known of the others' copies; valid until anything else is called.
-func (m *Machine) Proofs() []replica.Proof { return m.proofs.All() }
+func (m *Machine) Proofs() ([]replica.Proof, bool) { return m.proofs.All(), true }
 
 // Executor is the state.
 func (m *Machine) Executor() *session.Executor { return m.exec }

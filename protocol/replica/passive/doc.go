@@ -61,7 +61,8 @@
 //
 // One multicast a command, by the primary, of 18 bytes more than the request at most; a client is
 // answered after one round trip between the primary and those with the votes; one that came to a backup half a trip later, and
-// for one multicast more. The backups send acknowledgements only.
+// for one multicast more. The backups send acknowledgements, and every member its digest, five times a second at most and
+// once before it rests: so each knows what of its state the others have.
 // On disks: the sync comes behind that round, not beside it; a second copy of the state in memory.
 // Messages: docs/rfc/0019-passive.md.
 package passive

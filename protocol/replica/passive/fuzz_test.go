@@ -11,6 +11,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte{1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 7, 9, 9})
 	f.Add([]byte{4, 1, 7, 9, 9})
 	f.Add([]byte{2, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0})
+	f.Add([]byte{5, 1, 7, 0, 0, 0, 0, 0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		msg, ok := read(payload)
 		if !ok {

@@ -24,6 +24,9 @@ const (
 	// happens meanwhile.
 	retryEvery = 10 * time.Millisecond
 
+	// tellAfter is how long after a change of the state, or of the view, a member tells its digest.
+	tellAfter = 200 * time.Millisecond
+
 	// askedMax is how many requests of its clients a backup has sent on and not heard of.
 	askedMax = 2048
 

@@ -47,6 +47,7 @@ type Machine struct {
 	disputes []dispute
 	named    []view.Member // in this view
 	heads    replica.Heads
+	telling  telling
 	scratch  []byte
 	pass     []byte
 }
@@ -69,6 +70,7 @@ func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
 	}
 	m.doubted, m.disputes, m.named = false, m.disputes[:0], m.named[:0]
 	m.clock.Set(now, m.exec.Time())
+	m.telling.begin(now, v, m.cfg.Self)
 	if m.ahead.Len() > 0 && canary != GivesAhead {
 		m.restart(out) // what is ahead has not left in the old view: nobody else may ever have it
 		return
@@ -101,6 +103,7 @@ func (m *Machine) Out() {
 	m.view, m.primary = nil, view.Member{}
 	m.fallen = m.fallen || m.ahead.Len() > 0
 	m.drop()
+	m.telling.end()
 	m.doubted, m.disputes, m.named = false, m.disputes[:0], m.named[:0]
 }
 
@@ -190,6 +193,7 @@ func (m *Machine) Proceed(now time.Time, out *replica.Output) {
 	out.Send(b, false)
 	m.waiting.Pop()
 	m.clock.Set(now, m.exec.Time())
+	m.telling.proofs.Moved(now)
 	if canary == AnswersEarly {
 		out.Answer(m.repeats.End(a.Name, a.Client), append(out.Begin(), a.Data...))
 		a.Client, a.Name = 0, replica.Name{}
@@ -213,6 +217,8 @@ func (m *Machine) ask(now time.Time, w *replica.Item, out *replica.Output) {
 // it, and this member begins anew. What it had to say of states that differ is said later.
 func (m *Machine) Unsent(now time.Time, back int, out *replica.Output) {
 	switch msg, _ := read(out.Back(back)); msg.kind {
+	case kindTell:
+		m.telling.again(now)
 	case kindDoubt:
 		m.doubted = false
 	case kindRing:
@@ -247,6 +253,8 @@ func (m *Machine) Delivered(now time.Time, from view.Member, payload []byte, out
 		m.tell(out)
 	case kindAsk:
 		m.asks(now, from, &msg)
+	case kindTell:
+		m.heard(now, from, &msg)
 	case kindDoubt:
 		m.disputed(msg.index)
 		m.tell(out)
@@ -286,7 +294,7 @@ func (m *Machine) update(now time.Time, from view.Member, msg *message, out *rep
 	switch {
 	case from == m.cfg.Self:
 		if m.ahead.Len() > 0 && m.ahead.At(0).Index == msg.index {
-			m.answer(msg.index, out)
+			m.answer(now, msg.index, out)
 		}
 	case from != m.primary && canary != ServesAll:
 		m.record(now, trace.Dropped, from.ID, 0, 0, 0)
@@ -297,8 +305,9 @@ func (m *Machine) update(now time.Time, from view.Member, msg *message, out *rep
 	default:
 		m.scratch = m.exec.Execute(msg.body, m.scratch[:0])
 		m.heads.Keep(m.exec.Index(), msg.body)
-		m.settled = m.exec.Index()
 		m.clock.Set(now, m.exec.Time())
+		m.telling.proofs.Moved(now)
+		m.settle(now, m.exec.Index())
 		if msg.origin == m.cfg.Self.ID {
 			m.answered(now, msg, out)
 		}
@@ -307,13 +316,13 @@ func (m *Machine) update(now time.Time, from view.Member, msg *message, out *rep
 }
 
 // answer answers the first update that is ahead: it is safe.
-func (m *Machine) answer(index uint64, out *replica.Output) {
+func (m *Machine) answer(now time.Time, index uint64, out *replica.Output) {
 	a := m.ahead.At(0)
 	if a.Client == replica.Passer {
 		m.passing = false
 	}
 	out.Answer(m.repeats.End(a.Name, a.Client), append(out.Begin(), a.Data...))
-	m.settled = index
+	m.settle(now, index)
 	m.ahead.Pop()
 }
 
@@ -326,6 +335,7 @@ func (m *Machine) Tick(now time.Time, out *replica.Output) {
 	if at := m.forgetAt(); !at.IsZero() && !now.Before(at) {
 		m.asked.Clear() // their clients ask again
 	}
+	m.tellDigest(now, out)
 	if next := m.exec.Next(); m.leads() && !m.passing && next != 0 && m.agreed(now) >= next && !now.Before(m.passAt) {
 		m.passing, m.passAt = true, now.Add(passEvery)
 		r := session.Request{Verb: session.Pass}
@@ -347,8 +357,8 @@ func (m *Machine) Deadline() time.Time {
 	if m.view == nil || m.halted != nil || m.fallen {
 		return time.Time{}
 	}
-	var d time.Time
-	if m.waiting.Len() > 0 {
+	d := m.telling.at
+	if m.waiting.Len() > 0 && (d.IsZero() || m.retryAt.Before(d)) {
 		d = m.retryAt
 	}
 	if at := m.forgetAt(); !at.IsZero() && (d.IsZero() || at.Before(d)) {

@@ -16,6 +16,7 @@ const (
 	kindDoubt                  // the digest after an update is not the primary's
 	kindRing                   // the digests of the last commands
 	kindAsk                    // a request that came to a backup, for the primary
+	kindTell                   // the digest after an update that was delivered
 )
 
 // message is a message as it is read.
@@ -23,7 +24,7 @@ type message struct {
 	kind   kind
 	epoch  view.Epoch
 	index  uint64
-	digest uint64   // update: after it
+	digest uint64   // update, tell: after it
 	origin view.ID  // update: whose client has asked; Nobody: the primary's
 	tag    uint64   // ask, and update of an origin: the how manieth request of that member it is
 	body   []byte   // update, ask: the request
@@ -55,6 +56,8 @@ func read(payload []byte) (message, bool) {
 		msg.body = r.Bytes(r.Len())
 	case kindDoubt:
 		msg.index = r.Uvarint()
+	case kindTell:
+		msg.index, msg.digest = r.Uvarint(), r.U64()
 	case kindRing:
 		var ok bool
 		if msg.index, msg.ring, ok = replica.ReadRing(&r); !ok {

@@ -14,6 +14,12 @@ import (
 func (m *Machine) take(now time.Time, from view.Member, msg *message, out *replica.Output) {
 	rank := m.view.Rank(from.ID)
 	exact := m.cfg.Comparer == nil
+	if msg.kind == kindTell {
+		if exact && msg.epoch == m.view.Name.Epoch {
+			m.hear(now, from, msg.first, msg.sum)
+		}
+		return
+	}
 	if msg.epoch != m.view.Name.Epoch || rank < 0 || m.view.Seats[rank].Member != from || exact != (msg.kind == kindVotes) {
 		m.record(now, trace.Dropped, from.ID, 0, 0, 0)
 		return
@@ -28,7 +34,9 @@ func (m *Machine) take(now time.Time, from view.Member, msg *message, out *repli
 		m.begun[rank] = msg.first
 	}
 	m.upto[rank] = max(m.upto[rank], msg.first-1)
+	last, digest := uint64(0), uint64(0)
 	msg.each(func(index, sum uint64, body []byte) {
+		last, digest = index, sum
 		if index >= m.next+ballotsMax || index <= m.upto[rank] && m.upto[rank] != 0 {
 			return
 		}
@@ -39,6 +47,9 @@ func (m *Machine) take(now time.Time, from view.Member, msg *message, out *repli
 			m.late(now, s, rank, out)
 		}
 	})
+	if exact && last != 0 {
+		m.hear(now, from, last, digest)
+	}
 	m.decide(now, out)
 }
 

@@ -65,6 +65,7 @@
 //
 // # Cost
 //
-// Each command is multicast once, and each voter multicasts 8 bytes a command, many in one message when there is load. A
+// Each command is multicast once, and each voter multicasts 8 bytes a command, many in one message when there is load; a spare
+// its digest, five times a second at most and once before it rests. A
 // client is answered after two rounds instead of one. Messages: docs/rfc/0020-voted.md.
 package voted

@@ -9,6 +9,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte{3, 1, 1, 1, 2, 0, 9})
 	f.Add([]byte{3, 1, 5, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2})
 	f.Add([]byte{2, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0})
+	f.Add([]byte{4, 1, 7, 0, 0, 0, 0, 0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		msg, ok := read(payload)
 		if !ok {

@@ -7,6 +7,9 @@ import (
 )
 
 const (
+	// tellAfter is how long after a change of the state, or of the view, a member that does not vote tells its digest.
+	tellAfter = 200 * time.Millisecond
+
 	// VotersDefault is how many vote if nothing else is said: the fewest of whom one that is
 	// wrong is found out. votersMin and votersMax bound it. Beyond nine, each vote costs every member
 	// more than the tolerance of a fifth fault is worth; the bound is that of a view.

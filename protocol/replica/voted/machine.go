@@ -58,6 +58,8 @@ type Machine struct {
 	own     vote
 	wrong   bool // the own reply to what was decided is another
 	heads   replica.Heads
+	proofs  replica.Proofs
+	tellAt  time.Time // when this member, which does not vote, tells its digest; zero: all know it
 
 	replies, bodies [][]byte
 	chosen, scratch []byte
@@ -82,6 +84,8 @@ func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
 	m.view, m.retired, m.voters, m.decided = v, 0, 0, 0
 	m.begun, m.upto = [view.SeatMax]uint64{}, [view.SeatMax]uint64{}
 	m.ballots.reset(len(v.Seats))
+	m.proofs.Begin(now, v, m.cfg.Self)
+	m.tellAt = now.Add(tellAfter)
 	// What was not voted on may have been undone, outside of views.
 	m.next, m.sure = min(m.next, m.exec.Index()+1), min(m.sure, m.exec.Index())
 	switch {
@@ -110,7 +114,8 @@ func (m *Machine) Viewed(now time.Time, v *view.View, out *replica.Output) {
 // Out tells that this member is in no view any more, or without a state. What was under way is
 // not answered: the client asks again.
 func (m *Machine) Out() {
-	m.view, m.passing, m.voters = nil, false, 0
+	m.view, m.passing, m.voters, m.tellAt = nil, false, 0, time.Time{}
+	m.proofs.End()
 	m.pending.Clear()
 	m.kept.Clear()
 	m.repeats.Clear()
@@ -160,6 +165,7 @@ func (m *Machine) propose(now time.Time, from replica.Client, request []byte, ou
 // Unsent tells that a message could not be taken: the one that is the back-th from the end of
 // those under way, and of those put out, from 1. Its client is told to ask again.
 func (m *Machine) Unsent(now time.Time, back int, out *replica.Output) {
+	m.tellAt = now.Add(tellAfter)
 	if at := m.pending.Len() - back; at >= 0 {
 		client := m.repeats.End(m.pending.At(at).Name, m.pending.At(at).Client)
 		if msg, ok := read(out.Back(back)); ok && msg.kind == kindCommand {
@@ -218,6 +224,7 @@ func (m *Machine) execute(now time.Time, mine *replica.Item, msg *message, out *
 		m.scratch = m.exec.Execute(msg.body, m.scratch[:0])
 	}
 	m.heads.Keep(index, msg.body)
+	m.moved(now)
 	if client == replica.Passer {
 		m.passing = false
 	}
@@ -259,6 +266,7 @@ func (m *Machine) Tick(now time.Time, out *replica.Output) {
 		return
 	}
 	m.retryAt = now.Add(retryEvery)
+	m.tell(now, out)
 	if at := m.stepAt(); !at.IsZero() && !now.Before(at) {
 		m.passing, m.passAt = true, now.Add(passEvery)
 		r := session.Request{Verb: session.Pass}
@@ -275,8 +283,8 @@ func (m *Machine) Deadline() time.Time {
 	if m.view == nil || m.halted != nil || m.fallen {
 		return time.Time{}
 	}
-	var d time.Time
-	if m.Next() > 0 {
+	d := m.tellAt
+	if m.Next() > 0 && (d.IsZero() || m.retryAt.Before(d)) {
 		d = m.retryAt
 	}
 	if at := m.stepAt(); !at.IsZero() && (d.IsZero() || at.Before(d)) {

@@ -14,6 +14,7 @@ const (
 	kindCommand kind = 1 + iota
 	kindVotes
 	kindReplies
+	kindTell // the digest of a member that does not vote
 )
 
 // message is a message as it is read.
@@ -21,8 +22,9 @@ type message struct {
 	kind  kind
 	body  []byte // of a command
 	epoch view.Epoch
-	first uint64
+	first uint64 // tell: the last command
 	count int
+	sum   uint64 // tell: the digest after it
 	rest  []byte // the votes
 }
 
@@ -32,6 +34,10 @@ func read(payload []byte) (message, bool) {
 	msg := message{kind: kind(r.U8())}
 	if msg.kind == kindCommand {
 		msg.body = r.Bytes(r.Len())
+		return msg, r.Done()
+	}
+	if msg.kind == kindTell {
+		msg.epoch, msg.first, msg.sum = view.Epoch(r.Uvarint()), r.Uvarint(), r.U64()
 		return msg, r.Done()
 	}
 	if msg.kind != kindVotes && msg.kind != kindReplies {

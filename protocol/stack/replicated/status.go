@@ -14,15 +14,9 @@ type Saved struct {
 // Style is how the service is replicated.
 func (r *Replica) Style() Style { return r.style }
 
-// Proofs is what is known of the others' copies; false if the style does not tell. It is valid until anything else
-// is called.
-func (r *Replica) Proofs() ([]replica.Proof, bool) {
-	m, is := r.machine.(interface{ Proofs() []replica.Proof })
-	if !is {
-		return nil, false
-	}
-	return m.Proofs(), true
-}
+// Proofs is what is known of the others' copies; false if replies are compared, and digests tell nothing. It is valid until
+// anything else is called.
+func (r *Replica) Proofs() ([]replica.Proof, bool) { return r.machine.Proofs() }
 
 // Held is how many answers wait for disks.
 func (r *Replica) Held() int {

@@ -66,6 +66,9 @@ type Machine interface {
 	Snapshot(w io.Writer) error
 	Restore(now time.Time, r io.Reader) error
 
+	// Proofs is what is known of the others' copies, valid until anything else is called; false if digests are not compared.
+	Proofs() ([]replica.Proof, bool)
+
 	View() *view.View          // the one it is in with its state, or nil
 	Stopped() *replica.Command // why nothing is executed any more; nil: it is
 	Damaged() bool             // the state is wrong, and must not be used even if nobody else has one
