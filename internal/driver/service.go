@@ -49,6 +49,7 @@ func (r *Replica) serviceStatus(t time.Time, g *census.Group) *census.Service {
 	default:
 		s.Role = census.Serving
 	}
+	s.Spoiled = r.grouped.Spoiled()
 	r.copies(t, s)
 	if r.cfg.Jobs != nil {
 		s.Jobs = r.cfg.Jobs()

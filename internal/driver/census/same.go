@@ -45,7 +45,7 @@ func (s *Service) withoutCounts() *Service {
 		return nil
 	}
 	c := Service{
-		Style: s.Style, Role: s.Role, Lives: s.Lives, PowerCut: s.PowerCut, Disks: s.Disks, Stopped: s.Stopped, Damaged: s.Damaged, Told: s.Told,
+		Style: s.Style, Role: s.Role, Lives: s.Lives, PowerCut: s.PowerCut, Disks: s.Disks, Stopped: s.Stopped, Damaged: s.Damaged, Spoiled: s.Spoiled, Told: s.Told,
 		Copies: s.Copies, Copy: slices.Clone(s.Copy),
 	}
 	for i := range c.Copy {

@@ -31,6 +31,9 @@ type Service struct {
 	Stopped  string  `json:"stopped,omitempty"` // why nothing is executed any more
 	// Damaged is whether that is since the state here is damaged and nobody else has one: it is given to nobody.
 	Damaged bool `json:"damaged,omitempty"`
+	// Spoiled is whether what is in memory is not what the disk has, so that this member takes no part in a founding and waits
+	// for another's state.
+	Spoiled bool `json:"spoiled,omitempty"`
 	// WindowMS is for how long the service hears from its clients what it held, when it has lost its state or begins; 0: it
 	// does not. RecoveringMS is for how long it still does now, and grants nothing.
 	WindowMS     float64 `json:"window_ms,omitempty"`
@@ -108,6 +111,10 @@ func (j *judge) judgeService() {
 		return
 	}
 	s.Copies, s.Lives, s.Disks, s.PowerCut = 0, 0, 0, false
+	if j.g.View == nil && s.Spoiled {
+		j.add(weightStop, seeService, "if no member serves, restart the process of "+j.Member+", which then has what is on its disk",
+			"what %s has in memory was given up: it waits for the state of another, and the group is not founded anew with what is on its disk", j.Member)
+	}
 	if j.g.View == nil || s.Role == Joins {
 		return
 	}

@@ -109,7 +109,11 @@ func TestStoppedForDamageSaysWhatToDo(t *testing.T) {
 			t.Errorf("on disks %v: it says %q", disk, got)
 		}
 	}
-	s := withService(func(s *Status, v *Service) { v.Role, s.Groups[0].Fetching = Joins, "b" })
+	s := withService(func(s *Status, v *Service) { v.Role, v.Spoiled, s.Groups[0].View = Joins, true, nil })
+	if g := s.Groups[0]; !strings.Contains(strings.Join(g.Why, "\n"), "what a has in memory was given up") {
+		t.Errorf("who takes no part in a founding says only %q", g.Why)
+	}
+	s = withService(func(s *Status, v *Service) { v.Role, s.Groups[0].Fetching = Joins, "b" })
 	if g := s.Groups[0]; g.Action != "holdfast status, at b" {
 		t.Errorf("who waits for the state of b is told %q, since %q", g.Action, g.Why)
 	}

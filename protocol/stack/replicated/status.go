@@ -29,6 +29,10 @@ func (r *Replica) Held() int {
 // Few says whether the view has too few votes with disks to answer anything.
 func (r *Replica) Few() bool { return r.lasting != nil && r.lasting.few() }
 
+// Spoiled says whether what is in memory is not what the disk has, and not to be relied on: until it is given another's state this
+// member takes no part in a founding.
+func (r *Replica) Spoiled() bool { return r.lasting != nil && r.lasting.spoiled }
+
 // Disks says how far the disk of each configured member has come, this one's among them; nil without a store.
 func (r *Replica) Disks() []Saved {
 	if r.lasting == nil {
