@@ -41,6 +41,7 @@ type member struct {
 	disk    *simdisk.Disk
 	log     *simdisk.Log           // nil: memory only
 	era     view.Epoch             // of the state
+	store   *replicated.Store      // nil: memory only
 	proven  map[view.Member]uint64 // what the court has been told to be proven
 	since   time.Duration          // when there was one for the first time; 0: there never was
 	frames  wire.Outbox
@@ -71,14 +72,14 @@ func (m *member) boot() {
 	}
 	m.cohort.Start(w.Read(&m.Host), &m.out)
 	m.fresh()
-	var store *replicated.Store
+	m.store = nil
 	if m.era = 0; w.opt.disk.on {
-		store = m.recoverDisk()
-		m.era = store.Era()
+		m.store = m.recoverDisk()
+		m.era = m.store.Era()
 		m.renewed()
 	}
 	m.replica, err = replicated.Join(w.Read(&m.Host), m.cohort, replicated.Config{
-		Self: m.Self, Group: cohort.GroupConfig{Name: "service"}, Executor: m.exec, Style: w.opt.style, Store: store, Recorder: trace.RecorderFunc(w.record),
+		Self: m.Self, Group: cohort.GroupConfig{Name: "service"}, Executor: m.exec, Style: w.opt.style, Store: m.store, Recorder: trace.RecorderFunc(w.record),
 	}, &m.out)
 	if err != nil {
 		panic(fmt.Sprintf("services: a drawn replica is refused: %v", err))
@@ -263,7 +264,10 @@ func (m *member) basis() uint64 {
 
 // heed gives the replica a delivery, and the court what came of it.
 func (m *member) heed(d *cohort.Delivery) {
-	w, began, with := m.w, m.view == nil, m.exec.Index()
+	w, began, with := m.w, m.view == nil, place{m.era, m.exec.Index()}
+	if m.store != nil {
+		with.era = m.store.Era() // a state that was given and never written was undone, and its era with it
+	}
 	m.replica.Heed(w.Read(&m.Host), d)
 	m.undone()
 	switch d.Kind {
@@ -271,7 +275,7 @@ func (m *member) heed(d *cohort.Delivery) {
 		m.view = d.View
 		if w.tentative != nil && d.Era != m.era {
 			if first := d.View.Seats[0].Member; first == m.Self {
-				w.tentative.founded(d.Era, place{m.era, with})
+				w.tentative.founded(d.Era, with)
 			}
 			m.era = d.Era
 			m.since = cmp.Or(m.since, w.Now)
