@@ -126,7 +126,7 @@ func TestTheLastStateIsDamaged(t *testing.T) {
 	})
 	awaitStatus(t, b.node, "it waits for a", func(s *told) bool {
 		g := s.Groups[0]
-		return strings.Contains(strings.Join(g.Why, "\n"), "b waits for the state from a, which gives none while its own is damaged") && g.Service.Role == "joining"
+		return strings.Contains(strings.Join(g.Why, "\n"), "b waits for the state from a, which gives none if its own is damaged") && g.Service.Role == "joining"
 	})
 	await(t, "the state of this member is damaged and nobody else has one", a.diary)
 	if err := a.node.Close(); err != nil {

@@ -463,7 +463,7 @@ func (j *judge) judgePace() {
 // judgeGiver says why the state may not have begun to come.
 func (j *judge) judgeGiver() {
 	if j.g.Service != nil {
-		j.add(weightSlow, seeState, "holdfast status, at "+j.g.Fetching, "%s waits for the state from %s, which gives none while its own is damaged", j.Member, j.g.Fetching)
+		j.add(weightSlow, seeState, "holdfast status, at "+j.g.Fetching, "%s waits for the state from %s, which gives none if its own is damaged", j.Member, j.g.Fetching)
 		return
 	}
 	j.add(weightSlow, seeState, "", "%s waits for the state from %s, whose application is to ask for its events", j.Member, j.g.Fetching)
