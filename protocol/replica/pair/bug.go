@@ -12,4 +12,6 @@ const (
 	KeepsOld            // a member that was overruled goes on
 	BelievesDigests     // digests that differ are not noticed
 	DropsHeld           // requests that came while the state was copied are not executed by the backup
+	PairsUnsaved        // a backup is made before it is logged that there is one
+	TrustsShorter       // of two logs the shorter one counts
 )

@@ -23,13 +23,15 @@ type cluster struct {
 	nodes   []*node
 	policy  Policy
 	known   bool       // members have a disk
+	logged  bool       // and a log on it
 	granted view.Epoch // by the arbiter
 	random  bool       // the service draws numbers
 	careful bool       // nobody crashes at a trap who has what nobody else has
 	deaf    bool       // nobody reaches the arbiter
 
-	most   uint64 // the last command that the court was told of in this life of the service
-	lost   bool   // a state with answers in it was given up
+	most   uint64          // the last command that the court was told of in this life of the service
+	story  map[uint64]step // what was executed, by the digest of all up to it
+	lost   bool            // a state with answers in it was given up
 	halted bool
 }
 
@@ -43,6 +45,7 @@ type node struct {
 	state  *register.Witnessed
 	disk   view.Epoch
 	broken bool // the disk
+	book   book
 
 	damaged bool   // a bit of its state has flipped
 	reports bool   // it has a state that counts
@@ -81,10 +84,14 @@ func (c *cluster) start(n *node) {
 	}
 	n.exec = session.NewExecutor(n.state)
 	n.state.Index = n.exec.Index
+	from := Recovered{Known: c.known, Epoch: n.disk}
+	if c.logged {
+		from = n.recover()
+	}
 	m, err := New(Config{
-		Self: n.Self(), Peer: 3 - n.ID, Preferred: 1, Policy: c.policy, Executor: n.exec,
+		Self: n.Self(), Peer: 3 - n.ID, Preferred: 1, Policy: c.policy, Executor: n.exec, Logged: c.logged,
 		Recorder: trace.RecorderFunc(func(e trace.Event) { c.Record(e) }),
-	}, Recovered{c.known, n.disk})
+	}, from)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -106,6 +113,9 @@ func (c *cluster) step(n *node, call func(*Output)) {
 	n.out.Reset()
 	was := n.m.role
 	call(&n.out)
+	if c.logged {
+		c.write(n)
+	}
 	n.report()
 	for _, d := range n.out.Do {
 		c.obey(n, d)
@@ -211,16 +221,26 @@ func (n *node) report() {
 			c.most = 0
 			c.Hear(&service.Fact{Kind: service.Perished})
 		}
-		if d.Verb == replica.Founded || d.Verb == replica.Paired && !n.reports {
-			n.reports, n.last, n.damaged = true, d.Index, false
-			c.Hear(&service.Fact{Kind: service.Restored, Node: n.Self(), Index: n.last, State: n.state.SumAt(n.last)})
+		if c.logged && d.Verb == replica.Paired && !n.reports {
+			n.book.comes = true // it has the state, and its log does not yet
+			continue
 		}
+		if d.Verb == replica.Founded || (d.Verb == replica.Paired || d.Verb == replica.Alone) && !n.reports {
+			n.reports, n.damaged = true, false
+			n.restored(d.Index)
+		}
+	}
+	if c.logged {
+		n.written()
 	}
 	if !n.reports {
 		return
 	}
 	upto := n.m.Stable()
-	if n.m.role == Empty && !n.led || n.m.role == Halting {
+	if c.logged {
+		upto = min(upto, n.book.saved())
+	}
+	if !c.logged && (n.m.role == Empty && !n.led || n.m.role == Halting) {
 		upto = n.exec.Index() // a backup that has found that it differs
 	}
 	for n.last < upto {

@@ -48,12 +48,22 @@ type Config struct {
 	SuspectAfter time.Duration // of silence; at least 3 heartbeats; default 5. Too short: healthy members are taken for crashed
 	Executor     *session.Executor
 	Recorder     trace.Recorder // nil: nobody listens
+
+	// Logged says that what is executed is logged, and Save a record in that log: the executor has what the log had, and
+	// the owner keeps each reply back until the log has what it stands on. The same at both; one that does not log is not heard by one that does.
+	Logged bool
 }
 
 // Recovered is what a member kept over a restart of what it was told to save.
 type Recovered struct {
 	Known bool       // there is a disk on which it was kept; if not, the policy has to do
 	Epoch view.Epoch // the highest epoch that was to be saved; 0: none
+
+	// Mate is, of a log, which life of the other Epoch was of; 0: this member was alone in it.
+	Mate view.Incarnation
+
+	// Born is, of a log, in which life of this member it was begun; 0: it is new, and [Machine.Begun] will tell.
+	Born view.Incarnation
 }
 
 func (c *Config) check() error {

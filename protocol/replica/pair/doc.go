@@ -47,6 +47,15 @@
 // both stop with the command's name ([Halted]). Who of two is right nobody knows: a primary whose memory is damaged
 // makes the backup like it.
 //
+// # A log
+//
+// With Config.Logged what a member has executed is in a log when it comes back (the owner's: protocol/stack/duo), and with it in which
+// epoch it last was, and whether alone. A member that is back has no role: if the other lives, that one goes on, and what this one
+// has is given up for a copy of it. If both are back they compare: who has more of the later epoch begins. That is enough, since the owner gives no
+// answer before the log of who gives it has what it stands on, and of two who were a pair both logs have beginnings of the same
+// commands. Who was alone by its log need not hear the other to go on: before a member makes the other its backup,
+// its log has that it is not alone any more. Who was not waits, for the other may have answered more, or have gone on.
+//
 // # Time
 //
 // A command carries the agreed time at which the primary thinks that it is: that of the last command, and
@@ -58,6 +67,7 @@
 //   - As long as at any time one member is there that has all that was answered, clients see one server
 //     that does not fail: linearizability, once, agreement, retention. With the policies, however the network is cut,
 //     and without Proceed.
+//   - With logs the same holds if both fall at once.
 //   - With an arbiter that can be reached, or if the preferred member lives, the service goes on after the crash of the other
 //     within the detection time and a message.
 //   - Memory is bounded: limits.go.
@@ -65,12 +75,14 @@
 // # Assumptions
 //
 // The service is deterministic. Who sent a message, and in which life, is proved by the transport. Both can
-// reach a client under the same [replica.Client]. What was saved is there after a crash.
+// reach a client under the same [replica.Client]. What was saved, or is in the log, is there after a crash.
 //
 // # Limitations
 //
-// A state is in memory only: if both fall at once it is lost, and if an epoch was saved, nobody begins with
-// none without a person's word. The service is told when it begins so (session.Founded). A snapshot is made, and restored, in one step, and is held in memory once more. A
+// Without logs a state is in memory only: if both fall at once it is lost, and if an epoch was saved, nobody begins with
+// none without a person's word; the service is told when it begins so (session.Founded). With them one who was of a pair, and whose other does not come back, or without its log, goes on at a person's word
+// only. Who has given the state in its memory up, and has the longer log, must be
+// restarted to have it again. A snapshot is made, and restored, in one step, and is held in memory once more. A
 // member that is overruled is given the whole state anew, however little differs. A client that only the
 // primary can reach is not answered while there is a backup.
 //

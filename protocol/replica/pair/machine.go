@@ -39,11 +39,16 @@ type Machine struct {
 	exec *session.Executor
 
 	role    Role
-	epoch   view.Epoch // in which it has its role; 0: Empty
-	base    uint64     // the index at which epoch began
-	highest view.Epoch // that is known of
-	kept    view.Epoch // the highest that was saved
-	known   bool       // there is a disk
+	epoch   view.Epoch       // in which it has its role; 0: Empty
+	base    uint64           // the index at which epoch began
+	highest view.Epoch       // that is known of
+	kept    view.Epoch       // the highest that was saved
+	known   bool             // there is a disk
+	follows bool             // what the executor has is what the log has; nothing is said by it without one
+	rest    uint64           // the index of the last command in the log of an empty member
+	begun   view.Incarnation // in which life its log was begun; 0: it is not yet
+	wasLone bool             // by its log this member was alone when it fell, and nobody has gone on since
+	loneAt  time.Time        // when it goes on, if nobody is heard
 	mate    view.Incarnation
 
 	peer  peer
@@ -72,15 +77,20 @@ func New(cfg Config, from Recovered) (*Machine, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Machine{
+	m := &Machine{
 		cfg: cfg, exec: cfg.Executor, role: Empty, kept: from.Epoch, highest: from.Epoch, known: from.Known,
 		peer: peer{Silence: replica.Silence{Silent: true}},
-	}, nil
+	}
+	if cfg.Logged {
+		m.follows, m.rest, m.mate, m.begun, m.wasLone = true, m.exec.Index(), from.Mate, from.Born, from.Epoch != 0 && from.Mate == 0
+	}
+	return m, nil
 }
 
 // Start begins.
 func (m *Machine) Start(now time.Time, out *Output) {
 	m.born, m.ranAt = now, now
+	m.loneAt = now.Add(m.cfg.SuspectAfter)
 	m.rebase(now)
 	m.tell(now, out)
 }
@@ -179,6 +189,9 @@ func (m *Machine) Tick(now time.Time, out *Output) {
 	if m.going.epoch != 0 && !m.going.saving && !now.Before(m.going.askAt) {
 		m.ask(now, out)
 	}
+	if !now.Before(m.loneAt) {
+		m.await(now, out)
+	}
 	if m.out.due(now, m.peer.Silent) {
 		m.out.again()
 		m.pump(now, out)
@@ -208,6 +221,9 @@ func (m *Machine) Deadline() time.Time {
 	}
 	if m.going.epoch != 0 && !m.going.saving {
 		sooner(m.going.askAt)
+	}
+	if m.lone() {
+		sooner(m.loneAt)
 	}
 	if m.out.waits() && !m.peer.Silent {
 		sooner(m.out.retryAt)
@@ -248,6 +264,10 @@ func (m *Machine) tell(now time.Time, out *Output) {
 	if m.known {
 		s.flags |= flagKnown
 	}
+	if m.role == Empty && m.going.saving && m.kept == 0 && m.highest == m.going.epoch {
+		s.highest = 0 // who falls before it has begun anything must not leave word of an epoch
+	}
+	m.logs(&s)
 	if m.role == Empty || m.role == Backup {
 		m.in.report(&s)
 	} else {

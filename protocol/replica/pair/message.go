@@ -19,7 +19,9 @@ const (
 	flagKnown = 1 << iota // kept is from a disk
 	flagGap               // a piece came behind upto
 	flagAgain             // the stream is of no use; another one is needed
-	flagMost  = flagAgain
+	flagLogs              // the sender logs what it executes
+	flagHolds             // it has the state that its log has, and has not given it up
+	flagMost  = flagHolds
 )
 
 // statement is all that a member says about itself. The newest replaces those before.
@@ -31,9 +33,9 @@ type statement struct {
 	epoch    view.Epoch // in which the sender has its role; 0: it has no state
 	highest  view.Epoch // that the sender knows of
 	kept     view.Epoch // the highest that was saved
-	base     uint64     // the index at which epoch began
+	base     uint64     // the index at which epoch began; who is empty and logs: of the last command in its log
 	index    uint64     // of the sender's last command
-	digest   uint64     // after it
+	digest   uint64     // after it; who is empty and logs: in which life its log was begun, 0: it is not yet
 	differs  uint64     // the first command after which the states differ; 0: none
 	stream   uint32     // that is sent, or received
 	upto     uint64     // backup: received up to there

@@ -15,7 +15,13 @@ type Question struct{ Base, Epoch view.Epoch }
 type Output struct {
 	// Save is an epoch to be kept on a disk, for [Recovered]; 0: none. [Machine.Persisted] tells
 	// that it is. A member without a disk says so at once.
+	//
+	// To a member that logs it is a record behind all that was executed before. Mate is to be kept with it; and if Anew, the state as it is now
+	// takes the place of all that the log has.
 	Save view.Epoch
+	Mate view.Incarnation
+	Anew bool
+
 	wire.Outbox
 	replica.Answers
 	Do  []replica.Command // in this order
@@ -26,5 +32,6 @@ type Output struct {
 func (o *Output) Reset() {
 	o.Outbox.Reset()
 	o.Answers.Reset()
-	o.Save, o.Do, o.Ask = 0, o.Do[:0], Question{}
+	o.Save, o.Mate, o.Anew = 0, 0, false
+	o.Do, o.Ask = o.Do[:0], Question{}
 }

@@ -55,6 +55,9 @@ func (m *Machine) Receive(now time.Time, from view.Member, payload []byte, out *
 func (m *Machine) heed(now time.Time, life view.Incarnation, s *statement, out *Output) {
 	joined := false
 	switch {
+	case s.flags&flagLogs != 0 != m.cfg.Logged:
+		m.drop(now, wire.ForeignCluster) // what it answers is not what this one promises
+		return
 	case s.heard != 0 && s.heard != m.cfg.Self.Incarnation:
 		m.drop(now, wire.WrongDestination)
 		return
@@ -94,6 +97,7 @@ func (m *Machine) heed(now time.Time, life view.Incarnation, s *statement, out *
 		m.yield(now, out)
 		return
 	}
+	m.reflect(s)
 	if s.heard != 0 {
 		m.consider(now, out)
 	}
@@ -104,6 +108,8 @@ func (m *Machine) consider(now time.Time, out *Output) {
 	s := &m.peer.said
 	same := m.out.active() && m.out.stream == s.stream && s.flags&flagAgain == 0
 	switch {
+	case m.role == Empty && m.cfg.Logged && m.kept > 0:
+		m.compare(now, out)
 	case m.role == Empty && s.role == Empty:
 		if m.cfg.Preferred == m.cfg.Self.ID && m.highest == 0 && m.exec.Index() == 0 && !m.in.broken {
 			m.goOn(now, true, out)
@@ -134,8 +140,12 @@ func (m *Machine) copyTo(now time.Time, s *statement, same bool, out *Output) {
 	case s.differs != 0 && s.flags&flagAgain != 0 && !m.name(now, s.differs, out):
 	case same:
 		m.acked(now, s, out)
-		if m.out.close() {
-			m.pair(now, out)
+		switch {
+		case !m.out.close() || m.going.saving || m.cfg.Logged && s.kept == 0 && s.digest == 0:
+		case m.cfg.Logged && canary != PairsUnsaved:
+			m.engage(out)
+		default:
+			m.pair(now, m.next(), out)
 		}
 	case !m.out.active() || s.stream == m.out.stream:
 		m.begin(now, out)
@@ -172,5 +182,5 @@ func (m *Machine) lose(now time.Time, out *Output) {
 func (m *Machine) bereft(now time.Time, out *Output) {
 	s := &m.peer.said
 	same := m.peer.life == m.mate
-	m.goOn(now, same || s.flags&flagKnown != 0 && s.kept <= m.epoch, out)
+	m.goOn(now, same || s.flags&flagKnown != 0 && s.kept <= m.epoch || m.unwritten(s), out)
 }

@@ -80,7 +80,10 @@ func (r *trial) trouble() {
 	points := []string{"piece-before", "piece-after", "receive", "answer-before", "answer-after", "statement-before"}
 	switch rng.IntN(10) {
 	case 0:
-		if n.Up && mayFall(n) {
+		switch {
+		case c.logged && rng.IntN(2) == 0:
+			r.cutPower()
+		case n.Up && (c.logged || mayFall(n)):
 			c.Crash(&n.Host)
 		}
 	case 1, 2:
@@ -139,7 +142,9 @@ func (r *trial) calm() {
 		return
 	}
 	for _, n := range c.nodes {
-		if y := c.nodes[2-n.ID]; n.m.role != Empty && n.m.role != Single && y.m.role == Empty && !c.halted {
+		if y := c.nodes[2-n.ID]; c.logged && n.m.role == Empty && y.m.role == Empty && n.m.follows && n.m.kept > 0 {
+			r.t.Fatal(r.failure("a person is needed, though there are logs"))
+		} else if n.m.role != Empty && n.m.role != Single && y.m.role == Empty && !c.halted {
 			if c.known {
 				r.t.Fatal(r.failure("a person is needed, though there are disks"))
 			}

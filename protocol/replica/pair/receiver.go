@@ -44,7 +44,7 @@ func (r *receiver) report(s *statement) {
 func (m *Machine) take(now time.Time, p *piece, out *Output) {
 	r := &m.in
 	switch {
-	case m.role != Empty && m.role != Backup, p.stream < r.stream, p.stream == r.stream && r.useless:
+	case m.role != Empty && m.role != Backup, m.cfg.Logged && m.going.saving, p.stream < r.stream, p.stream == r.stream && r.useless:
 		m.drop(now, wire.Stale)
 		return
 	case p.stream > r.stream:
@@ -100,6 +100,7 @@ func (m *Machine) ackSoon(now time.Time) {
 func (m *Machine) restore(now time.Time, out *Output) {
 	r := &m.in
 	r.broken = true
+	m.follows, m.wasLone = false, false
 	err := m.exec.Restore(bytes.NewReader(r.snapshot))
 	r.snapshot = nil
 	if err != nil {
@@ -150,6 +151,9 @@ func (m *Machine) follow(now time.Time, r *record, out *Output) bool {
 		m.role, m.epoch, m.base, m.mate = Backup, r.epoch, r.index, m.peer.life
 		m.highest = max(m.highest, r.epoch)
 		m.peer.Silent, m.peer.BothAt = false, now // it heard what this member has received
+		if m.cfg.Logged {
+			m.put(m.epoch, m.mate, out)
+		}
 		out.Do = append(out.Do, replica.Command{Verb: replica.Paired, Epoch: m.epoch, Index: m.base, Sure: true})
 		m.tell(now, out)
 		return true

@@ -11,9 +11,10 @@ import (
 
 // going is a member on its way to going on alone.
 type going struct {
-	epoch  view.Epoch // 0: it is not
-	saving bool       // it was decided; the epoch is being saved
-	askAt  time.Time  // when the arbiter is asked again
+	epoch  view.Epoch       // 0: it is not
+	saving bool             // it was decided; the epoch is being saved
+	mate   view.Incarnation // which life of the other is to be the backup in it; 0: none
+	askAt  time.Time        // when the arbiter is asked again
 }
 
 // next is the epoch in which this member may do something by itself: above all that are known, and of those
@@ -79,7 +80,7 @@ func (m *Machine) Arbitrated(now time.Time, epoch view.Epoch, granted bool, out 
 func (m *Machine) save(epoch view.Epoch, out *Output) {
 	m.going = going{epoch: epoch, saving: true}
 	m.highest = max(m.highest, epoch)
-	out.Save = epoch
+	m.put(epoch, 0, out)
 }
 
 // Persisted tells that an epoch that was to be saved is on the disk, or that it cannot be.
@@ -95,12 +96,16 @@ func (m *Machine) Persisted(now time.Time, epoch view.Epoch, err error, out *Out
 	if m.going.epoch != epoch || !m.going.saving || m.role == Halting {
 		return // it was overruled meanwhile
 	}
+	if m.going.mate != 0 {
+		m.wed(now, out)
+		return
+	}
 	m.alone(now, out)
 }
 
 // alone begins to serve without a backup.
 func (m *Machine) alone(now time.Time, out *Output) {
-	first := m.role == Empty
+	first := m.role == Empty && !(m.cfg.Logged && m.exec.Index() > 0)
 	m.role, m.epoch, m.base, m.going, m.differs = Single, m.going.epoch, m.exec.Index(), going{}, 0
 	m.stopped = false
 	m.out.stop()
@@ -109,7 +114,9 @@ func (m *Machine) alone(now time.Time, out *Output) {
 	verb := replica.Alone
 	if first {
 		verb = replica.Founded
-		m.exec.Found(m.fresh(now))
+		if !m.cfg.Logged { // a log does not have it
+			m.exec.Found(m.fresh(now))
+		}
 	}
 	out.Do = append(out.Do, replica.Command{Verb: verb, Epoch: m.epoch, Index: m.base, Sure: true})
 	m.record(now, trace.Activated, uint64(m.epoch), 0, 0)
@@ -149,9 +156,9 @@ func (m *Machine) Proceed(now time.Time, out *Output) error {
 }
 
 // pair makes the other, which has all but the last few commands, the backup: it is told so in its
-// stream, and from there on it answers.
-func (m *Machine) pair(now time.Time, out *Output) {
-	m.role, m.epoch, m.base, m.mate = Primary, m.next(), m.exec.Index(), m.peer.life
+// stream, and from there on it answers. Who logs has noted before that it is not alone any more.
+func (m *Machine) pair(now time.Time, epoch view.Epoch, out *Output) {
+	m.role, m.epoch, m.base, m.mate = Primary, epoch, m.exec.Index(), m.peer.life
 	m.highest = m.epoch
 	m.out.add(&record{kind: recordPaired, index: m.base, epoch: m.epoch})
 	m.pump(now, out)
@@ -183,6 +190,10 @@ func (m *Machine) yield(now time.Time, out *Output) {
 
 // empty gives up role and state.
 func (m *Machine) empty() {
+	if m.role != Empty {
+		m.rest = m.exec.Index()
+	}
+	m.follows, m.wasLone = false, false
 	m.role, m.epoch, m.base, m.going, m.stopped = Empty, 0, 0, going{}, false
 	m.in.useless = true
 	m.out.stop()

@@ -48,6 +48,8 @@ func (s *play) create(options map[string]string) {
 			s.c.policy = Arbitrate
 		case "diskless":
 			s.c.known = false
+		case "logged":
+			s.c.logged = true
 		case "random":
 			s.c.random = true
 			s.c.Court = service.NewCourt(service.Without(service.All(service.Setting{}), "linearizability")...)
@@ -114,6 +116,8 @@ func (s *play) act(in *scenario.Instruction, n *node) {
 		n.state.Set(0, 1<<40)
 	case "fill": // so many bytes behind one another in the state are one snapshot of some pieces
 		n.state.Extra = 100 * pieceMax
+	case "replace": // the disk, with a new one
+		n.book = book{}
 	case "break":
 		n.broken = true
 	default:
