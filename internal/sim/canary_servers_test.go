@@ -25,8 +25,11 @@ func serverPlants() []plant {
 		machine(pair.BothGoOn, "BothGoOn", ""),
 		machine(pair.KeepsOld, "KeepsOld", ""),
 		machine(pair.DropsHeld, "DropsHeld", ""),
+		machine(pair.PairsUnsaved, "PairsUnsaved", ""),
+		machine(pair.TrustsShorter, "TrustsShorter", ""),
 		wiring(duo.GrantsBoth, "GrantsBoth", ""),
 		wiring(duo.GrantsUnsaved, "GrantsUnsaved", ""),
+		wiring(duo.AnswersUnsaved, "AnswersUnsaved", ""),
 	}
 }
 

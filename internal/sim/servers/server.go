@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/internal/sim/register"
+	"github.com/holdfast-ha/holdfast/internal/sim/simdisk"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/internal/sim/world"
 	"github.com/holdfast-ha/holdfast/protocol/replica"
@@ -32,6 +33,12 @@ type process struct {
 	member *duo.Member // nil: it is the arbiter
 	state  *echo
 	exec   *session.Executor
+
+	platter   *simdisk.Disk // under a log
+	log       *simdisk.Log  // nil: there is none, or it is down
+	witnessed uint64        // the last command that was noted
+	comes     bool          // it has a state from the other, and its disk does not yet
+	base      uint64        // as of which command
 
 	disk  view.Epoch // what is saved
 	saved bool       // something is
@@ -90,12 +97,17 @@ func (p *process) boot() {
 		p.state = &echo{}
 		p.exec = session.NewExecutor(p.state)
 		p.state.Index = p.exec.Index
+		var log *duo.Log
+		if w.opt.disk.on {
+			log = p.recoverLog()
+			p.witnessed, p.comes = p.exec.Index(), false
+		}
 		p.member, err = duo.JoinPair(now, p.cohort, duo.PairConfig{
 			Config: duo.Config{
 				Name: "service", Self: p.Self, Peer: 3 - p.Self.ID, Preferred: 1, Terms: "style=pair", Fingerprint: fingerprint,
 				Heartbeat: heartbeat, SuspectAfter: w.opt.suspectAfter, Executor: p.exec, Recorder: cfg.Recorder,
 			},
-			Policy: w.opt.policy, Arbiter: arbiter, Recovered: pair.Recovered{Known: p.saved, Epoch: p.disk}, Disk: true,
+			Policy: w.opt.policy, Arbiter: arbiter, Recovered: pair.Recovered{Known: p.saved, Epoch: p.disk}, Disk: true, Log: log,
 		})
 		if err != nil {
 			panic(fmt.Sprintf("servers: a drawn member is refused: %v", err))
@@ -110,6 +122,10 @@ func (p *process) crash(what string) {
 	p.w.Did(what, p.Self, view.Member{})
 	if p.member != nil {
 		p.w.hear(&service.Fact{Kind: service.Fell, Node: p.Self})
+	}
+	if p.log != nil {
+		p.platter.Crash(p.w.Now)
+		p.log = nil
 	}
 	p.End()
 	p.cohort, p.part, p.member, p.reports = nil, nil, nil, false
@@ -126,18 +142,21 @@ func (p *process) bootLater() {
 
 // Receive takes a datagram of another process.
 func (p *process) Receive(d *simnet.Datagram) {
+	p.wrote()
 	p.cohort.Receive(p.w.Read(&p.Host), d.From, d.Link, d.Frame, &p.out)
 	p.after()
 }
 
 // request takes a client's request.
 func (p *process) request(from view.ID, b []byte) {
+	p.wrote()
 	p.member.Submit(p.w.Read(&p.Host), replica.Client(from), b)
 	p.after()
 }
 
 // Tick lets the process do what is due.
 func (p *process) Tick() {
+	p.wrote()
 	now := p.w.Read(&p.Host)
 	p.cohort.Tick(now, &p.out)
 	if p.member != nil {
@@ -146,8 +165,14 @@ func (p *process) Tick() {
 	p.after()
 }
 
-// Work has nothing to do.
-func (p *process) Work() { p.Host.Work = world.Never }
+// Work takes what the disk has done.
+func (p *process) Work() {
+	p.Host.Work = world.Never
+	if p.log != nil {
+		p.wrote()
+		p.after()
+	}
+}
 
 // resume ends a pause.
 func (p *process) resume() {
@@ -165,6 +190,16 @@ func (p *process) resume() {
 func (p *process) after() {
 	w := p.w
 	w.Report.Steps++
+	if p.log != nil {
+		p.member.Act(w.Read(&p.Host), &p.out)
+		p.witness()
+		if err := p.member.Failed(); err != nil {
+			p.crash("cannot write, and ends: " + err.Error())
+			p.bootLater()
+			return
+		}
+		p.watchDisk()
+	}
 	p.report()
 	if epoch := p.part.Save(); epoch != 0 {
 		p.keep(epoch)
@@ -256,12 +291,23 @@ func (p *process) report() {
 		switch c.Verb {
 		case replica.Founded:
 			if w.most > 0 {
+				if w.opt.disk.on {
+					w.Fail(safety, fmt.Sprintf("%v begins without a state, and there are logs", p.Self))
+				}
 				w.most = 0
 				w.hear(&service.Fact{Kind: service.Perished})
 			}
 			p.restored(c.Index)
+		case replica.Alone:
+			if !p.reports && w.opt.disk.on {
+				p.regained(c.Index)
+			}
 		case replica.Paired:
-			if !p.reports {
+			switch {
+			case p.reports:
+			case w.opt.disk.on:
+				p.comes, p.base = true, c.Index
+			default:
 				p.restored(c.Index)
 			}
 		case replica.Lost:
@@ -272,12 +318,16 @@ func (p *process) report() {
 			w.Fail(safety, fmt.Sprintf("%v is %v at command %d: %v", p.Self, c.Verb, c.Index, c.Err))
 		}
 	}
-	if !p.reports {
-		return
-	}
 	s := p.member.Status()
 	upto := p.member.Stable()
-	if s.Role == "empty" && !p.led {
+	switch p.comes = p.comes && s.Role != "empty"; {
+	case p.comes && upto > 0 && upto >= p.base:
+		p.comes = false
+		p.regained(p.base)
+	case !p.reports:
+		return
+	}
+	if s.Role == "empty" && !p.led && !w.opt.disk.on {
 		upto = p.exec.Index() // a backup that has given its state up
 	}
 	for p.last < upto {

@@ -3,7 +3,8 @@
 // arbiter, crash, at any frame that they send, stand still, and are cut off from one another; what they save takes its time.
 // Judges that stand outside read what clients were answered and what the servers executed.
 //
-// The assumption of a service in memory is kept: no server falls that has what the other does not.
+// Half of the worlds have logs on disks: there the power is cut, for one or all, in the middle of a write, and syncs fail. In the others
+// the assumption of a service in memory is kept: no server falls that has what the other does not.
 package servers
 
 import (
@@ -58,6 +59,8 @@ type options struct {
 
 	crash, trap, pause, cut, reshape       time.Duration // mean intervals
 	downMost, pauseMost, cutMost, syncMost time.Duration
+
+	disk diskOptions
 }
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
@@ -80,6 +83,9 @@ func draw(r *rand.Rand) options {
 	o.pause = world.Sometimes(r, 200*time.Millisecond, 500*time.Millisecond)
 	o.cut = world.Sometimes(r, 200*time.Millisecond, 500*time.Millisecond)
 	o.reshape = world.Sometimes(r, 500*time.Millisecond)
+	if r.IntN(2) == 0 {
+		o.disk = drawDisk(r)
+	}
 	return o
 }
 
@@ -94,6 +100,7 @@ type servers struct {
 	more      int    // calls still to be made after calm
 	most      uint64 // the last command that the court was told of in this life of the service
 	faults    int
+	story     map[uint64]passage // by the digest of all that was executed with it
 	trap      world.Trap
 }
 
@@ -102,7 +109,7 @@ func (w *servers) Verdict() *check.Violation { return w.court.Violation() }
 
 // Run runs one seed. A panic of a machine becomes a report, unless it is wanted raw.
 func Run(seed uint64, limits sim.Limits) *sim.Report {
-	w := &servers{}
+	w := &servers{story: map[uint64]passage{}}
 	w.Begin(Name, seed, 6, limits)
 	w.opt = draw(w.Rng)
 	w.Report.Options = fmt.Sprintf("%+v", w.opt)
@@ -133,6 +140,8 @@ func (w *servers) run() {
 	for _, c := range w.clients {
 		c.boot()
 	}
+	w.Repeat(w.opt.disk.cut, w.cutPower)
+	w.Repeat(w.opt.disk.fail, w.failSync)
 	w.Repeat(w.opt.crash, w.crashOne)
 	w.Repeat(w.opt.trap, w.setTrap)
 	w.Repeat(w.opt.pause, w.pauseOne)
@@ -163,7 +172,8 @@ func (w *servers) run() {
 func (w *servers) proceed() {
 	for i, p := range w.processes[:2] {
 		other := w.processes[1-i]
-		if s, o := p.member.Status(), other.member.Status(); (s.Role == "primary" || s.Role == "backup") && o.Role == "empty" {
+		s, o := p.member.Status(), other.member.Status()
+		if (s.Role == "primary" || s.Role == "backup") && o.Role == "empty" && !w.opt.disk.on {
 			w.Did("is told to proceed", p.Self, view.Member{})
 			_ = p.member.Proceed(w.Read(&p.Host)) // it may have found out meanwhile
 			p.after()
@@ -207,6 +217,9 @@ func (w *servers) settle() {
 	w.more = callsCalm
 	w.trap = world.Trap{}
 	for _, p := range w.processes {
+		if p.platter != nil {
+			p.platter.FailSync(-1)
+		}
 		if p.Paused {
 			p.resume()
 		}
@@ -246,7 +259,7 @@ func (w *servers) one() *process { return w.processes[w.Rng.IntN(len(w.processes
 
 // mayFall says whether a process may be lost: the other server has all that was answered.
 func (w *servers) mayFall(p *process) bool {
-	if p.Self.ID == arbiter {
+	if p.Self.ID == arbiter || w.opt.disk.on {
 		return true
 	}
 	other := w.processes[2-p.Self.ID]

@@ -6,7 +6,9 @@ type Bug uint8
 
 // The bugs.
 const (
-	NoBug         Bug = iota
-	GrantsBoth        // the arbiter forgets whom it has let go on
-	GrantsUnsaved     // the arbiter answers before its disk has the epoch
+	NoBug          Bug = iota
+	GrantsBoth         // the arbiter forgets whom it has let go on
+	GrantsUnsaved      // the arbiter answers before its disk has the epoch
+	AnswersUnsaved     // a server with a log answers before its disk has what it answers
+
 )

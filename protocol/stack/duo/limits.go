@@ -3,6 +3,14 @@ package duo
 import "github.com/holdfast-ha/holdfast/protocol/wire"
 
 const (
+	// snapshotDefault is after how many bytes of records a snapshot is taken: what is read and executed again in a
+	// fraction of a second after a restart.
+	snapshotDefault = 8 << 20
+
+	// heldMax is how many bytes of answers may wait for the disk before requests are refused as busy, and
+	// what the primary sends is not taken.
+	heldMax = 64 << 20
+
 	// keySize is the service's key, before each message.
 	keySize = 4
 

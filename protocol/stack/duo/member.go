@@ -145,8 +145,11 @@ func (m *Member) Deadline() time.Time {
 	return m.node.Clock(m.style.deadline())
 }
 
-// Act says whether there are frames to be sent: the node does it.
-func (m *Member) Act(time.Time, *cohort.Output) bool {
+// Act does what follows from what was written, and says whether there are frames to be sent: the node does it.
+func (m *Member) Act(now time.Time, _ *cohort.Output) bool {
+	if p, is := m.style.(*pairing); is && p.lasting != nil && p.lasting.news {
+		p.wrote(m.node.Begin(now))
+	}
 	return len(m.box.Send)+len(m.style.outbox().Send) > 0
 }
 
@@ -268,11 +271,21 @@ func (m *Member) Leave(time.Time, *cohort.Output) (left bool) {
 	return true
 }
 
-// Failed is nil: a member of two that fails says so with a command.
-func (m *Member) Failed() error { return nil }
+// Failed is why the log cannot be written any more; nil while it can, or there is none. Then nothing more is answered here,
+// and the process must end.
+func (m *Member) Failed() error {
+	if p, is := m.style.(*pairing); is && p.lasting != nil {
+		return p.lasting.log.failure
+	}
+	return nil
+}
 
-// Written has nothing to do: see Save.
-func (m *Member) Written() {}
+// Written tells that the disk under the log has done something. Act must follow.
+func (m *Member) Written() {
+	if p, is := m.style.(*pairing); is && p.lasting != nil {
+		p.lasting.news = true
+	}
+}
 
 func (m *Member) drop(now time.Time, from view.ID, why wire.Reason) {
 	m.dropped[why]++

@@ -47,6 +47,7 @@ type host struct {
 	}
 	saved func(now time.Time, epoch view.Epoch, err error)
 	dead  bool
+	paper *paper   // under a log
 	got   [][]byte // what clients of this process were answered
 	told  []string // of members that are configured otherwise
 }
@@ -58,13 +59,18 @@ type rig struct {
 	hosts   [3]*host
 	apart   bool // the servers do not hear one another
 	keep    bool // answers are kept
+	logs    bool // servers log
+	slow    bool // what is written is not synced
 	request []byte
 	number  uint64
 	session session.ID
 }
 
-func newRig(t testing.TB) *rig {
-	r := newRigOf(t, "alike", "alike")
+func newRig(t testing.TB) *rig { return newRigWith(t, false) }
+
+// newRigWith is a rig whose servers log, or do not.
+func newRigWith(t testing.TB, logs bool) *rig {
+	r := newRigIn(t, logs, "alike", "alike")
 	if s, o := r.hosts[0].member.Status(), r.hosts[1].member.Status(); !s.Whole || !o.Whole {
 		t.Fatalf("the two are %+v and %+v", s, o)
 	}
@@ -72,8 +78,10 @@ func newRig(t testing.TB) *rig {
 }
 
 // newRigOf is a rig whose servers have terms of their own.
-func newRigOf(t testing.TB, terms ...string) *rig {
-	r := &rig{t: t, now: time.Unix(1_700_000_000, 0), keep: true}
+func newRigOf(t testing.TB, terms ...string) *rig { return newRigIn(t, false, terms...) }
+
+func newRigIn(t testing.TB, logs bool, terms ...string) *rig {
+	r := &rig{t: t, now: time.Unix(1_700_000_000, 0), keep: true, logs: logs}
 	for i := range r.hosts {
 		r.start(i, view.Incarnation(i+10), append(terms, "")[i])
 	}
@@ -100,12 +108,18 @@ func (r *rig) start(i int, life view.Incarnation, terms string) {
 		h.part, h.saved = a, a.Saved
 		return
 	}
+	exec := session.NewExecutor(&counter{})
+	var log *Log
+	if r.logs {
+		h.paper, log = &paper{}, NewLog(exec, 0)
+		log.Use(h.paper, 0)
+	}
 	h.member, err = JoinPair(r.now, h.node, PairConfig{
 		Config: Config{
 			Name: "s", Self: h.self, Peer: view.ID(2 - i), Preferred: 1, Terms: terms, Fingerprint: cluster, Heartbeat: heartbeat, SuspectAfter: 5 * heartbeat,
-			Executor: session.NewExecutor(&counter{}),
+			Executor: exec,
 		},
-		Policy: pair.Arbitrate, Arbiter: 3, Disk: true,
+		Policy: pair.Arbitrate, Arbiter: 3, Disk: true, Log: log,
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -125,6 +139,7 @@ func (r *rig) carry() {
 				h.saved(r.now, epoch, nil)
 				busy = true
 			}
+			r.write(h)
 			out := h.part.Output()
 			for _, a := range out.Replies {
 				if r.keep {
@@ -145,6 +160,18 @@ func (r *rig) carry() {
 			h.out.Reset()
 		}
 	}
+}
+
+// write lets the disk under a log do what it has to do.
+func (r *rig) write(h *host) {
+	if h.paper == nil {
+		return
+	}
+	if !r.slow && (h.paper.synced < len(h.paper.records) || h.paper.fresh) {
+		h.paper.sync()
+		h.member.Written()
+	}
+	h.member.Act(r.now, &h.out)
 }
 
 func (r *rig) send(from *host, e *wire.Envelope) {
@@ -179,6 +206,7 @@ func (r *rig) call(at *host, body []byte) {
 		q := session.Request{Verb: session.Open, Nonce: 5, Lease: time.Minute}
 		at.member.Submit(r.now, 1, q.Append(nil))
 		r.carry()
+		r.pass(heartbeat)
 		p, _ := session.ParseReply(at.got[len(at.got)-1])
 		r.session = p.Session
 	}
@@ -187,6 +215,21 @@ func (r *rig) call(at *host, body []byte) {
 	r.request = q.Append(r.request[:0])
 	at.member.Submit(r.now, 1, r.request)
 	r.carry()
+}
+
+// ask is call for a client of the first server, whose answer may be long in coming.
+func (r *rig) ask(i int) {
+	if r.session == 0 {
+		was := r.slow
+		r.slow = false
+		r.call(r.hosts[i], nil)
+		r.pass(heartbeat)
+		r.slow = was
+		r.hosts[i].got = r.hosts[i].got[:0]
+	}
+	r.number++
+	q := session.Request{Verb: session.Call, How: session.ExactlyOnce, Session: r.session, Nonce: 5, Number: r.number, Acked: r.number - 1}
+	r.hosts[i].member.Submit(r.now, 1, q.Append(nil))
 }
 
 // last is the number and the body that a client was answered last.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/protocol/replica"
 	"github.com/holdfast-ha/holdfast/protocol/replica/pair"
+	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
 	"github.com/holdfast-ha/holdfast/protocol/view"
 	"github.com/holdfast-ha/holdfast/protocol/wire"
@@ -19,6 +20,10 @@ type PairConfig struct {
 	Arbiter   view.ID        // with pair.Arbitrate: who is asked
 	Recovered pair.Recovered // what was saved
 	Disk      bool           // Save is carried out; without, what is to be saved counts as saved
+
+	// Log is where all that is executed is kept, in use, and with that all that is to be saved; nil: the state is in memory only.
+	// Then Recovered and Disk have no meaning. Both members have one, or none has.
+	Log *Log
 }
 
 // JoinPair makes a member of a pair, of which the backup answers.
@@ -30,14 +35,24 @@ func JoinPair(now time.Time, node *cohort.Node, cfg PairConfig) (*Member, error)
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Log != nil {
+		cfg.Recovered, cfg.Disk = cfg.Log.Recovered(), false
+	}
 	machine, err := pair.New(pair.Config{
 		Self: cfg.Self, Peer: cfg.Peer, Preferred: cfg.Preferred, Policy: cfg.Policy, Fingerprint: cfg.Fingerprint, Head: m.key[:],
-		Heartbeat: cfg.Heartbeat, SuspectAfter: cfg.SuspectAfter, Executor: cfg.Executor, Recorder: cfg.Recorder,
+		Heartbeat: cfg.Heartbeat, SuspectAfter: cfg.SuspectAfter, Executor: cfg.Executor, Recorder: cfg.Recorder, Logged: cfg.Log != nil,
 	}, cfg.Recovered)
 	if err != nil {
 		return nil, err
 	}
-	m.style, m.arbiter, m.known = &pairing{m: m, machine: machine, kept: cfg.Recovered.Epoch, disk: cfg.Disk}, cfg.Arbiter, cfg.Recovered.Known
+	p := &pairing{m: m, machine: machine, kept: cfg.Recovered.Epoch, disk: cfg.Disk}
+	if cfg.Log != nil {
+		p.lasting = &lasting{log: cfg.Log}
+	}
+	if cfg.Log != nil {
+		cfg.Log.begin(cfg.Self.Incarnation)
+	}
+	m.style, m.arbiter, m.known = p, cfg.Arbiter, cfg.Recovered.Known
 	m.begin(now)
 	return m, nil
 }
@@ -50,15 +65,23 @@ type pairing struct {
 	kept    view.Epoch // the highest that was saved
 	disk    bool
 	now     time.Time
+	lasting *lasting // nil: there is no log
 }
 
 func (p *pairing) start(now time.Time) { p.machine.Start(p.at(now), &p.out) }
 
 func (p *pairing) submit(now time.Time, from caller, request []byte) {
+	if p.lasting.busy() {
+		p.m.reply(from, session.AppendRefusal(nil, request, session.Busy, view.Nobody))
+		return
+	}
 	p.machine.Submit(p.at(now), replica.Client(from), request, &p.out)
 }
 
 func (p *pairing) receive(now time.Time, from view.Member, payload []byte) {
+	if p.lasting.busy() && pair.IsPiece(payload) {
+		return // it is sent again
+	}
 	p.machine.Receive(p.at(now), from, payload, &p.out)
 }
 
@@ -68,7 +91,6 @@ func (p *pairing) server() view.ID       { return p.machine.Server() }
 func (p *pairing) doubt(now time.Time)   { p.machine.Doubt(now) }
 func (p *pairing) channel() wire.Channel { return wire.Pair }
 func (p *pairing) outbox() *wire.Outbox  { return &p.out.Outbox }
-func (p *pairing) stable() uint64        { return p.machine.Stable() }
 
 // reset forgets frames; all else was reaped.
 func (p *pairing) reset() { p.out.Reset() }
@@ -90,15 +112,18 @@ func (p *pairing) status() Status {
 	s := p.machine.State()
 	return Status{
 		Style: "pair", Role: s.Role.String(), Epoch: s.Epoch, Silent: s.Silent, Index: s.Index, Stable: s.Stable, Going: s.Going,
-		Whole: (s.Role == pair.Primary || s.Role == pair.Backup) && !s.Silent,
+		Whole: (s.Role == pair.Primary || s.Role == pair.Backup) && !s.Silent && p.lasting.kept(),
 	}
 }
 
 // reap hands over what was put out. Without a disk what is to be saved is said to be, which makes more.
 func (p *pairing) reap(reply func(to caller, data []byte), do func(*replica.Command)) {
 	for {
+		p.log()
 		for i := range p.out.Replies {
-			reply(caller(p.out.Replies[i].To), p.out.Replies[i].Data)
+			if to, data := caller(p.out.Replies[i].To), p.out.Replies[i].Data; !p.lasting.hold(to, data) {
+				reply(to, data)
+			}
 		}
 		p.out.Replies = p.out.Replies[:0]
 		for i := range p.out.Do {
