@@ -37,11 +37,16 @@ type ServiceConfig struct {
 	// client is answered when its command is on the disks of more than half of the configured
 	// votes: nothing that was answered is lost when all members lose their power at once. Without
 	// it ("") everything is in memory, and survives the loss of less than half.
+	//
+	// With two servers it is another thing. With the style [Pair] a client is answered when its command is on the disk of the server that
+	// answers; the witness keeps there whom it let go on alone. With [Checkpointed] it is the directory that both servers reach.
 	Data string
 	// Style is how the service is replicated; zero: [Active].
 	Style Style
-	// Data is another thing with two servers: with the style [Pair] a directory of this process's own, in which an epoch is
-	// saved; with [Checkpointed] the one that both servers reach.
+
+	// Durability says, with the style [Pair], what is in Data: "log", the default if there is one, all that is executed; "memory", only in
+	// which epoch this server went on alone, and the state is lost if both servers are down at once. It is the same at both.
+	Durability string
 
 	// Alone says, with the style [Pair], which of the two servers goes on alone when they do not hear
 	// one another: "witness", whom the cluster's one witness lets, the default if there is one; "prefer NAME", that
@@ -165,6 +170,8 @@ func (c *ServiceConfig) check(node *Config) (replicated.Terms, error) {
 		err = errors.New("there is no Socket; name the path at which clients come in")
 	case c.Data != "" && !filepath.IsAbs(c.Data):
 		err = fmt.Errorf("the path Data is %q; give an absolute path, for what is kept must be found again", c.Data)
+	case c.Durability != "":
+		err = fmt.Errorf("the choice Durability is %q, and the style is %v, which has a log if there is Data; leave it out", c.Durability, c.Style)
 	case slices.Contains(node.Witnesses, node.Name):
 		err = fmt.Errorf("%s is a witness, and a witness keeps no replica; call Join with GroupConfig.Service", node.Name)
 	}

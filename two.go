@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -16,8 +17,22 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
+// memoryOnly is the Durability without a log.
+const memoryOnly = "memory"
+
 // two says whether the service is one of two servers.
 func (c *ServiceConfig) two() bool { return c.Style == Pair || c.Style == Checkpointed }
+
+// durability is what is kept of a pair: "log" or "memory"; "" with another style.
+func (c *ServiceConfig) durability() string {
+	switch {
+	case c.Style != Pair:
+		return ""
+	case c.Data == "":
+		return memoryOnly
+	}
+	return cmp.Or(c.Durability, "log")
+}
 
 // serveTwo is Serve for a service of two servers, and for their arbiter.
 func (n *Node) serveTwo(cfg ServiceConfig) (*Service, error) {
@@ -28,6 +43,7 @@ func (n *Node) serveTwo(cfg ServiceConfig) (*Service, error) {
 	if err != nil {
 		return fail(Invalid, err)
 	}
+	logs := cfg.durability() == "log" && !slices.Contains(n.cfg.Witnesses, n.cfg.Name)
 	if cfg.Style == Checkpointed {
 		two.Store = func(cluster uint32, member view.ID) (driver.Store, error) {
 			s, err := disk.OpenShared(cfg.Data, cluster, member)
@@ -36,7 +52,7 @@ func (n *Node) serveTwo(cfg ServiceConfig) (*Service, error) {
 			}
 			return s, nil
 		}
-	} else if cfg.Data != "" {
+	} else if cfg.Data != "" && !logs {
 		two.Mark = func(cluster uint32, member view.ID) (driver.Mark, error) {
 			m, err := disk.OpenMark(cfg.Data, cluster, member)
 			if err != nil {
@@ -46,7 +62,11 @@ func (n *Node) serveTwo(cfg ServiceConfig) (*Service, error) {
 		}
 	}
 	if !slices.Contains(n.cfg.Witnesses, n.cfg.Name) {
-		return n.keep(&cfg, driver.ReplicaConfig{Two: two})
+		r := driver.ReplicaConfig{Two: two}
+		if logs {
+			r.Disk = cfg.disk()
+		}
+		return n.keep(&cfg, r)
 	}
 	s := &Service{name: cfg.Name}
 	s.replica, err = n.cohort.Serve(driver.ReplicaConfig{
@@ -70,6 +90,9 @@ func (c *ServiceConfig) servers(node *Config, names []string) (*driver.Two, erro
 	two.Terms = "style=" + c.Style.String()
 	if alone != "" {
 		two.Terms += " alone=" + strings.ReplaceAll(alone, " ", ":")
+	}
+	if durability := c.durability(); durability != "" {
+		two.Terms += " durability=" + durability
 	}
 	if own := session.Terms(c.Service); own != "" {
 		two.Terms += " " + own
@@ -98,6 +121,12 @@ func (c *ServiceConfig) partners(node *Config, names []string) (*driver.Two, str
 		return nil, "", fmt.Errorf("%s is a witness, which only says who goes on alone; leave Service and Socket out at it", node.Name)
 	case c.Data != "" && !filepath.IsAbs(c.Data):
 		return nil, "", fmt.Errorf("the path Data is %q; give an absolute path, for what is kept must be found again", c.Data)
+	case c.Durability != "" && c.Durability != memoryOnly && c.Durability != "log":
+		return nil, "", fmt.Errorf(`the choice Durability is %q; write "log" or %q`, c.Durability, memoryOnly)
+	case c.Durability != "" && c.Style != Pair:
+		return nil, "", fmt.Errorf("the choice Durability is %q, and the style is %v, in which all is in the store; leave it out", c.Durability, c.Style)
+	case c.Durability == "log" && c.Data == "":
+		return nil, "", errors.New(`the choice Durability is "log", and there is no Data; name a directory`)
 	case c.Voters != 0 || c.Comparer != nil:
 		return nil, "", fmt.Errorf("there are Voters or a Comparer, and the style is %v, which has no vote; leave them out", c.Style)
 	}

@@ -21,25 +21,26 @@ import (
 // servers are two servers of a service, and their witness if they have one, in this process.
 type servers struct {
 	*testing.T
-	style  holdfast.Style
-	c      holdfast.Config
-	folder string
-	nodes  map[string]*holdfast.Node
-	at     map[string]*holdfast.Service
-	fresh  func() session.Service
-	jobs   func(name string) *holdfast.Jobs // nil: they take none
+	style      holdfast.Style
+	c          holdfast.Config
+	folder     string
+	nodes      map[string]*holdfast.Node
+	at         map[string]*holdfast.Service
+	fresh      func() session.Service
+	jobs       func(name string) *holdfast.Jobs // nil: they take none
+	durability string                           // of a pair
 }
 
 func newServers(t *testing.T, style holdfast.Style) *servers {
-	return newServersOf(t, style, func() session.Service { return &counter{} })
+	return newServersOf(t, style, "", func() session.Service { return &counter{} })
 }
 
-func newServersOf(t *testing.T, style holdfast.Style, fresh func() session.Service) *servers {
+func newServersOf(t *testing.T, style holdfast.Style, durability string, fresh func() session.Service) *servers {
 	names := []string{"a", "b"}
 	if style == holdfast.Pair {
 		names = []string{"a", "b", "w"}
 	}
-	s := &servers{t, style, mortal(names...), t.TempDir(), map[string]*holdfast.Node{}, map[string]*holdfast.Service{}, fresh, nil}
+	s := &servers{t, style, mortal(names...), t.TempDir(), map[string]*holdfast.Node{}, map[string]*holdfast.Service{}, fresh, nil, durability}
 	s.c.Witnesses = names[2:]
 	for _, name := range names {
 		s.start(name)
@@ -51,7 +52,7 @@ func (s *servers) socket(name string) string { return filepath.Join(s.folder, na
 
 func (s *servers) start(name string) {
 	s.Helper()
-	cfg := holdfast.ServiceConfig{Name: "counter", Style: s.style, Data: filepath.Join(s.folder, name)}
+	cfg := holdfast.ServiceConfig{Name: "counter", Style: s.style, Data: filepath.Join(s.folder, name), Durability: s.durability}
 	if s.style == holdfast.Checkpointed {
 		cfg.Data = filepath.Join(s.folder, "store")
 	}
@@ -150,10 +151,7 @@ func crashes(s *servers) {
 			count(own)
 		}
 	}
-	if s.style != holdfast.Checkpointed {
-		return
-	}
-	if err := s.at["a"].Checkpoint(); err != nil {
+	if err := s.at["a"].Checkpoint(); err != nil && s.style == holdfast.Checkpointed {
 		t.Error(err)
 	}
 	for _, name := range []string{"a", "b"} {
@@ -172,7 +170,7 @@ func crashes(s *servers) {
 // holds what, nobody else is granted it, and tokens go on growing.
 func TestLocksOfAPairThatLostItsState(t *testing.T) {
 	const window = 3 * time.Second
-	s := newServersOf(t, holdfast.Pair, func() session.Service {
+	s := newServersOf(t, holdfast.Pair, "memory", func() session.Service {
 		l, err := service.New(service.Config{Window: window})
 		if err != nil {
 			panic(err)
@@ -263,6 +261,9 @@ func TestAPairThatCannotBeIsRefused(t *testing.T) {
 		{"no store", two, "a", holdfast.ServiceConfig{Style: holdfast.Checkpointed}, "both servers reach"},
 		{"a store and a word", two, "a", holdfast.ServiceConfig{Style: holdfast.Checkpointed, Data: "/x", Alone: "freeze"}, "the store decides"},
 		{"a store and a witness", seen, "w", holdfast.ServiceConfig{Style: holdfast.Checkpointed, Data: "/x"}, "leave the service out at it"},
+		{"a durability that is none", two, "a", holdfast.ServiceConfig{Alone: "freeze", Durability: "disk"}, `write "log" or "memory"`},
+		{"a log without a place", two, "a", holdfast.ServiceConfig{Alone: "freeze", Durability: "log"}, "name a directory"},
+		{"a store and a durability", two, "a", holdfast.ServiceConfig{Style: holdfast.Checkpointed, Data: "/x", Durability: "log"}, "all is in the store"},
 		{"voters", two, "a", holdfast.ServiceConfig{Alone: "freeze", Voters: 2}, "which has no vote"},
 	} {
 		n := open(t, x.at, x.self)
@@ -328,4 +329,27 @@ func TestAJobOfTwoServers(t *testing.T) {
 	if _, err := k.Run(within(t), nil); err != nil {
 		t.Errorf("a server that is alone takes no job: %v", err)
 	}
+}
+
+// TestALogOfAnotherStyleIsRefused: a group does not take a pair's for its own.
+func TestALogOfAnotherStyleIsRefused(t *testing.T) {
+	s := newServers(t, holdfast.Pair)
+	s.whole()
+	k := s.dial("a")
+	for range 3 {
+		if _, err := k.Call(within(t), client.ExactlyOnce, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range s.nodes {
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := holdfast.ServiceConfig{Name: "counter", Service: &counter{}, Socket: s.socket("a"), Data: filepath.Join(s.folder, "a")}
+	n := open(t, s.c, "a")
+	if _, err := n.Serve(cfg); err == nil || !strings.Contains(err.Error(), "snapshot begins") && !strings.Contains(err.Error(), "record of kind") {
+		t.Errorf("a group takes a pair's log, or says: %v", err)
+	}
+	n.Close()
 }

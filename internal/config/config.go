@@ -303,6 +303,10 @@ type Locks struct {
 	// "prefer NAME" or "freeze". Default: witness, if the cluster has one.
 	Alone string
 
+	// Durability is, with the style pair, what is in Data: "log", all that is executed, or "memory": the state is in memory
+	// only, and in Data in which epoch a server went on alone. Default: log; "" with another style.
+	Durability string
+
 	// Voters is how many members vote with the style voted, 2 to 32. Default: 3; 0 with
 	// another style.
 	Voters int

@@ -55,7 +55,7 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 	}
 }
 
-// A pair has a directory and no log: what it has lost its clients know.
+// A pair in memory has a directory and no log: what it has lost its clients know.
 func TestAPairRecoversFromItsClients(t *testing.T) {
 	const text = `node = "a"
 cluster "shop" {
@@ -72,6 +72,7 @@ group "locks" {
     style = "pair"
     alone = "prefer a"
     data  = "/var/lib/holdfast/locks"
+    durability = "memory"
   }
 }
 `
@@ -84,8 +85,11 @@ group "locks" {
 	}
 	_, diags = Parse([]byte(strings.Replace(text, "alone", `recovery = "log"
     alone`, 1)), "locks.hcl")
-	if !strings.Contains(diags.Error(), "its state is in memory") {
+	if !strings.Contains(diags.Error(), "there is no log") {
 		t.Errorf("a log that there is not: %v", diags)
+	}
+	if f, diags = Parse([]byte(strings.Replace(text, `durability = "memory"`, "", 1)), "locks.hcl"); diags.HasErrors() || f.Groups[0].Locks.Recovery != "log" {
+		t.Errorf("with a log: %v", diags)
 	}
 }
 

@@ -227,6 +227,9 @@ func (r *reader) readStyle(s section, l *Locks, f *File) {
 	if at, ok := s.body.Attributes["alone"]; ok && l.Style != "pair" && !s.spoilt("style") {
 		r.fail(at.NameRange, fmt.Sprintf("alone with style = %q, whose members are not two", l.Style), `remove the line, or write style = "pair"`)
 	}
+	if at, ok := s.body.Attributes["durability"]; ok && l.Style != "pair" && !s.spoilt("style") {
+		r.fail(at.NameRange, fmt.Sprintf("durability with style = %q", l.Style), "remove the line: with data there is a log, and without there is none")
+	}
 	switch l.Style {
 	case "checkpointed", "pair":
 		r.readTwo(s, l, f)
@@ -283,8 +286,9 @@ func (r *reader) readTwo(s section, l *Locks, f *File) {
 		return
 	}
 	if l.Data == "" {
-		r.fail(at, `style = "pair" without data`, `write data = "/var/lib/holdfast/NAME": there a server keeps in which epoch it went on alone, and a witness whom it let`)
+		r.fail(at, `style = "pair" without data`, `write data = "/var/lib/holdfast/NAME": there a server keeps what it executes, and a witness whom it let go on alone`)
 	}
+	l.Durability = s.choice("durability", "log", "memory")
 	standard := ""
 	if len(witnesses) == 1 {
 		standard = "witness"
@@ -324,15 +328,15 @@ func (r *reader) readRecovery(s section, l *Locks, name string) {
 		return a.SrcRange, true
 	}
 	_, kept := given("data")
-	kept = kept && l.Style != "pair" // which keeps its state in memory, and in data who went on alone
+	kept = kept && l.Durability != "memory"
 	at, said := given("recovery")
 	if l.Recovery = s.choice("recovery", "clients", "log"); kept && !said {
 		l.Recovery = "log"
 	}
 	switch {
 	case !said || s.spoilt("recovery"):
-	case l.Recovery == "log" && l.Style == "pair":
-		r.fail(at, `recovery = "log" with style = "pair"`, `its state is in memory, and data has no log: write recovery = "clients", or remove the line`)
+	case l.Recovery == "log" && l.Durability == "memory":
+		r.fail(at, `recovery = "log" with durability = "memory"`, "there is no log: remove one of the two lines")
 	case l.Recovery == "log" && !kept:
 		r.fail(at, `recovery = "log" without data`, fmt.Sprintf(`there is no log: write data = "/var/lib/holdfast/%s", or recovery = "clients"`, name))
 	case l.Recovery == "clients" && kept:

@@ -41,7 +41,7 @@ var fileShape = &shape{
 		{
 			kind: "group", label: "name", many: true,
 			keys:   []string{"partition", "engine", "message_max", "stateful"},
-			blocks: []*shape{{kind: "locks", keys: []string{"data", "socket", "order", "style", "voters", "alone", "recovery", "window", "lease_max"}}},
+			blocks: []*shape{{kind: "locks", keys: []string{"data", "socket", "order", "style", "voters", "alone", "durability", "recovery", "window", "lease_max"}}},
 		},
 		{
 			kind: "firewall",

@@ -154,7 +154,7 @@ func serviceConfig(g *config.Group) (*holdfast.ServiceConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &holdfast.ServiceConfig{Name: g.Name, Socket: g.Locks.Socket, Data: g.Locks.Data, Voters: g.Locks.Voters, Alone: g.Locks.Alone, Service: locks}
+	c := &holdfast.ServiceConfig{Name: g.Name, Socket: g.Locks.Socket, Data: g.Locks.Data, Voters: g.Locks.Voters, Alone: g.Locks.Alone, Durability: g.Locks.Durability, Service: locks}
 	if err := c.Style.UnmarshalText([]byte(g.Locks.Style)); err != nil {
 		panic("daemon: a style that was read is not known: " + err.Error())
 	}

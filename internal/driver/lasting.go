@@ -9,6 +9,7 @@ import (
 	records "github.com/holdfast-ha/holdfast/protocol/journal"
 	"github.com/holdfast-ha/holdfast/protocol/session"
 	"github.com/holdfast-ha/holdfast/protocol/stack/cohort"
+	"github.com/holdfast-ha/holdfast/protocol/stack/duo"
 	"github.com/holdfast-ha/holdfast/protocol/stack/replicated"
 )
 
@@ -31,7 +32,8 @@ type Disk struct {
 // lasting is what a replica has on a disk.
 type lasting struct {
 	path  string
-	store *replicated.Store
+	store *replicated.Store // of a member of a group
+	pair  *duo.Log          // of one of two servers
 	log   Log
 	found records.Recovered
 }
@@ -39,15 +41,26 @@ type lasting struct {
 // recoverFrom reads what the disk has, and executes it again.
 func (r *Replica) recoverFrom(d *Disk) error {
 	c := r.c
-	l := &lasting{path: d.Path, store: replicated.NewStore(r.exec, r.cfg.Terms.Style, 0)}
+	l := &lasting{path: d.Path}
+	var state interface {
+		records.State
+		Use(log replicated.Journal, last uint64)
+	}
+	if r.cfg.Two != nil {
+		l.pair = duo.NewLog(r.exec, 0)
+		state = l.pair
+	} else {
+		l.store = replicated.NewStore(r.exec, r.cfg.Terms.Style, 0)
+		state = l.store
+	}
 	var err error
 	l.log, l.found, err = d.Open(records.Config{
 		Cluster: r.clusterKey(), Member: c.cfg.Node.Self.ID, RecordMax: recordMax,
-	}, l.store)
+	}, state)
 	if err != nil {
 		return r.foreign(d.Path, full(d.Path, err))
 	}
-	l.store.Use(l.log, l.found.Last)
+	state.Use(l.log, l.found.Last)
 	r.lasting = l
 	if log := c.cfg.Log; log != nil {
 		log.Info("recovered", "service", r.cfg.Group.Name, "data", d.Path, "new", l.found.New, "command", r.exec.Index(),
@@ -84,6 +97,15 @@ func (r *Replica) foreign(path string, err error) error {
 		return fmt.Errorf("what %s has is not %s's, but another member's: two must not keep the same: %w", path, c.nameOf(c.cfg.Node.Self.ID), err)
 	}
 	return err
+}
+
+// watchDisk has the owner hear of what the disk does.
+func (r *Replica) watchDisk() error {
+	fd, err := duplicate(r.lasting.log.FD())
+	if err != nil {
+		return err
+	}
+	return r.c.watch(fd, func() { r.c.notify(dueDisk) })
 }
 
 // wrote takes what the disk has come to. The owner calls it.

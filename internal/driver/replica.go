@@ -249,11 +249,7 @@ func (r *Replica) join() {
 	var store *replicated.Store
 	if r.lasting != nil {
 		store = r.lasting.store
-		fd, err := duplicate(r.lasting.log.FD())
-		if err == nil {
-			err = c.watch(fd, func() { c.notify(dueDisk) })
-		}
-		if err != nil {
+		if err := r.watchDisk(); err != nil {
 			r.end(err)
 			return
 		}

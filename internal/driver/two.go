@@ -20,7 +20,7 @@ type Two struct {
 	Arbiter   view.ID // with pair.Arbitrate; this process, if it is none of Members
 	Terms     string  // what both must have alike, in words
 
-	// Mark opens the file in which the epoch is saved; nil: there is none.
+	// Mark opens the file in which the epoch is saved, at a witness, and at a server without a log; nil: there is none.
 	Mark func(cluster uint32, member view.ID) (Mark, error)
 
 	// Store opens the store that both reach, and makes them a process pair; nil: the backup answers, and there is none. Every is
@@ -99,12 +99,20 @@ func (r *Replica) pairUp() {
 		r.takeOver(peer)
 		return
 	}
+	var log *duo.Log
+	if r.lasting != nil {
+		if err := r.watchDisk(); err != nil {
+			r.end(err)
+			return
+		}
+		log = r.lasting.pair
+	}
 	m, err := duo.JoinPair(c.time, c.node, duo.PairConfig{
 		Config: duo.Config{
 			Name: r.cfg.Group.Name, Self: node.Self, Peer: peer, Preferred: two.Preferred, Terms: two.Terms, Fingerprint: node.Fingerprint,
 			Heartbeat: node.Heartbeat, SuspectAfter: node.SuspectAfter, Executor: r.exec, Recorder: recorder,
 		},
-		Policy: two.Policy, Arbiter: two.Arbiter, Recovered: found, Disk: r.keeping != nil,
+		Policy: two.Policy, Arbiter: two.Arbiter, Recovered: found, Disk: r.keeping != nil, Log: log,
 	})
 	if err != nil {
 		r.end(err)

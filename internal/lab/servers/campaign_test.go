@@ -53,6 +53,8 @@ type process struct {
 type world struct {
 	*testing.T
 	style  holdfast.Style
+	memory bool // only epochs are on a disk
+	kills  bool // nothing else happens but that all are killed
 	names  []string
 	dir    string
 	net    *segment.Segment
@@ -66,7 +68,7 @@ type world struct {
 	longest time.Duration // that a call took
 }
 
-func newWorld(t *testing.T, style holdfast.Style, seed uint64) *world {
+func newWorld(t *testing.T, style holdfast.Style, memory bool, seed uint64) *world {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") == "true" {
@@ -74,7 +76,7 @@ func newWorld(t *testing.T, style holdfast.Style, seed uint64) *world {
 		}
 		t.Skip("needs root, to make network namespaces: run sudo -E go test ./internal/lab/servers")
 	}
-	w := &world{T: t, style: style, names: []string{"a", "b"}, chance: rand.New(rand.NewPCG(seed, 3)), at: map[string]*process{}, begin: time.Now()}
+	w := &world{T: t, style: style, memory: memory, names: []string{"a", "b"}, chance: rand.New(rand.NewPCG(seed, 3)), at: map[string]*process{}, begin: time.Now()}
 	if style == holdfast.Pair {
 		w.names = append(w.names, "w")
 	}
@@ -125,6 +127,9 @@ func (w *world) start(name string) {
 	}}
 	if name != "w" {
 		s.Socket = w.path(name + ".sock")
+	}
+	if w.memory {
+		s.Durability = "memory"
 	}
 	if w.style == holdfast.Checkpointed {
 		s.Data = w.path("store")
@@ -189,7 +194,7 @@ func (w *world) run(d time.Duration) {
 func (w *world) step() string {
 	name := w.names[w.chance.IntN(len(w.names))]
 	p := w.at[name]
-	if w.style == holdfast.Checkpointed && w.chance.IntN(8) == 0 {
+	if w.kills || !w.memory && w.chance.IntN(8) == 0 {
 		for _, name := range w.names {
 			w.must(w.at[name].cmd.Process.Kill())
 		}
@@ -197,12 +202,12 @@ func (w *world) step() string {
 			<-w.at[name].gone
 			w.start(name)
 		}
-		return "kill both"
+		return "kill all"
 	}
 	switch w.chance.IntN(9) {
 	case 0, 1, 2:
 		other := map[string]string{"a": "b", "b": "a", "w": ""}[name]
-		if other != "" && w.style == holdfast.Pair { // the state is in memory: the other must have it, and this one not be about to go on alone
+		if other != "" && w.memory { // the state is in memory: the other must have it, and this one not be about to go on alone
 			w.must(w.net.Mend())
 			w.run(suspect / 4)
 			w.await("a whole pair", func() bool { return w.whole(other) && w.whole(name) })
@@ -304,15 +309,26 @@ func (w *world) sentence() error {
 	return nil
 }
 
-// TestTwoServersBreakNoPromise runs for some forty seconds. To go on for longer:
+// TestTwoServersBreakNoPromise runs for some sixty seconds. To go on for longer:
 //
 //	sudo -E go test ./internal/lab/servers -from 100 -rounds 50 -timeout 2h
 func TestTwoServersBreakNoPromise(t *testing.T) {
-	for _, style := range []holdfast.Style{holdfast.Pair, holdfast.Checkpointed} {
+	for _, x := range []struct {
+		name   string
+		style  holdfast.Style
+		memory bool
+	}{{"pair", holdfast.Pair, false}, {"pair in memory", holdfast.Pair, true}, {"checkpointed", holdfast.Checkpointed, false}} {
 		for seed := *from; seed < *from+uint64(*rounds); seed++ {
-			t.Run(fmt.Sprint(style, ", seed ", seed), func(t *testing.T) { campaign(newWorld(t, style, seed)) })
+			t.Run(fmt.Sprint(x.name, ", seed ", seed), func(t *testing.T) { campaign(newWorld(t, x.style, x.memory, seed)) })
 		}
 	}
+}
+
+// TestBothServersKilled: whatever was answered before both are killed, again and again and with calls under way, is there when they are back.
+func TestBothServersKilled(t *testing.T) {
+	w := newWorld(t, holdfast.Pair, false, *from)
+	w.kills = true
+	campaign(w)
 }
 
 // campaign draws faults for a time, and has what clients were answered judged.

@@ -38,6 +38,8 @@ type settings struct {
 	Style  holdfast.Style
 	Socket string // "": it is the witness
 	Data   string
+
+	Durability string
 }
 
 // serve serves until its input ends.
@@ -47,7 +49,7 @@ func serve(s *settings) error {
 	if err != nil {
 		return err
 	}
-	cfg := holdfast.ServiceConfig{Name: "cells", Style: s.Style, Data: s.Data, Socket: s.Socket}
+	cfg := holdfast.ServiceConfig{Name: "cells", Style: s.Style, Data: s.Data, Socket: s.Socket, Durability: s.Durability}
 	if s.Socket != "" {
 		cfg.Service = &cells{}
 	}
