@@ -49,6 +49,8 @@ type Machine struct {
 	owed   replica.Queue // replies to what is not saved yet
 	saved  uint64        // the index up to which records are in the store
 
+	nothing []byte // the state in which this member has founded the service
+
 	checkAt    time.Time // when the next checkpoint is due
 	checked    uint64    // the index of the last that was asked for
 	checking   bool      // it is under way
@@ -161,6 +163,9 @@ func (m *Machine) Checkpoint(now time.Time, out *Output) {
 	if err := m.exec.Snapshot(&s); err != nil {
 		m.halt(0, nil, err, out)
 		return
+	}
+	if m.exec.Index() == 0 {
+		m.nothing = s.b
 	}
 	m.checking, m.wanted, m.checked, m.sinceBytes = true, false, m.exec.Index(), 0
 	m.checkAt = now.Add(m.cfg.Every)

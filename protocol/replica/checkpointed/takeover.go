@@ -102,6 +102,9 @@ func (m *Machine) restore(out *Output) bool {
 		return m.role == Claiming
 	}
 	l.restored = true
+	if len(l.checkpoint) == 0 && m.saved == 0 {
+		l.checkpoint = m.nothing // what was executed since was answered to nobody
+	}
 	if len(l.checkpoint) == 0 {
 		if m.exec.Index() != 0 {
 			m.halt(0, nil, errEmpty, out)
