@@ -202,6 +202,12 @@ func TestOvertaking(t *testing.T) {
 		{"it asks again, and is not counted anew", some, parts(held, passes(2), []Fact{waits(2)}, passes(3)[2:]), "overtaking"},
 		{"gone from the queue", some, parts(held, []Fact{quit(2)}, passes(5)), ""},
 		{"counted anew after a loss", some, parts(held, passes(2), []Fact{perished, asserts(2, 0)}, passes(4)[2:]), ""},
+		{"who waited before a loss stands before who came since", some, parts(
+			[]Fact{perished, shared(turn(9, waits(3))), shared(turn(5, asserts(4, 0))), turn(6, asserts(2, 0)), shared(grant(4, 1))}, passes(2)), ""},
+		{"and is passed no more than others", some, parts(
+			[]Fact{perished, shared(turn(9, waits(3))), shared(turn(5, asserts(4, 0))), turn(6, asserts(2, 0)), shared(grant(4, 1))}, passes(3)), "overtaking"},
+		{"one more before it, and it may be passed more often", some, parts(
+			[]Fact{perished, turn(9, waits(3)), turn(6, asserts(2, 0))}, passes(2), []Fact{quit(2)}, passes(4)[2:]), ""},
 		{"and then too often", some, parts(held, []Fact{perished, asserts(2, 0)}, passes(3)), "overtaking"},
 	})
 }

@@ -1,11 +1,15 @@
 package service
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // wait is a session in a queue that may be passed.
 type wait struct {
 	session uint64
-	most    int // times that it may be passed
+	turn    uint64 // 0: not known
+	alone   int    // how many from the first to itself want the lock alone
 	passed  int
 	shared  bool
 }
@@ -48,31 +52,40 @@ func (j *overtaking) Hear(f *Fact) error {
 			if w.session == f.Session {
 				break
 			}
-			if w.passed++; w.passed > w.most {
-				return fmt.Errorf("session %d waits for lock %d and is passed for the %dth time, by session %d; %d times are allowed to it", w.session, f.Key, w.passed, f.Session, w.most)
+			if most := j.most * max(1, w.alone); w.passed >= most {
+				return fmt.Errorf("session %d waits for lock %d and is passed for the %dth time, by session %d; %d times are allowed to it", w.session, f.Key, w.passed+1, f.Session, most)
 			}
+			w.passed++
 		}
 		j.leave(f.Key, f.Session)
 	}
 	return nil
 }
 
+// ask puts a session into the queue: at its end, but who comes back after a loss stands before those whose turns are later.
 func (j *overtaking) ask(f *Fact) {
-	w := wait{session: f.Session, shared: f.Shared}
-	alone := 0
-	for _, other := range j.waiting[f.Key] {
-		if other.session == f.Session {
+	queue := j.waiting[f.Key]
+	w, at := wait{session: f.Session, turn: f.Number, shared: f.Shared}, 0
+	for i := range queue {
+		if queue[i].session == f.Session {
 			return
 		}
-		if !other.shared {
-			alone++
+		if f.Number == 0 || queue[i].turn <= f.Number {
+			at = i + 1
 		}
 	}
 	if !f.Shared {
-		alone++
+		w.alone = 1
 	}
-	w.most = j.most * max(1, alone)
-	j.waiting[f.Key] = append(j.waiting[f.Key], w)
+	for i := range queue {
+		switch {
+		case i < at && !queue[i].shared:
+			w.alone++
+		case i >= at && !f.Shared:
+			queue[i].alone++
+		}
+	}
+	j.waiting[f.Key] = slices.Insert(queue, at, w)
 }
 
 func (j *overtaking) leave(key uint32, session uint64) {
