@@ -76,6 +76,8 @@ func (u *user) work() {
 			u.ask(key, &lock.Request{Kind: lock.Ask, Name: lockName(key)})
 		case v.state == holding && (w.Now >= v.until || w.Calm): // after calm everybody is waited for
 			u.leave(key)
+		case v.state == leaving:
+			u.leave(key)
 		case v.state == holding:
 			if v.holder.Holds(u.p.read()) {
 				w.hear(&service.Fact{Kind: service.Wrote, Client: u.p.client, Key: uint32(key), Value: v.token, Shared: v.shared})
@@ -124,16 +126,16 @@ func (u *user) expire() {
 		}
 		if end := v.holder.Ends(); end.IsZero() || u.p.w.Now >= u.p.Clock.When(end) {
 			u.drop(key)
-			v.state = idle
+			v.state = leaving
 		}
 	}
 }
 
-// tick looks at the clock.
+// tick looks at the clock. If the session goes on all the same, the lock is its own until it is left.
 func (u *user) tick(key int) {
 	if v := &u.at[key]; v.holder != nil && v.holder.Tick(u.p.read()) == lock.Over {
 		u.drop(key)
-		v.state = idle
+		v.state = leaving
 	}
 }
 
@@ -194,7 +196,7 @@ func (u *user) result(r *machine.Result) {
 		}
 		v.call = 0
 		if r.Cause != machine.None {
-			if v.state != holding {
+			if v.state != holding && (v.state != leaving || r.Cause != machine.Busy) {
 				v.state = idle
 			}
 			return
