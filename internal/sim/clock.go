@@ -54,3 +54,6 @@ func (c Clock) When(t time.Time) time.Duration {
 
 // Ahead is the clock after it has jumped ahead at the true time now.
 func (c Clock) Ahead(now, by time.Duration) Clock { return Clock{now, c.Read(now).Add(by), c.drift} }
+
+// Gaining is the clock that gains drift millionths from the true time now on: fewer than none, and it is slow.
+func (c Clock) Gaining(now time.Duration, drift int64) Clock { return Clock{now, c.Read(now), drift} }

@@ -11,7 +11,12 @@
 //
 // The worlds are in packages below: internal/sim/proxies has two to five state proxies
 // that back each other up; internal/sim/pair has whole nodes with kernels and addresses; internal/sim/cohorts
-// has members of groups; internal/sim/services has replicated services, registers and locks.
+// has members of groups; internal/sim/services has replicated services, registers and locks, internal/sim/servers those of
+// two servers, internal/sim/peers locks without a service.
+//
+// A seed says nothing of the steps it did not strike. So worlds of services are also run with one fault before each step
+// of a short run: TestEveryFaultAtEveryStep, in their packages.
+//
 // The network is internal/sim/simnet. This package has what worlds share: clocks, the
 // log of a run, the report.
 //

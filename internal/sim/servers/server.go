@@ -3,6 +3,7 @@ package servers
 import (
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/holdfast-ha/holdfast/check/service"
 	"github.com/holdfast-ha/holdfast/internal/sim/register"
@@ -44,10 +45,12 @@ type process struct {
 	saved bool       // something is
 
 	saving view.Epoch // is being saved, and the process was not told; 0: none
+	desk   desk
 
-	reports bool   // it has a state that counts
-	led     bool   // it was the primary when the court was last told
-	last    uint64 // the last command that the court was told of
+	reports bool     // it has a state that counts
+	led     bool     // it was the primary when the court was last told
+	last    uint64   // the last command that the court was told of
+	named   []uint64 // where the other differs, and the court was not told
 }
 
 // part is what a process runs.
@@ -75,7 +78,7 @@ func (p *process) boot() {
 	p.Self.Incarnation = max(p.Self.Incarnation, view.Incarnation(w.Now.Microseconds()))
 	w.Boot(&p.Host, w.opt.drift, true)
 	w.Did("boots", p.Self, view.Member{})
-	p.out, p.reports, p.led, p.last, p.saving = cohort.Output{}, false, false, 0, 0
+	p.out, p.reports, p.led, p.last, p.named, p.saving = cohort.Output{}, false, false, 0, nil, 0
 	cfg := cohort.NodeConfig{
 		Self: p.Self, Fingerprint: fingerprint, Links: 1, Heartbeat: heartbeat,
 		SuspectAfter: w.opt.suspectAfter, Recorder: trace.RecorderFunc(w.record),
@@ -97,17 +100,9 @@ func (p *process) boot() {
 		p.state = &echo{}
 		p.exec = session.NewExecutor(p.state)
 		p.state.Index = p.exec.Index
-		var log *duo.Log
-		if w.opt.disk.on {
-			log = p.recoverLog()
-			p.witnessed, p.comes = p.exec.Index(), false
-		}
-		p.member, err = duo.JoinPair(now, p.cohort, duo.PairConfig{
-			Config: duo.Config{
-				Name: "service", Self: p.Self, Peer: 3 - p.Self.ID, Preferred: 1, Terms: "style=pair", Fingerprint: fingerprint,
-				Heartbeat: heartbeat, SuspectAfter: w.opt.suspectAfter, Executor: p.exec, Recorder: cfg.Recorder,
-			},
-			Policy: w.opt.policy, Arbiter: arbiter, Recovered: pair.Recovered{Known: p.saved, Epoch: p.disk}, Disk: true, Log: log,
+		p.member, err = p.join(now, duo.Config{
+			Name: "service", Self: p.Self, Peer: 3 - p.Self.ID, Preferred: 1, Fingerprint: fingerprint,
+			Heartbeat: heartbeat, SuspectAfter: w.opt.suspectAfter, Executor: p.exec, Recorder: cfg.Recorder,
 		})
 		if err != nil {
 			panic(fmt.Sprintf("servers: a drawn member is refused: %v", err))
@@ -115,6 +110,23 @@ func (p *process) boot() {
 		p.part = p.member
 	}
 	p.after()
+}
+
+// join makes a server's part, in the style of the run.
+func (p *process) join(now time.Time, cfg duo.Config) (*duo.Member, error) {
+	w := p.w
+	if cfg.Terms = "style=pair"; w.opt.store.on {
+		cfg.Terms = "style=checkpointed"
+		return duo.JoinCheckpointed(now, p.cohort, duo.CheckpointedConfig{Config: cfg, Every: w.opt.store.every})
+	}
+	var log *duo.Log
+	if w.opt.disk.on {
+		log = p.recoverLog()
+		p.witnessed, p.comes = p.exec.Index(), false
+	}
+	return duo.JoinPair(now, p.cohort, duo.PairConfig{
+		Config: cfg, Policy: w.opt.policy, Arbiter: arbiter, Recovered: pair.Recovered{Known: p.saved, Epoch: p.disk}, Disk: true, Log: log,
+	})
 }
 
 // crash ends the life.
@@ -126,6 +138,9 @@ func (p *process) crash(what string) {
 	if p.log != nil {
 		p.platter.Crash(p.w.Now)
 		p.log = nil
+	}
+	if p.w.opt.store.on {
+		p.fall()
 	}
 	p.End()
 	p.cohort, p.part, p.member, p.reports = nil, nil, nil, false
@@ -184,6 +199,7 @@ func (p *process) resume() {
 	if p.Runs() {
 		p.after()
 	}
+	p.learn()
 }
 
 // after ends a step.
@@ -201,6 +217,7 @@ func (p *process) after() {
 		p.watchDisk()
 	}
 	p.report()
+	p.ask()
 	if epoch := p.part.Save(); epoch != 0 {
 		p.keep(epoch)
 	}
@@ -290,7 +307,7 @@ func (p *process) report() {
 	for _, c := range p.member.Output().Do {
 		switch c.Verb {
 		case replica.Founded:
-			if w.most > 0 {
+			if w.most > 0 && !w.opt.store.on {
 				if w.opt.disk.on {
 					w.Fail(safety, fmt.Sprintf("%v begins without a state, and there are logs", p.Self))
 				}
@@ -302,6 +319,8 @@ func (p *process) report() {
 			if !p.reports && w.opt.disk.on {
 				p.regained(c.Index)
 			}
+		case replica.Resumed:
+			p.restored(c.Index)
 		case replica.Paired:
 			switch {
 			case p.reports:
@@ -314,11 +333,23 @@ func (p *process) report() {
 			if c.Answered != 0 {
 				w.Fail(safety, fmt.Sprintf("%v gives up commands from %d on that clients were answered", p.Self, c.Answered))
 			}
-		case replica.Halted, replica.Diverged:
+		case replica.Diverged:
+			if !w.flips {
+				w.Fail(safety, fmt.Sprintf("%v says that states differ at command %d, and no memory is damaged", p.Self, c.Index))
+			}
+			if p.member.Status().Role != "empty" {
+				p.named = append(p.named, c.Index)
+			}
+		case replica.Halted:
 			w.Fail(safety, fmt.Sprintf("%v is %v at command %d: %v", p.Self, c.Verb, c.Index, c.Err))
 		}
 	}
 	s := p.member.Status()
+	if w.opt.store.on && s.Role != "primary" {
+		p.reports = false
+		w.hear(&service.Fact{Kind: service.Fell, Node: p.Self})
+		return
+	}
 	upto := p.member.Stable()
 	switch p.comes = p.comes && s.Role != "empty"; {
 	case p.comes && upto > 0 && upto >= p.base:
@@ -335,6 +366,10 @@ func (p *process) report() {
 		w.most = max(w.most, p.last)
 		f := p.state.Fact(p.Self, p.last)
 		w.hear(&f)
+	}
+	for len(p.named) > 0 && p.named[0] <= p.last {
+		w.hear(&service.Fact{Kind: service.Named, Node: p.Self, Peer: w.processes[2-p.Self.ID].Self, Index: p.named[0]})
+		p.named = p.named[1:]
 	}
 	if p.led = s.Role == "primary"; s.Role == "empty" {
 		p.reports = false

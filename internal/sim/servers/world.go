@@ -3,8 +3,10 @@
 // arbiter, crash, at any frame that they send, stand still, and are cut off from one another; what they save takes its time.
 // Judges that stand outside read what clients were answered and what the servers executed.
 //
-// Half of the worlds have logs on disks: there the power is cut, for one or all, in the middle of a write, and syncs fail. In the others
-// the assumption of a service in memory is kept: no server falls that has what the other does not.
+// In two thirds of the seeds the two are a pair, of which the backup answers. Half of those have logs on disks: there the power is cut,
+// for one or all, in the middle of a write, and syncs fail. In the other half the assumption of a service in memory is kept: no server
+// falls that has what the other does not. In a third of the seeds they are a process pair with a store that both reach: either may
+// fall, and both, and the way to the store fails.
 package servers
 
 import (
@@ -60,7 +62,8 @@ type options struct {
 	crash, trap, pause, cut, reshape       time.Duration // mean intervals
 	downMost, pauseMost, cutMost, syncMost time.Duration
 
-	disk diskOptions
+	disk  diskOptions
+	store storeOptions
 }
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
@@ -102,6 +105,8 @@ type servers struct {
 	faults    int
 	story     map[uint64]passage // by the digest of all that was executed with it
 	trap      world.Trap
+	store     store // if the two have one
+	flips     bool  // a bit of a backup's memory flips
 }
 
 // Verdict is the court's.
@@ -112,10 +117,23 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 	w := &servers{story: map[uint64]passage{}}
 	w.Begin(Name, seed, 6, limits)
 	w.opt = draw(w.Rng)
+	if w.opt.store = drawStore(seed); w.opt.store.on {
+		w.opt.disk = diskOptions{}
+	}
+	w.convene()
+	return w.Guard(w.run)
+}
+
+// convene makes the court and everybody else.
+func (w *servers) convene() {
 	w.Report.Options = fmt.Sprintf("%+v", w.opt)
 	w.Connect(3, 1)
 	w.Late, w.StepsMax, w.BusyMax = "liveness", stepsMax, busyMax
-	w.court = service.NewCourt(service.All(service.Setting{})...)
+	judges := service.All(service.Setting{})
+	if w.flips { // who is damaged answers wrongly until it is found out
+		judges = service.Without(judges, "linearizability")
+	}
+	w.court = service.NewCourt(judges...)
 	w.Court = w
 	for range 3 {
 		p := &process{w: w}
@@ -128,7 +146,6 @@ func Run(seed uint64, limits sim.Limits) *sim.Report {
 		w.Add(&c.Host, c)
 		w.clients = append(w.clients, c)
 	}
-	return w.Guard(w.run)
 }
 
 // run goes through the phases.
@@ -147,6 +164,10 @@ func (w *servers) run() {
 	w.Repeat(w.opt.pause, w.pauseOne)
 	w.Repeat(w.opt.cut, w.cutOne)
 	w.Repeat(w.opt.reshape, w.reshape)
+	if w.opt.store.on {
+		w.Repeat(w.opt.store.sever, w.severOne)
+		w.Repeat(w.opt.store.refuse, w.refuseOne)
+	}
 	w.First(w.opt.phase)
 	w.Report.Faults = uint64(w.faults)
 	if w.Over() {
@@ -170,6 +191,9 @@ func (w *servers) run() {
 // proceed is a person's word, where a server cannot know whether it may go on: the other has fallen before its disk could say
 // anything.
 func (w *servers) proceed() {
+	if w.opt.store.on {
+		return
+	}
 	for i, p := range w.processes[:2] {
 		other := w.processes[1-i]
 		s, o := p.member.Status(), other.member.Status()
@@ -188,6 +212,12 @@ func (w *servers) equal() {
 	}
 	a, b := w.processes[0], w.processes[1]
 	s, o := a.member.Status(), b.member.Status()
+	if w.opt.store.on {
+		if !s.Whole || !o.Whole || s.Role+o.Role != "primarystandby" && s.Role+o.Role != "standbyprimary" {
+			w.Fail(sim.Liveness, fmt.Sprintf("at peace the two are %+v and %+v", s, o))
+		}
+		return
+	}
 	if !s.Whole || !o.Whole || s.Epoch != o.Epoch || a.exec.Digest() != b.exec.Digest() || !bytes.Equal(a.snapshot(), b.snapshot()) {
 		w.Fail(sim.Liveness, fmt.Sprintf("at peace the two are %+v and %+v", s, o))
 	}
@@ -222,6 +252,10 @@ func (w *servers) settle() {
 		}
 		if p.Paused {
 			p.resume()
+		}
+		p.mend()
+		if p.Up && p.desk.broken == p.Self.Incarnation {
+			p.crash("is restarted by hand")
 		}
 		if !p.Up {
 			p.boot()
@@ -259,7 +293,7 @@ func (w *servers) one() *process { return w.processes[w.Rng.IntN(len(w.processes
 
 // mayFall says whether a process may be lost: the other server has all that was answered.
 func (w *servers) mayFall(p *process) bool {
-	if p.Self.ID == arbiter || w.opt.disk.on {
+	if p.Self.ID == arbiter || w.opt.disk.on || w.opt.store.on {
 		return true
 	}
 	other := w.processes[2-p.Self.ID]

@@ -99,17 +99,22 @@ func (c *locker) crash() {
 	if !c.Up {
 		return
 	}
+	c.end()
+	c.w.After(c.w.UpTo(2*c.l.opt.lease), func() {
+		if !c.Up {
+			c.boot()
+		}
+	})
+}
+
+// end ends a life.
+func (c *locker) end() {
 	c.w.Did("crashes", c.Self, view.Member{})
 	f := service.Fact{Kind: service.Crashed, Client: c.number}
 	c.w.hear(&f)
 	c.l.say(f)
 	c.End()
 	c.Host.Work, c.m = world.Never, nil
-	c.w.After(c.w.UpTo(2*c.l.opt.lease), func() {
-		if !c.Up {
-			c.boot()
-		}
-	})
 }
 
 // pause stops the process; the clock goes on, unless nobody is to see it.

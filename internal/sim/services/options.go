@@ -19,6 +19,7 @@ type options struct {
 	suspectAfter     time.Duration
 	network          simnet.Faults
 	every            time.Duration // mean interval between calls of a client
+	rest             time.Duration // at the end: digests are told, and who was shunned is let in again
 
 	crash, trap, pause, cut, reshape, flip time.Duration // mean intervals over the whole world
 	downMost, pauseMost, cutMost           time.Duration
@@ -43,6 +44,7 @@ func draw(r *rand.Rand) options {
 		suspectAfter: pick(r, 100*time.Millisecond, 200*time.Millisecond),
 		network:      simnet.Draw(r),
 		every:        pick(r, 5*time.Millisecond, 20*time.Millisecond, 50*time.Millisecond),
+		rest:         time.Second,
 		downMost:     pick(r, 20*time.Millisecond, 300*time.Millisecond),
 		pauseMost:    pick(r, 50*time.Millisecond, 300*time.Millisecond, 3*time.Second),
 		cutMost:      pick(r, 100*time.Millisecond, time.Second),
@@ -67,7 +69,7 @@ func draw(r *rand.Rand) options {
 // durable gives the members disks. A group that has lost everything needs some time until it is
 // there again, so the rest happens seldom.
 func (o *options) durable(r *rand.Rand) {
-	o.disk, o.flip = drawDisk(r), 0
+	o.disk, o.flip, o.rest = drawDisk(r), 0, 4*time.Second
 	o.phase = time.Duration(3+r.IntN(6)) * time.Second
 	o.crash = pick(r, 0, time.Second, 3*time.Second)
 	o.trap = pick(r, 0, time.Second, 3*time.Second)

@@ -170,11 +170,7 @@ func (w *services) run() {
 		w.Until(w.Now + 20*time.Millisecond)
 	}
 	w.Report.Calm = w.Now
-	rest := time.Second // digests are told
-	if w.opt.disk.on {
-		rest = 4 * time.Second // who was shunned is let in again
-	}
-	w.Until(w.Now + rest)
+	w.Until(w.Now + w.opt.rest)
 	if !w.Over() {
 		if w.tentative != nil {
 			w.tentative.end()

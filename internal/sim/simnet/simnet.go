@@ -52,6 +52,9 @@ type Network struct {
 	serial uint64
 	last   []byte // the frame of the datagram that arrived last
 	counts Counts
+
+	// Alter is asked which faults a datagram meets, of one that meets f on its way; nil: those.
+	Alter func(d *Datagram, frame []byte, f Faults) Faults
 }
 
 // way is one direction of one link between two nodes.
@@ -125,11 +128,15 @@ func (n *Network) send(now time.Duration, d Datagram, frame []byte) {
 		n.counts.Cut++
 		return
 	}
-	if n.lose(w) {
+	f := &w.faults
+	if n.Alter != nil {
+		other := n.Alter(&d, frame, *f)
+		f = &other
+	}
+	if n.lose(w, f) {
 		n.counts.Lost++
 		return
 	}
-	f := &w.faults
 	at := now + f.Delay
 	if f.Jitter > 0 {
 		at += time.Duration(n.rng.Int64N(int64(f.Jitter)))
@@ -149,16 +156,16 @@ func (n *Network) send(now time.Duration, d Datagram, frame []byte) {
 }
 
 // lose decides whether a datagram is lost, alone or in a burst.
-func (n *Network) lose(w *way) bool {
+func (n *Network) lose(w *way, f *Faults) bool {
 	if w.burst > 0 {
 		w.burst--
 		return true
 	}
-	if n.happens(w.faults.Burst) {
-		w.burst = n.rng.IntN(w.faults.BurstMost)
+	if n.happens(f.Burst) {
+		w.burst = n.rng.IntN(f.BurstMost)
 		return true
 	}
-	return n.happens(w.faults.Loss)
+	return n.happens(f.Loss)
 }
 
 func (n *Network) happens(chance float64) bool { return chance > 0 && n.rng.Float64() < chance }

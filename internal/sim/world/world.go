@@ -19,7 +19,7 @@ import (
 	"github.com/holdfast-ha/holdfast/protocol/view"
 )
 
-// World is one run. Its fields may be read at any time; Late, StepsMax, BusyMax and Court
+// World is one run. Its fields may be read at any time; Late, StepsMax, BusyMax, Each and Court
 // are set before the run begins.
 type World struct {
 	Rng    *rand.Rand
@@ -33,6 +33,7 @@ type World struct {
 	Late     string // the promise that is about liveness; to break another is about safety
 	StepsMax uint64 // of machines: beyond it there is a storm
 	BusyMax  int    // how often a process may want to be ticked without time passing
+	Each     func() // is called after each thing that has happened; nil: nothing is
 
 	hosts   []*Host
 	actions simnet.Heap[func()]
@@ -182,6 +183,8 @@ func (w *World) step(until time.Duration) {
 		}
 	}
 	switch what {
+	case nothing:
+		return
 	case action:
 		_, do := w.actions.Pop()
 		do()
@@ -192,5 +195,8 @@ func (w *World) step(until time.Duration) {
 		w.Tick(on)
 	case work:
 		on.process.Work()
+	}
+	if w.Each != nil {
+		w.Each()
 	}
 }
