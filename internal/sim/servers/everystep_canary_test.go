@@ -20,7 +20,7 @@ func TestCanaryEveryStep(t *testing.T) {
 		{"pair.BelievesDigests", func() { pair.Plant(pair.BelievesDigests) }, "freeze", flips, "honesty"},
 		{"pair.AnswersEarly", func() { pair.Plant(pair.AnswersEarly) }, "prefer", "crash-sending", "retention"},
 		{"checkpointed.AnswersEarly", func() { checkpointed.Plant(checkpointed.AnswersEarly) }, "checkpointed", "crash", "execution"},
-		{"checkpointed.SkipsLog", func() { checkpointed.Plant(checkpointed.SkipsLog) }, "checkpointed", "power-of-all", "retention"},
+		{"checkpointed.SkipsLog", func() { checkpointed.Plant(checkpointed.SkipsLog) }, "checkpointed", "power-of-all", "agreement"},
 	} {
 		t.Run(p.bug, func(t *testing.T) {
 			p.plant()
