@@ -190,7 +190,7 @@ func (w *peers) one() *peer { return w.all[w.Rng.IntN(len(w.all))] }
 func (w *peers) mayFall(p *peer) bool {
 	fallen := 0
 	for _, other := range w.all {
-		if other == p || !other.Up || other.machine.Service() == nil || !w.latest.Has(other.Self) {
+		if other == p || !other.Up || other.leaving || other.machine.Service() == nil || !w.latest.Has(other.Self) {
 			fallen++
 		}
 	}
@@ -256,7 +256,7 @@ func (w *peers) cutSome() {
 }
 
 func (w *peers) leaveOne() {
-	if p := w.one(); p.Runs() && !p.leaving {
+	if p := w.one(); p.Runs() && !p.leaving && w.mayFall(p) { // it loses its memory, too
 		p.leave()
 	}
 }
