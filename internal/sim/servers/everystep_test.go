@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-ha/holdfast/internal/sim"
 	"github.com/holdfast-ha/holdfast/internal/sim/register"
+	"github.com/holdfast-ha/holdfast/internal/sim/simdisk"
 	"github.com/holdfast-ha/holdfast/internal/sim/simnet"
 	"github.com/holdfast-ha/holdfast/protocol/replica/pair"
 	"github.com/holdfast-ha/holdfast/protocol/view"
@@ -27,13 +28,18 @@ type scene struct {
 	name   string
 	policy pair.Policy
 	store  bool
+	log    bool
 	fallen bool // the preferred server crashes at the beginning, so that the steps are those of succession and of a return
 }
 
 func scenes() []scene {
 	var all []scene
 	for _, fallen := range []bool{false, true} {
-		for _, s := range []scene{{name: "prefer", policy: pair.Prefer}, {name: "freeze", policy: pair.Freeze}, {name: "arbitrate", policy: pair.Arbitrate}, {name: "checkpointed", store: true}} {
+		for _, s := range []scene{
+			{name: "prefer", policy: pair.Prefer}, {name: "freeze", policy: pair.Freeze}, {name: "arbitrate", policy: pair.Arbitrate},
+			{name: "log-freeze", policy: pair.Freeze, log: true}, {name: "log-arbitrate", policy: pair.Arbitrate, log: true},
+			{name: "checkpointed", store: true},
+		} {
 			if s.fallen = fallen; fallen {
 				s.name += "-succession"
 			}
@@ -46,10 +52,24 @@ func scenes() []scene {
 // blow is one fault: what happens to a process before a step, or to a datagram that is a step.
 type blow struct {
 	name  string
-	store bool // there must be one
+	needs needs
 	do    func(w *servers, p *process)
 	alter func(f *simnet.Faults)
 	dies  bool // who sends the datagram crashes at it
+}
+
+// needs is what a blow falls on.
+type needs uint8
+
+const (
+	nothing  needs = iota
+	theStore       // that both reach
+	journals       // one each
+	disks          // either
+)
+
+func (s scene) has(n needs) bool {
+	return n == nothing || n == theStore && s.store || n == journals && s.log || n == disks && (s.store || s.log)
 }
 
 const (
@@ -150,7 +170,7 @@ func blows() []blow {
 			w.Did("has a bit that flips", p.Self, view.Member{})
 			p.state.Set(uint32(w.Rng.IntN(register.CellCount)), w.Rng.Uint64())
 		}},
-		{name: "power-of-all", store: true, do: func(w *servers, last *process) {
+		{name: "power-of-all", needs: disks, do: func(w *servers, last *process) {
 			for _, p := range w.processes[:2] {
 				down := soon
 				if p == last {
@@ -159,9 +179,10 @@ func blows() []blow {
 				falls(down)(w, p)
 			}
 		}},
-		{name: "store-slow", store: true, do: severed(soon)},
-		{name: "store-away", store: true, do: severed(3 * longer)},
-		{name: "store-refuses", store: true, do: running("is refused by the store", func(_ *servers, p *process) { p.desk.broken = p.Self.Incarnation })},
+		{name: "store-slow", needs: theStore, do: severed(soon)},
+		{name: "store-away", needs: theStore, do: severed(3 * longer)},
+		{name: "store-refuses", needs: theStore, do: running("is refused by the store", func(_ *servers, p *process) { p.desk.broken = p.Self.Incarnation })},
+		{name: "sync-fails", needs: journals, do: running("has a disk that fails", func(_ *servers, p *process) { p.platter.FailSync(0) })},
 		{name: "pause", do: paused(soon)},
 		{name: "pause-long", do: paused(longer)},
 		{name: "cut", do: parted(true, true)},
@@ -187,12 +208,15 @@ const (
 // strike runs a scene in which a blow falls on a process before step n, or on datagram n, counted from the first call; and says
 // how many of each there are while as many calls are made as are counted.
 func (s scene) strike(b *blow, n uint64, on int) (r *sim.Report, steps, datagrams uint64) {
-	w := &servers{}
+	w := &servers{story: map[uint64]passage{}}
 	w.Begin(Name, 1, 6, sim.Limits{})
 	w.opt = options{
 		policy: s.policy, clients: 2, phase: 900 * time.Millisecond, suspectAfter: 100 * time.Millisecond, network: simnet.Calm(),
 		every: 15 * time.Millisecond, downMost: soon, syncMost: 2 * time.Millisecond,
 		store: storeOptions{on: s.store, every: 60 * time.Millisecond},
+	}
+	if s.log {
+		w.opt.disk = diskOptions{on: true, segment: 16384, snapshotBytes: 500, config: simdisk.Config{Sync: time.Millisecond, Write: 50 * time.Microsecond, Stale: true}}
 	}
 	w.flips = b != nil && b.name == flips
 	w.convene()
@@ -250,9 +274,9 @@ func TestEveryFaultAtEveryStep(t *testing.T) {
 		for i, b := range blows() {
 			targets, last := 3, steps
 			switch {
-			case b.store && !s.store, b.name == flips && s.store:
+			case !s.has(b.needs), b.name == flips && (s.store || s.log):
 				continue
-			case b.store, b.name == flips:
+			case b.needs != nothing, b.name == flips:
 				targets = 2
 			case b.alter != nil:
 				targets, last = 1, datagrams

@@ -305,44 +305,7 @@ func (p *process) report() {
 	}
 	w := p.w
 	for _, c := range p.member.Output().Do {
-		switch c.Verb {
-		case replica.Founded:
-			if w.most > 0 && !w.opt.store.on {
-				if w.opt.disk.on {
-					w.Fail(safety, fmt.Sprintf("%v begins without a state, and there are logs", p.Self))
-				}
-				w.most = 0
-				w.hear(&service.Fact{Kind: service.Perished})
-			}
-			p.restored(c.Index)
-		case replica.Alone:
-			if !p.reports && w.opt.disk.on {
-				p.regained(c.Index)
-			}
-		case replica.Resumed:
-			p.restored(c.Index)
-		case replica.Paired:
-			switch {
-			case p.reports:
-			case w.opt.disk.on:
-				p.comes, p.base = true, c.Index
-			default:
-				p.restored(c.Index)
-			}
-		case replica.Lost:
-			if c.Answered != 0 {
-				w.Fail(safety, fmt.Sprintf("%v gives up commands from %d on that clients were answered", p.Self, c.Answered))
-			}
-		case replica.Diverged:
-			if !w.flips {
-				w.Fail(safety, fmt.Sprintf("%v says that states differ at command %d, and no memory is damaged", p.Self, c.Index))
-			}
-			if p.member.Status().Role != "empty" {
-				p.named = append(p.named, c.Index)
-			}
-		case replica.Halted:
-			w.Fail(safety, fmt.Sprintf("%v is %v at command %d: %v", p.Self, c.Verb, c.Index, c.Err))
-		}
+		p.heed(&c)
 	}
 	s := p.member.Status()
 	if w.opt.store.on && s.Role != "primary" {
@@ -374,6 +337,49 @@ func (p *process) report() {
 	if p.led = s.Role == "primary"; s.Role == "empty" {
 		p.reports = false
 		w.hear(&service.Fact{Kind: service.Fell, Node: p.Self})
+	}
+}
+
+// heed tells the court what a server says of itself.
+func (p *process) heed(c *replica.Command) {
+	w := p.w
+	switch c.Verb {
+	case replica.Founded:
+		if w.most > 0 && !w.opt.store.on {
+			if w.opt.disk.on {
+				w.Fail(safety, fmt.Sprintf("%v begins without a state, and there are logs", p.Self))
+			}
+			w.most = 0
+			w.hear(&service.Fact{Kind: service.Perished})
+		}
+		p.restored(c.Index)
+	case replica.Alone:
+		if !p.reports && w.opt.disk.on {
+			p.regained(c.Index)
+		}
+	case replica.Resumed:
+		p.restored(c.Index)
+	case replica.Paired:
+		switch {
+		case p.reports:
+		case w.opt.disk.on:
+			p.comes, p.base = true, c.Index
+		default:
+			p.restored(c.Index)
+		}
+	case replica.Lost:
+		if c.Answered != 0 {
+			w.Fail(safety, fmt.Sprintf("%v gives up commands from %d on that clients were answered", p.Self, c.Answered))
+		}
+	case replica.Diverged:
+		if !w.flips {
+			w.Fail(safety, fmt.Sprintf("%v says that states differ at command %d, and no memory is damaged", p.Self, c.Index))
+		}
+		if p.member.Status().Role != "empty" {
+			p.named = append(p.named, c.Index)
+		}
+	case replica.Halted:
+		w.Fail(safety, fmt.Sprintf("%v is %v at command %d: %v", p.Self, c.Verb, c.Index, c.Err))
 	}
 }
 
