@@ -26,7 +26,7 @@ type answers struct {
 }
 
 func (p *Program) initialise() *cobra.Command {
-	return p.group("init", "write a configuration to begin with", p.initFirewall(), p.initGroup())
+	return p.group("init", "write a configuration to begin with", p.initFirewall(), p.initGroup(), p.initLocks())
 }
 
 func (p *Program) initFirewall() *cobra.Command {

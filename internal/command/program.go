@@ -116,6 +116,7 @@ For programs that work as a group (docs/guides/groups.md):
 
 For locks that a cluster shares (docs/guides/locks.md):
 
+  holdfast init locks      write the configuration of a lock service
   holdfast lock run        run a command on one machine at a time
   holdfast lock ls         which locks are held, by whom? how many wait?
 

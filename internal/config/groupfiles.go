@@ -18,6 +18,8 @@ type GroupFiles struct {
 	KeyFile        string // where the key will be on all machines
 	Sockets        string // the folder of the sockets of members that are [GroupFiles.Local]; empty: [SocketFolder]
 	Stateful       bool   // the members have a state: then only witnesses have a file
+	Locks          bool   // they are a lock service
+	Data           string // with Locks: the folder of their logs, in which those that share a machine have one each; empty: none
 	Members        []GroupFilesMember
 }
 
@@ -58,11 +60,36 @@ func (g *GroupFiles) Text(node string) string {
 	if g.Stateful {
 		stateful = "stateful = true"
 	}
-	fmt.Fprintf(&b, groupTail, g.Group, stateful)
+	b.WriteString(groupTimes)
+	if g.Locks {
+		b.WriteString(g.locks(node))
+	} else {
+		fmt.Fprintf(&b, groupTail, g.Group, stateful)
+	}
 	if g.Local() {
 		fmt.Fprintf(&b, groupLocal, filepath.Join(cmp.Or(g.Sockets, SocketFolder), g.Cluster+"-"+node+".sock"))
 	}
 	return b.String()
+}
+
+// locks is the group of a lock service.
+func (g *GroupFiles) locks(node string) string {
+	data := `# data = "/var/lib/holdfast/` + g.Group + `"`
+	if g.Data != "" {
+		data = fmt.Sprintf("data = %q", g.Data)
+		if g.Local() {
+			data = fmt.Sprintf("data = %q", filepath.Join(g.Data, node))
+		}
+	}
+	return fmt.Sprintf(groupLocks, g.Group, g.LockSocket(node), data)
+}
+
+// LockSocket is where a node's lock service is asked.
+func (g *GroupFiles) LockSocket(node string) string {
+	if g.Local() {
+		return filepath.Join(cmp.Or(g.Sockets, SocketFolder), node+".locks")
+	}
+	return filepath.Join(SocketFolder, g.Group+".locks")
 }
 
 // Local says whether the members share a machine: one has a loopback address.
@@ -99,7 +126,7 @@ cluster %q {
   # are used at once; have two that do not share a switch.
 `
 
-const groupTail = `
+const groupTimes = `
   # A member that is silent on every link for suspect_after is taken for crashed.
   heartbeat     = "50ms"
   suspect_after = "500ms"
@@ -110,7 +137,29 @@ const groupTail = `
   # What goes to all leaves once on a network whose switches carry multicast:
   # multicast "link1" { address = "239.192.0.1" }
 }
+`
 
+const groupLocks = `
+# A lock service. All members must say the same here but for the socket, or refuse each other.
+group %q {
+  locks {
+    # Where programs and "holdfast lock" ask: whoever may use this socket may have locks.
+    socket = %q
+
+    # A log: what was granted outlives a power cut of all members. Without one, a service that
+    # has lost all members hears its clients for ten seconds, who held what, before it grants.
+    %s
+
+    # How the members keep the state: docs/guides/styles.md.
+    style = "active"
+
+    # "strict": who asks first has the lock first. "loose": who shares it may overtake.
+    order = "strict"
+  }
+}
+`
+
+const groupTail = `
 # All members of a group must say the same here, or refuse each other.
 group %q {
   # "primary": the part with more than half of the votes goes on. "all": every part does.
