@@ -86,11 +86,13 @@ func (l *lock) waits(session uint64) int {
 }
 
 // left is the place at which a client stood before a loss, or -1. It may have stood there twice: in a session that
-// it had given up, too.
+// it had given up, too: that with its turn is the one.
 func (l *lock) left(client int, turn uint64) int {
-	return slices.IndexFunc(l.waiting, func(w seat) bool {
-		return w.lost && w.client == client && client != 0 && (turn == 0 || w.turn == 0 || w.turn == turn)
-	})
+	stood := func(w seat) bool { return w.lost && w.client == client && client != 0 }
+	if i := slices.IndexFunc(l.waiting, func(w seat) bool { return stood(w) && w.turn == turn }); i >= 0 && turn != 0 {
+		return i
+	}
+	return slices.IndexFunc(l.waiting, func(w seat) bool { return stood(w) && (turn == 0 || w.turn == 0) })
 }
 
 // forsake forgets the places at which a client stood before a loss.

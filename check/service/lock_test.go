@@ -109,6 +109,9 @@ func TestQueue(t *testing.T) {
 		{"of two places of one client that comes back is which it had", forgets, []Fact{
 			grant(1, 1), turn(5, waits(2)), turn(6, waits(3)), session(22, turn(7, waits(2))), perished,
 			session(32, turn(7, asserts(2, 0))), session(33, turn(6, asserts(3, 0))), session(33, grant(3, 2))}, ""},
+		{"who names its turn stands there, and not where it owned the lock without having waited", forgets, []Fact{
+			grant(3, 1), turn(1, waits(1)), quit(3), grant(1, 3), {Kind: Closed, Session: 1}, session(22, grant(2, 4)), session(23, turn(5, waits(2))), perished,
+			session(32, turn(5, asserts(2, 0))), session(31, turn(1, asserts(1, 0))), session(31, grant(1, 20))}, ""},
 		{"an owner that was not told is before all", forgets, parts(held, []Fact{perished, session(22, asserts(2, 0)), session(21, asserts(1, 0)), session(21, grant(1, 2))}), ""},
 		{"an owner whose session is over is before who came after the loss", forgets, []Fact{
 			turn(5, waits(1)), grant(1, 1), {Kind: Closed, Session: 1}, perished, turn(9, waits(2)), session(21, turn(5, asserts(1, 0))), session(21, grant(1, 12))}, ""},
