@@ -167,8 +167,11 @@ func (g *Group) noteRoom() {
 }
 
 // noteSlow tells when somebody begins or ceases to hold this member's messages up: a window
-// that is full for a moment is nobody's fault.
+// that is full for a moment is nobody's fault. Who has departed is told no more.
 func (g *Group) noteSlow(now time.Time) {
+	if g.over {
+		return
+	}
 	id := view.Nobody
 	if g.carries() && (g.wanting || !g.queue.empty() && canary != Mute) {
 		if who, lasts := g.streams.Slowest(); who == g.slow || lasts >= slowAfter {
